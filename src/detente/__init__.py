@@ -1,0 +1,1 @@
+"""Détente: the brake that AI developers can share."""

@@ -1,0 +1,116 @@
+"""Strict JSON: UTF-8, no duplicate member, no float, no NaN, bounded depth and size.
+
+Duplicate members parse silently elsewhere (``vote: pause, vote: lift`` reads as lift), and large numbers
+lose digits, so both are refused here, once, for every format.
+
+>>> parse_json(b'{"vote": "pause", "vote": "lift"}', limit=100)
+Traceback (most recent call last):
+...
+detente.base.errors.Refused: B12 duplicate-key: got two members named 'vote'; expected each name once
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from detente.base.errors import Refused, shown
+
+DEPTH_MAX = 16
+"""Deepest statement today is 7; a parser bomb needs thousands."""
+INT_MAX = 2**53 - 1
+"""Every JSON reader agrees up to here (RFC 8259 §6)."""
+
+
+def parse_json(data: bytes, *, limit: int) -> Any:
+    """Parse ``data`` of at most ``limit`` bytes.
+
+    Refusals: B10 size, B11 not UTF-8 or not JSON, B12 duplicate member, B13 a float or a number out of
+    ±(2**53 − 1), B14 depth.
+    """
+    if len(data) > limit:
+        raise Refused("B10", "oversized", got=f"{len(data)} bytes", expected=f"at most {limit} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused("B11", "malformed", got=f"byte {error.start} is not UTF-8", expected="UTF-8") from None
+    _check_depth(text)
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_float=_refuse_float,
+            parse_int=_parse_int,
+            parse_constant=_refuse_float,
+        )
+    except json.JSONDecodeError as error:
+        raise Refused(
+            "B11", "malformed", got=f"{error.msg} at line {error.lineno} column {error.colno}", expected="JSON"
+        ) from None
+    if "\\u" in text:
+        _check_surrogates(value)
+    return value
+
+
+def encode_json(value: Any) -> bytes:
+    """Compact JSON with sorted members. Not a canonical form: what was signed is kept as bytes."""
+    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise Refused("B12", "duplicate-key", got=f"two members named {shown(name)}", expected="each name once")
+            seen.add(name)
+    return result
+
+
+def _refuse_float(text: str) -> NoReturn:
+    raise Refused("B13", "wrong-type", got=shown(text), expected="whole numbers, or decimals in strings")
+
+
+def _parse_int(text: str) -> int:
+    if len(text) > 17 or abs(number := int(text)) > INT_MAX:
+        raise Refused("B13", "wrong-type", got=shown(text), expected="a whole number within ±(2**53 − 1)")
+    return number
+
+
+def _check_depth(text: str) -> None:
+    # The count of openers bounds the depth; only a text that could be too deep pays for the exact walk.
+    if text.count("{") + text.count("[") <= DEPTH_MAX:
+        return
+    depth, inside, escaped = 0, False, False
+    for char in text:
+        if inside:
+            if escaped:
+                escaped = False
+            elif char == "\\":
+                escaped = True
+            elif char == '"':
+                inside = False
+        elif char == '"':
+            inside = True
+        elif char in "{[":
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise Refused("B14", "oversized", got="deeper nesting", expected=f"at most {DEPTH_MAX} levels")
+        elif char in "}]":
+            depth -= 1
+
+
+def _check_surrogates(value: Any) -> None:
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise Refused("B11", "malformed", got="a lone surrogate", expected="Unicode text") from None
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            _check_surrogates(name)
+            _check_surrogates(member)
+    elif isinstance(value, list):
+        for member in value:
+            _check_surrogates(member)
