@@ -89,9 +89,7 @@ class Refused(DetenteError):
         }
 
 
-def _rebuild_refused(
-    cls: type[Refused], rule: str, kind: RefusalKind, got: str, expected: str, todo: str
-) -> Refused:
+def _rebuild_refused(cls: type[Refused], rule: str, kind: RefusalKind, got: str, expected: str, todo: str) -> Refused:
     return cls(rule, kind, got=got, expected=expected, todo=todo)
 
 
