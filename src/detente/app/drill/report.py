@@ -1,0 +1,170 @@
+"""``report.html``: what a drill did, for a person who has one minute.
+
+One file, no script, nothing fetched. It opens with what was *not* exercised, because a drill that hides its own
+limits teaches the wrong lesson; then the timeline, what was found, the checks, latencies and refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from detente.app.drill.record import Record, summary
+from detente.app.drill.timeline import draw_timeline, major_events
+
+_STYLE = """
+:root { --ink: #1d2b36; --soft: #5b6670; --line: #dde3e8; --warn: #8a3b12; --ok: #1f6b4a; --bad: #a32a1a; }
+* { box-sizing: border-box }
+body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink);
+  margin: 0 auto; max-width: 1180px; padding: 28px 30px 60px; background: #fff }
+h1 { font-size: 27px; margin: 0 0 2px; letter-spacing: -.01em }
+h2 { font-size: 18px; margin: 34px 0 8px; padding-top: 12px; border-top: 1px solid var(--line) }
+p { margin: 6px 0; max-width: 82ch }
+.sub { color: var(--soft) }
+.verdict { display: inline-block; font-weight: 650; padding: 2px 11px; border-radius: 4px; margin: 8px 0; border: 2px solid }
+.held { color: var(--ok) } .failed { color: var(--bad) }
+.open { border-left: 5px solid var(--warn); background: #fdf6f0; padding: 9px 16px 11px; margin: 14px 0 }
+.open h2 { border: 0; margin: 0; padding: 0; color: var(--warn) }
+.open ul { margin: 6px 0 0; padding-left: 20px }
+ol.turns { columns: 2; column-gap: 36px; padding-left: 26px; font-size: 13.5px; margin: 8px 0 }
+ol.turns li { break-inside: avoid; padding-left: 3px }
+table { border-collapse: collapse; width: 100%; font-size: 13.5px }
+th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 1px solid var(--ink); padding: 4px 10px 4px 0 }
+td { border-bottom: 1px solid var(--line); padding: 5px 10px 5px 0; vertical-align: top }
+td.num, th.num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+code, pre { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; background: #f3f5f7; border-radius: 3px }
+code { padding: 1px 4px } pre { padding: 11px 14px; overflow-x: auto }
+.key span { display: inline-block; margin-right: 16px; font-size: 12.5px; color: var(--soft) }
+.box { border: 1px solid var(--line); border-radius: 5px; padding: 10px 16px; margin: 10px 0 }
+svg { width: 100%; height: auto; display: block; margin: 4px 0 }
+@media print { body { padding: 0 } h2 { break-after: avoid } tr { break-inside: avoid } }
+"""
+
+
+def write_report(record: Record) -> str:
+    """The whole page as text. Every string of the record is escaped: party names come from outside."""
+    held = sum(check.ok for check in record.checks)
+    word, css = ("passed", "held") if record.passed else ("FAILED", "failed")
+    options = ", ".join(f"{name} {value}" for name, value in record.options.items())
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Détente drill</title>',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<style>{_STYLE}</style></head><body>",
+            "<h1>Détente drill</h1>",
+            f'<p class="sub">{escape(options)} · {escape(str(record.facts.get("machine", "")))}</p>',
+            f'<div class="verdict {css}">{word}: {held} of {len(record.checks)} checks held '
+            f"in {record.facts.get('wall_s', 0):.0f} s</div>",
+            _not_exercised(record),
+            _timeline(record),
+            _notes(record),
+            _checks(record),
+            _latencies(record),
+            _refusals(record),
+            _verify_it(record),
+            "</body></html>",
+        ]
+    )
+
+
+def _not_exercised(record: Record) -> str:
+    items = "".join(f"<li><b>{escape(what)}</b>: {escape(why)}</li>" for what, why in record.not_exercised)
+    return f'<section class="open"><h2>Not exercised here</h2><ul>{items}</ul></section>'
+
+
+def _timeline(record: Record) -> str:
+    turns = "".join(
+        f'<li>{escape(event.title)} <span class="sub">{event.at_s:.1f} s</span></li>' for event in major_events(record)
+    )
+    meanings = (
+        ("training", "plain green: training under a permit"),
+        ("held", "dotted yellow: held for a human decision"),
+        ("halted", "red stripes: stopped with a checkpoint"),
+        ("unguarded", "purple crosses: training without a guard, or a lying node"),
+        ("silent", "grey bars: a process that does not answer"),
+        ("cut", "blue lines: cut off from the network"),
+    )
+    key = "".join(f"<span><b>{kind}</b> {escape(text)}</span>" for kind, text in meanings)
+    return (
+        f'<h2>What happened</h2>{draw_timeline(record)}<div class="key">{key}</div>'
+        f'<ol class="turns">{turns}</ol>'
+    )
+
+
+def _notes(record: Record) -> str:
+    boxes = "".join(
+        f'<div class="box"><b>{escape(title)}</b><p>{escape(text)}</p></div>' for title, text in record.notes
+    )
+    return f"<h2>Who hid what, and was it found?</h2>{boxes}" if boxes else ""
+
+
+def _rows(rows: Iterable[Iterable[tuple[str, str]]]) -> str:
+    return "".join(
+        "<tr>" + "".join(f'<td class="{css}">{cell}</td>' for cell, css in row) + "</tr>" for row in rows
+    )
+
+
+def _checks(record: Record) -> str:
+    rows, stage = [], None
+    for check in record.checks:
+        verdict = '<b class="held">held</b>' if check.ok else '<b class="failed">FAILED</b>'
+        first = f"<b>{escape(check.stage)}</b>" if check.stage != stage else ""
+        stage = check.stage
+        rows.append(
+            [
+                (first, ""),
+                (escape(check.title), ""),
+                (verdict, ""),
+                (escape(check.detail), ""),
+                (f"{check.at_s:.1f}", "num"),
+            ]
+        )
+    return (
+        "<h2>Every line, asserted</h2><table><tr><th>Stage</th><th>What must be so</th><th>Was it</th>"
+        f'<th>Seen</th><th class="num">at s</th></tr>{_rows(rows)}</table>'
+    )
+
+
+def _seconds(value: float | int) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def _latencies(record: Record) -> str:
+    rows = []
+    for what, values in record.latencies_s.items():
+        s = summary(values)
+        cells = [(_seconds(s[name]), "num") for name in ("min_s", "median_s", "max_s")]
+        rows.append([(escape(what), ""), (str(s["n"]), "num"), *cells])
+    return (
+        '<h2>How long it took</h2><table><tr><th>From … to …</th><th class="num">n</th><th class="num">least</th>'
+        f'<th class="num">median</th><th class="num">most</th></tr>{_rows(rows)}</table>'
+        '<p class="sub">All processes share this machine; these are not figures for a network.</p>'
+    )
+
+
+def _refusals(record: Record) -> str:
+    rows = [
+        [
+            (escape(r.tried), ""),
+            (escape(r.by), ""),
+            (f"<code>{escape(r.rule)}</code> {escape(r.kind)}", ""),
+            (escape(r.why), ""),
+        ]
+        for r in record.refusals
+    ]
+    return (
+        "<h2>What was refused, and why</h2><table><tr><th>Tried</th><th>Refused by</th><th>Rule</th>"
+        f"<th>In its words</th></tr>{_rows(rows)}</table>"
+    )
+
+
+def _verify_it(record: Record) -> str:
+    facts: dict[str, Any] = record.facts
+    commands = "\n".join(escape(line) for line in facts.get("verify", []))
+    return (
+        "<h2>Check it yourself</h2><p>No node is running any more. The logs stand beside this page as static files; "
+        f"anyone who has the founding terms can verify them:</p><pre>{commands}</pre>"
+        f'<p class="sub">Accord <code>{escape(str(facts.get("accord", "")))}</code> (the digest of its founding '
+        "terms). The keys of this drill are software keys made for it; its approvals are labelled so.</p>"
+    )
