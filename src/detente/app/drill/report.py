@@ -86,10 +86,7 @@ def _timeline(record: Record) -> str:
         ("cut", "blue lines: cut off from the network"),
     )
     key = "".join(f"<span><b>{kind}</b> {escape(text)}</span>" for kind, text in meanings)
-    return (
-        f'<h2>What happened</h2>{draw_timeline(record)}<div class="key">{key}</div>'
-        f'<ol class="turns">{turns}</ol>'
-    )
+    return f'<h2>What happened</h2>{draw_timeline(record)}<div class="key">{key}</div><ol class="turns">{turns}</ol>'
 
 
 def _notes(record: Record) -> str:
@@ -100,9 +97,7 @@ def _notes(record: Record) -> str:
 
 
 def _rows(rows: Iterable[Iterable[tuple[str, str]]]) -> str:
-    return "".join(
-        "<tr>" + "".join(f'<td class="{css}">{cell}</td>' for cell, css in row) + "</tr>" for row in rows
-    )
+    return "".join("<tr>" + "".join(f'<td class="{css}">{cell}</td>' for cell, css in row) + "</tr>" for row in rows)
 
 
 def _checks(record: Record) -> str:
