@@ -173,7 +173,7 @@ class MerkleTree:
 
     def node(self, level: int, index: int) -> bytes:
         """The root of a complete stored subtree (see ``NodeSource``); raises ``Refused`` L02 beyond the tree."""
-        if 0 <= level < len(self._levels) and 0 <= index:
+        if 0 <= level < len(self._levels) and index >= 0:
             found = bytes(self._levels[level][index * HASH_SIZE : (index + 1) * HASH_SIZE])
             if found:
                 return found
