@@ -1,4 +1,4 @@
-"""Tests outside ``integration/`` sleep for nothing and open no socket: they are the same on every machine."""
+"""Every test states its rule; outside ``integration/`` it sleeps for nothing and opens no socket."""
 
 import ast
 from pathlib import Path
@@ -29,6 +29,32 @@ def complaints(root: Path) -> list[str]:
 def test_only_integration_tests_sleep_or_open_sockets():
     """A sleep hides a race and a socket needs a machine; scenarios come from ``testing.World``."""
     assert complaints(ROOT) == []
+
+
+def unstated(root: Path) -> list[str]:
+    """Each test function without a docstring."""
+    return [
+        f"{path.relative_to(root).as_posix()}:{node.lineno} {node.name} states no rule"
+        for path in sorted((root / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+
+
+def test_every_test_states_its_rule():
+    """The docstring of a test is the sentence that a reader of its failure needs."""
+    found = unstated(ROOT)
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_a_test_without_a_rule_is_found(tmp_path: Path):
+    """A fixture needs no rule; a test does."""
+    (tmp_path / "tests").mkdir()
+    code = "def fixture(): ...\ndef test_a(): ...\ndef test_b():\n    '''A rule.'''\n"
+    (tmp_path / "tests" / "test_x.py").write_text(code, "utf-8")
+    assert unstated(tmp_path) == ["tests/test_x.py:2 test_a states no rule"]
 
 
 @pytest.mark.parametrize(
