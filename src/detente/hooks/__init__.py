@@ -1,0 +1,1 @@
+"""Surfaces that stop things: training loops, workloads, schedulers. They never import ``cli`` or ``server``."""
