@@ -69,7 +69,11 @@ def _effects(tree: ast.Module) -> list[tuple[int, str]]:
 
 def _exits(tree: ast.Module) -> list[tuple[int, str]]:
     found = []
+    program = [node for node in tree.body if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)]
+    own = {id(node) for block in program for node in ast.walk(block)}  # a module run as a process ends that process
     for node in ast.walk(tree):
+        if id(node) in own:
+            continue
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             if called in {"sys.exit", "exit", "quit"}:
