@@ -101,6 +101,13 @@ class Control:
             return None  # A signal that repeats an answered request asks nothing new.
         return request
 
+    def open_request(self) -> Request:
+        """The request that the file holds now, whether or not it was seen before; without a readable file, no name.
+
+        For a job of several processes, where another rank may have noticed the pause first.
+        """
+        return self._read_request() or Request("")
+
     def acknowledge(self, request: Request, receipt: Mapping[str, Any]) -> None:
         """Publish ``receipt`` (the members of a checkpoint receipt) as the answer to ``request``, durably.
 
