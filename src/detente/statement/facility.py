@@ -1,0 +1,24 @@
+"""Predicate ``facility``: compute that a party registers.
+
+Source: contracts §1; ``spec/statement.md`` §6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from detente.statement.fields import AMOUNT, NAME, Record, count, text
+
+
+@dataclass(frozen=True, slots=True)
+class Facility:
+    """A place with ``chips`` accelerators that together do ``peak_flop_s`` FLOP per second."""
+
+    facility: str
+    country: str
+    chips: int
+    peak_flop_s: Decimal
+
+
+FACILITY = Record(Facility, facility=NAME, country=text(64), chips=count(), peak_flop_s=AMOUNT)

@@ -1,0 +1,155 @@
+"""Predicate ``keys``, proof of possession, and the ring of every key that was ever enrolled.
+
+A key enters by two gates: it is canonical and of prime order (``base.identity.check_key_strength``), and it has
+signed its own enrolment, so nobody enrols somebody else's key. The ring only grows: whether a key is in force at
+a statement's place, or revoked, is decided in ``accord.fold``, where places are known.
+
+Rules K01 and B08, B09; ``spec/statement.md`` §5. Source: contracts §1.
+
+>>> from detente.statement.signing import SoftwareSigner
+>>> signer, ring = SoftwareSigner(bytes(32)), KeyRing()
+>>> party = Party("dev-a")
+>>> ring.enrol(party, "statement", signer.public_key, prove_possession(party, "statement", signer))
+>>> ring.uses_of(signer.public_key)
+(('dev-a', 'statement'),)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from detente.base.digest import Digest
+from detente.base.errors import Refused
+from detente.base.identity import Party, PublicKey, check_key_strength, show_key
+from detente.statement.fields import (
+    DIGEST,
+    KEY,
+    NAME_MAX,
+    Record,
+    choice,
+    contradiction,
+    count,
+    listing,
+    nullable,
+    octets,
+    optional,
+    record_codec,
+    text,
+)
+from detente.statement.kinds import USES, Use
+from detente.statement.signing import Signer, verify_ed25519
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One key, what it is for, and its own signature over that; ``name`` is its C2SP name where it needs one."""
+
+    use: Use
+    key: PublicKey
+    proof: bytes
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """The ``sequence``-th change of a party's keys; ``previous`` is the statement id of the one before."""
+
+    sequence: int
+    previous: Digest | None
+    enrol: tuple[Enrolment, ...]
+    revoke: tuple[PublicKey, ...]
+
+
+def _check(body: KeyRotation) -> None:
+    if (body.sequence == 1) != (body.previous is None):
+        raise contradiction("previous", f"{body.previous} at sequence {body.sequence}", "null exactly at sequence 1")
+    both = {enrolment.key for enrolment in body.enrol} & set(body.revoke)
+    if both:
+        raise contradiction("revoke", show_key(min(both)), "no key that the same statement enrols")
+
+
+_ENROLMENT: Final = Record(Enrolment, use=choice(USES), key=KEY, proof=octets(64, 64), name=optional(text(NAME_MAX)))
+KEYS: Final = Record(
+    KeyRotation,
+    check=_check,
+    sequence=count(1),
+    previous=nullable(DIGEST),
+    enrol=listing(record_codec(_ENROLMENT), most=32, distinct=True),
+    revoke=listing(KEY, most=32, distinct=True),
+)
+"""At most 32 keys at a time: each costs the gate about 2 ms."""
+
+
+class EnrolledKeys(Protocol):
+    """Every key that was *ever* enrolled, by whatever founding terms and ``keys`` statements are known."""
+
+    def uses_of(self, key: PublicKey) -> tuple[tuple[Party, Use], ...]:
+        """For whom and for what this key was ever enrolled; empty if never."""
+        ...
+
+    def keys_of(self, party: Party) -> tuple[PublicKey, ...]:
+        """Every key ever enrolled for ``party``."""
+        ...
+
+
+def possession_message(party: Party, use: Use, key: PublicKey) -> bytes:
+    """The bytes that ``key`` signs to be enrolled."""
+    return b"detente-enrol/v1\n" + f"{party}\n{use}\n{show_key(key)}".encode()
+
+
+def prove_possession(party: Party, use: Use, signer: Signer) -> bytes:
+    """The proof that ``verify_possession`` accepts."""
+    return signer.sign(possession_message(party, use, signer.public_key))
+
+
+def verify_possession(party: Party, use: Use, key: PublicKey, proof: bytes) -> None:
+    """The whole gate; about 2 ms.
+
+    1. The key is canonical and of prime order: B08, B09. First, because a weak key verifies anything.
+    2. The key signed its own enrolment for this party and use: K01.
+    """
+    check_key_strength(key)  # 1
+    try:
+        verify_ed25519(key, possession_message(party, use, key), proof)  # 2
+    except Refused:
+        raise Refused(
+            "K01",
+            "bad-signature",
+            got=f"a proof that does not verify under {show_key(key)}",
+            expected=f"its signature over its enrolment as {use} key of {party}",
+            todo="let the holder of the key sign the enrolment",
+        ) from None
+
+
+class KeyRing:
+    """``EnrolledKeys`` that only grows. Adding the same key again changes nothing; order does not matter."""
+
+    __slots__ = ("_keys", "_uses")
+
+    def __init__(self) -> None:
+        self._uses: dict[PublicKey, tuple[tuple[Party, Use], ...]] = {}
+        self._keys: dict[Party, tuple[PublicKey, ...]] = {}
+
+    def enrol(self, party: Party, use: Use, key: PublicKey, proof: bytes) -> None:
+        """Add a key for a party and use; raises ``Refused`` B08, B09, K01 and then has added nothing."""
+        if (party, use) in self._uses.get(key, ()):
+            return
+        verify_possession(party, use, key, proof)
+        self._uses[key] = tuple(sorted({*self._uses.get(key, ()), (party, use)}))
+        self._keys[party] = tuple(sorted({*self._keys.get(party, ()), key}))
+
+    def uses_of(self, key: PublicKey) -> tuple[tuple[Party, Use], ...]:
+        """For whom and for what this key was ever enrolled, sorted; empty if never."""
+        return self._uses.get(key, ())
+
+    def keys_of(self, party: Party) -> tuple[PublicKey, ...]:
+        """Every key ever enrolled for ``party``, sorted."""
+        return self._keys.get(party, ())
+
+    def __len__(self) -> int:
+        return len(self._uses)
+
+    def __iter__(self) -> Iterator[PublicKey]:
+        return iter(sorted(self._uses))
