@@ -8,8 +8,8 @@ entry below was stored first (``mirror``). Who counts, and how many, is decided 
 The Ed25519 form does not bind the cosigner's name, so one key must never serve two cosigners.
 Source: c2sp.org/tlog-cosignature@v1.0.1, at revision 5ba5ee83. Section 4 of ``spec/log.md``.
 
->>> cosigned_message(b"dev-a.example/log\\n0\\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\\n", 1_700_000_000)[:32]
-b'cosignature/v1\\ntime 1700000000\\nd'
+>>> cosigned_message(b"dev-a.example/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n", 1_700_000_000)[:32]
+b'cosignature/v1\ntime 1700000000\nd'
 """
 
 from __future__ import annotations

@@ -204,8 +204,8 @@ class MerkleTree:
             self._edge = _right_edge(self, size)
             self._edge_size = size
         proof: list[bytes] = []
-        level, last = 0, size - 1
-        for nodes in self._levels:
+        last = size - 1
+        for level, nodes in enumerate(self._levels):
             if not last:
                 break
             sibling = index ^ 1
@@ -217,7 +217,6 @@ class MerkleTree:
                 proof.append(self._last_node(level, sibling, size))
             index >>= 1
             last >>= 1
-            level += 1
         return proof
 
     def _last_node(self, level: int, index: int, size: int) -> bytes:
@@ -329,9 +328,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     if sn:  # 3
         raise _wrong_length(proof)
     if result != root:  # 4
-        raise Refused(
-            "L04", "inconsistent", got="a proof that leads to another root", expected="the root of the tree"
-        )
+        raise Refused("L04", "inconsistent", got="a proof that leads to another root", expected="the root of the tree")
 
 
 def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> None:

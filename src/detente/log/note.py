@@ -32,6 +32,7 @@ from detente.statement.signing import Signer, verify_ed25519
 ED25519 = 0x01
 ECDSA = 0x02
 COSIGNATURE = 0x04
+ML_DSA = 0x06
 NOTE_MAX = 65_536
 """Bytes: 16 post-quantum signature lines of 3.3 kB, the most that C2SP asks for, fit with room."""
 SIGNATURES_MAX = 64

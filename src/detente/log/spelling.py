@@ -4,7 +4,7 @@ Each format raises its own numbered refusal, so nothing is refused here. A value
 leading zeroes, no line breaks, no stray bits after the last base64 character. Source: RFC 4648 §4, §3.5.
 
 >>> read_decimal("0"), read_decimal("007"), read_base64("AA=="), read_base64("AB==")
-(0, None, b'\\x00', None)
+(0, None, b'\x00', None)
 """
 
 from __future__ import annotations
