@@ -1,0 +1,306 @@
+"""The terms of an accord as values: what a reader of the YAML file agreed to, and nothing that is computed.
+
+Decides the shape of terms. Leaves out how the file is read (``reading``, by way of ``parse_terms``), what conditions
+mean (``conditions``) and when terms apply (``fold``). Normative text: ``spec/terms.md``.
+
+- An accord's id is the digest of the exact bytes of its founding terms.
+- Durations are seconds (``_s``), shares and rates are exact decimals from 0 to 1.
+
+>>> RoleQuorum({"authority": 2}).spelled()
+'2 authority'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from detente.accord.conditions import Condition
+from detente.base.digest import Digest
+from detente.base.identity import Party, PublicKey
+from detente.base.instant import Instant
+
+Role = Literal[
+    "developer", "auditor", "authority", "adjudicator", "mirror", "provider", "relying_party", "witness",
+    "research", "safety",
+]  # fmt: skip
+"""``research`` and ``safety`` are the two sides of one organisation under ``accords/solo.yaml``."""
+
+Activity = Literal["training", "self_improvement", "compute", "deployment"]
+Policy = Literal["free", "refuse"]
+OnUnknown = Literal["holds", "silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class RootKeys:
+    """``threshold`` of these distinct keys speak for the party where root authority is asked for."""
+
+    threshold: int
+    keys: tuple[PublicKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedKey:
+    """A key with the name that stands in signed notes: a log's origin, a mirror's or witness's name."""
+
+    name: str
+    key: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class PartyKeys:
+    """The founding keys of one party, each enrolled with a proof of possession that was checked."""
+
+    root: RootKeys
+    statement: tuple[PublicKey, ...]
+    guard: tuple[PublicKey, ...] = ()
+    log: NamedKey | None = None
+    mirror: NamedKey | None = None
+    witness: NamedKey | None = None
+    permit: PublicKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartyTerms:
+    """One party: two capital letters of its country, and its roles."""
+
+    country: str
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleQuorum:
+    """So many distinct parties of each role; one party counts for one role only.
+
+    >>> RoleQuorum({"auditor": 1, "authority": 2}).spelled()
+    '1 auditor and 2 authority'
+    """
+
+    groups: Mapping[str, int]
+
+    def spelled(self) -> str:
+        """The quorum as a phrase."""
+        return " and ".join(f"{count} {role}" for role, count in self.groups.items())
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedCosignature:
+    """One cosignature that was counted when an epoch closed."""
+
+    mirror: Party
+    size: int
+    time_s: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLog:
+    """Head of one log at the close of an epoch; entries below keep the time these cosignatures give them."""
+
+    origin: str
+    size: int
+    root: Digest
+    cosigned: tuple[ClosedCosignature, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorTerms:
+    """Who mirrors and how many of them it takes.
+
+    ``may_fail`` f of n = len(parties) may lie or be silent, ``witness`` q cosignatures give an entry its time,
+    ``issue`` m issuers a permit. q + m > n + f, 2q − n > f, and q, m ≤ n − f, unless ``self_witnessed``: then n = q = m = 1,
+    f = 0, the one party witnesses itself, and every page says so. ``day_entries`` and ``day_bytes`` cap each log per day.
+    """
+
+    parties: tuple[Party, ...]
+    may_fail: int
+    witness: int
+    issue: int
+    settle_s: int
+    self_witnessed: bool = False
+    day_entries: int = 100_000
+    day_bytes: int = 2**30
+    closes: tuple[ClosedLog, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EntryIntoForce:
+    """When the accord binds, and what is free before and after."""
+
+    when: Condition
+    before: Mapping[str, Policy]
+    after_expiry: Mapping[str, Policy]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What lets something pass: a declaration, and approvals of every party named."""
+
+    declaration: bool
+    approval_of: tuple[Party, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound on a run. Exactly one of ``refuse`` and ``need`` says what happens above it."""
+
+    id: str
+    on: Literal["run.start"]
+    when: Condition
+    refuse: bool
+    need: Need | None
+    unknown: OnUnknown = "holds"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldNeed:
+    """What a hold point asks: so many humans of so many organisations, none of them the author.
+
+    ``device`` ``attested`` asks for a device-bound authenticator; ``software`` takes any key. ``by`` narrows the approvers to
+    roles or parties; empty means any party of the accord. ``significant`` asks that each approval was significant oversight.
+    """
+
+    humans: int
+    organisations: int
+    author_excluded: bool
+    device: Literal["software", "attested"]
+    same_host: Literal["accept", "refuse"]
+    by: tuple[str, ...] = ()
+    significant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPoint:
+    """A place that cannot be passed without a human decision."""
+
+    id: str
+    on: Literal["version.train", "version.deploy"]
+    when: Condition
+    need: HoldNeed
+    unknown: OnUnknown = "holds"
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A measured quantity: who supplies it, how often, of what, and what silence means.
+
+    ``about`` ``party``: each bound party of a supplying role owes its own; ``world``: any supplier's will do.
+    """
+
+    name: str
+    supplied_by: tuple[str, ...]
+    every_s: int | None
+    about: Literal["party", "world"]
+    unknown: OnUnknown
+    overdue: OnUnknown
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What starts a pause or a slowdown, and for whom."""
+
+    id: str
+    when: Condition
+    then: Literal["pause", "slowdown"]
+    scope: Literal["party", "all"]
+    unknown: OnUnknown = "holds"
+
+
+@dataclass(frozen=True, slots=True)
+class PauseTerms:
+    """What a pause stops, within how long, and after how long it lapses unless renewed (None: never)."""
+
+    activities: tuple[str, ...]
+    halt_within_s: int
+    longest_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiftTerms:
+    """Who lifts together, and on what condition; ``veto_on_purpose`` names parties that can block it by design."""
+
+    votes: RoleQuorum
+    when: Condition | None
+    veto_on_purpose: tuple[Party, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PermitTerms:
+    """How long a permit lives while nothing is latched, and while something is or may soon be."""
+
+    calm_s: int
+    alert_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """After a ruling of breach: ``party`` does ``act`` to the party in breach (``publish`` needs no party)."""
+
+    act: Literal["refuse_compute", "refuse_deployment", "publish"]
+    party: Party | None
+
+
+@dataclass(frozen=True, slots=True)
+class Adjudication:
+    """How long a finding may be challenged and a ruling may take, and how many adjudicators rule."""
+
+    challenge_within_s: int
+    rule_within_s: int
+    votes: RoleQuorum
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """One version of the terms, exactly as agreed. ``digest`` is of the file's bytes."""
+
+    digest: Digest
+    accord: str
+    version: int
+    review_by: Instant | None
+    expires: Instant | None
+    parties: Mapping[Party, PartyTerms]
+    keys: Mapping[Party, PartyKeys]
+    mirrors: MirrorTerms
+    entry_into_force: EntryIntoForce
+    limits: tuple[Limit, ...]
+    hold_points: tuple[HoldPoint, ...]
+    indicators: Mapping[str, Indicator]
+    triggers: tuple[Trigger, ...]
+    pause: PauseTerms
+    lift: LiftTerms
+    slowdown_rate: Decimal
+    permits: PermitTerms
+    consequences: tuple[Consequence, ...]
+    adjudication: Adjudication | None
+    withdrawal_notice_s: int | None
+    amendment: RoleQuorum
+
+    def with_role(self, role: str) -> tuple[Party, ...]:
+        """The parties that hold ``role``, in the file's order."""
+        return tuple(party for party, about in self.parties.items() if role in about.roles)
+
+    def among(self, party: Party, names: tuple[str, ...]) -> bool:
+        """Is ``party`` one of ``names``, each a role or a party?"""
+        about = self.parties.get(party)
+        return about is not None and (party in names or not about.roles.isdisjoint(names))
+
+    def trigger(self, trigger_id: str) -> Trigger | None:
+        """The trigger of that id, if these terms have one."""
+        return next((trigger for trigger in self.triggers if trigger.id == trigger_id), None)
+
+    def operator_of(self, origin: str) -> Party | None:
+        """The party whose log has ``origin``."""
+        return next((p for p, keys in self.keys.items() if keys.log is not None and keys.log.name == origin), None)
+
+
+def parse_terms(data: bytes) -> Terms:
+    """Read terms; every error carries line and column.
+
+    Raises ``reading.TermsRefused``, a ``Refused`` with the T number of the first error in the file and all of them in
+    ``all``. Results are kept: the same bytes are read once.
+    """
+    from detente.accord.reading import read_terms
+
+    return read_terms(data)
