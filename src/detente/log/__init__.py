@@ -5,5 +5,5 @@ proof leads to a root; how a witness and a mirror answer; and what proves that a
 decides nothing about what an entry means: *checked* is size and Merkle hash only.
 
 It leaves out every effect. Steps take a state and return the next one; whoever calls stores it durably before
-acting on it. The rules are L01 to L72 of ``spec/log.md`` and M01 to M22 of ``spec/mirror.md``.
+acting on it. The rules are L01 to L71 of ``spec/log.md`` and M01 to M19 of ``spec/mirror.md``.
 """

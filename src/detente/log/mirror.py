@@ -5,7 +5,7 @@ returns actions and the next state. The order is law: store the entries durably,
 then sign and answer. *Checked* means size and Merkle hash only; nobody here reads an entry, so an entry that
 nobody can parse cannot stop a log.
 
-- Requests have their form: M10, M16, M21. A pending head exists: M11. The end is one of the known heads: M12.
+- Requests have their form: M10, M16, M19. A pending head exists: M11. The end is one of the known heads: M12.
 - The end is not below what is mirrored: M13; the start leaves no gap: M14; little is sent twice: M15.
 - Every package hashes up to the head: M17. The terms' cap on entries and bytes per log and day: M18.
 
@@ -369,7 +369,7 @@ def encode_mirror_info(info: MirrorInfo) -> bytes:
 
 
 def parse_mirror_info(body: bytes) -> MirrorInfo:
-    """Read the body of a 202 or 409 answer; raises ``Refused`` M21."""
+    """Read the body of a 202 or 409 answer; raises ``Refused`` M19."""
     try:
         lines = body.decode("ascii").split("\n")
     except UnicodeDecodeError:
@@ -378,7 +378,7 @@ def parse_mirror_info(body: bytes) -> MirrorInfo:
         size, next_entry, ticket = read_decimal(lines[0]), read_decimal(lines[1]), read_base64(lines[2])
         if size is not None and next_entry is not None and ticket is not None and len(ticket) <= 65_535:
             return MirrorInfo(size, next_entry, ticket)
-    raise Refused("M21", "malformed", got=shown(body, 40), expected="size, next entry and base64 ticket, a line each")
+    raise Refused("M19", "malformed", got=shown(body, 40), expected="size, next entry and base64 ticket, a line each")
 
 
 def _choose_head(state: MirrorState, header: AddEntries) -> SignedCheckpoint | Reply:
