@@ -11,16 +11,19 @@ Rules (``spec/permit.md`` §4):
 3. An issuer that is silent, refuses, or signs something else is left out from then on.
 4. An issuer that cannot get a head from its claimant is not asked together with that claimant: the head is dropped.
 5. A fresh offer replaces the old one, at most ``REOFFERS_MAX`` times per issuer.
-6. An epoch more than ``EPOCH_JUMP_MAX`` above what f + 1 issuers confirm is a liar's: that offer is left out.
+6. A head whose note the log did not sign is its claimants' lie; so are two heads of one log in one offer, and more
+   heads than a message holds.
+7. An epoch more than ``EPOCH_JUMP_MAX`` above what f + 1 issuers confirm is a liar's: that offer is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import combinations
 
-from detente.accord.explain import Reason
+from detente.accord.reason import Reason
 from detente.base.errors import Refused
 from detente.base.identity import Party
 from detente.base.quantity import ZERO
@@ -29,8 +32,6 @@ from detente.guard.permit import (
     PERMIT_TYPE,
     Head,
     HeadsOffer,
-    IssuerSet,
-    IssuerTrust,
     NamedHead,
     Permit,
     PermitAsk,
@@ -41,7 +42,10 @@ from detente.guard.permit import (
     parse_offer,
     verify_signers,
 )
-from detente.guard.wire import EPOCH_MAX, unseal
+from detente.guard.trust import IssuerSet, IssuerTrust, all_issuers
+from detente.guard.wire import EPOCH_MAX, HEADS_MAX, unseal
+from detente.log.checkpoint import verify_checkpoint
+from detente.log.note import NoteKey
 
 REOFFERS_MAX = 8
 """Logs grow between the rounds, so an honest issuer reoffers now and then; eight in one asking is obstruction."""
@@ -76,6 +80,12 @@ def hear_offer(asking: Asking, issuer: Party, data: bytes) -> Asking:
         return bar(asking, issuer, str(refused))
     if offer.issuer != issuer or offer.request != asking.request.id:
         return bar(asking, issuer, "an offer for another request, or by somebody else")
+    if len({signed.head.origin for signed in offer.heads}) != len(offer.heads):
+        return bar(asking, issuer, "two heads of one log in one offer")
+    for signed in offer.heads:
+        log_key = asking.trust.logs.get(signed.head.origin)
+        if log_key is not None and not _is_genuine(signed, log_key):
+            return bar(asking, issuer, f"a head of {signed.head.origin} that the log did not sign")
     return replace(asking, offers={**asking.offers, issuer: offer})
 
 
@@ -90,6 +100,10 @@ def compose(asking: Asking) -> tuple[Asking, PermitAsk | None]:
     The caller seals the ask, sends it to each of ``asking.asked`` and gives every answer to ``hear_reply``.
     """
     chosen = _choose(asking)
+    while chosen is not None and len(named := _union(chosen, asking.kept)) > HEADS_MAX:
+        loudest = max(chosen, key=lambda offer: (sum(each.claimants == (offer.issuer,) for each in named), offer.issuer))
+        asking = bar(asking, loudest.issuer, f"with its heads there are more than {HEADS_MAX}")
+        chosen = _choose(asking)
     if chosen is None:
         return replace(asking, body=b"", asked=(), named=(), signed={}), None
     named = _union(chosen, asking.kept)
@@ -204,11 +218,21 @@ def _union(chosen: Iterable[HeadsOffer], kept: frozenset[SignedHead]) -> tuple[N
     )
 
 
+@lru_cache(maxsize=4_096)
+def _is_genuine(signed: SignedHead, log_key: NoteKey) -> bool:
+    try:
+        checkpoint = verify_checkpoint(signed.note, log_key)
+    except Refused:
+        return False
+    head = signed.head
+    return (checkpoint.origin, checkpoint.size, checkpoint.root.hex()) == (head.origin, head.size, head.root)
+
+
 def _hear_signature(asking: Asking, issuer: Party, data: bytes) -> Asking:
-    keys = {key: party for issuers in asking.trust.sets.values() for key, party in issuers.issuers.items()}
+    keys = {key: party for key, party in all_issuers(asking.trust).items() if party == issuer}
     try:
         envelope = unseal(data, PERMIT_TYPE)
-        verify_signers(envelope, {key: party for key, party in keys.items() if party == issuer})
+        verify_signers(envelope, keys)
     except Refused as refused:
         return bar(asking, issuer, str(refused))
     if envelope.payload != asking.body or len(envelope.signatures) != 1:

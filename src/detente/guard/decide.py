@@ -2,19 +2,36 @@
 
 Decides, from the state of the accord, how fast and for how long a guard may run. Leaves out what the state is
 (``accord.fold``, ``accord.status``) and everything about permits.
+
+Rules (``spec/guard.md`` §2), applied in this order; every one that denies adds its reasons:
+
+1. The party, and the one it acts for, are named in the terms.
+2. Outside force, and for a party that is not bound, the terms' phase policy answers: free or refused.
+3. A pause of the activity that covers the party, or the one it acts for, denies.
+4. A run must be declared by the party, for the activity asked; limits on it deny or hold.
+5. A proposal or version must have passed its hold points.
+6. A provider refuses compute, and a relying party refuses deployment, to whom a ruling says.
+7. What is unknown holds: an undeclared run, an unseen proposal, an unnamed developer.
+8. What is left is allowed at the least rate of the slowdowns that cover it, for the life that the phase gives.
+
+A denial has rate 0 and life 0 and at least one reason. Reasons cite entries where entries are to blame.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from detente.accord.explain import Reason
 from detente.accord.fold import AccordState
+from detente.accord.reason import Reason
+from detente.accord.standing import Pause, Standing, Status
+from detente.accord.status import change_standing, release_standing, run_standing, status
 from detente.accord.terms import Terms
 from detente.base.digest import Digest
-from detente.base.identity import Party, PublicKey
+from detente.base.identity import Party
 from detente.base.instant import Instant
+from detente.base.quantity import ZERO
 from detente.guard.intent import Intent
 
 
@@ -30,20 +47,121 @@ class Decision:
 
 
 def decide(state: AccordState, intent: Intent, at: Instant) -> Decision:
-    """Whether ``intent`` is allowed at ``at``; every denial has reasons that cite entries where entries are to blame."""
-    raise NotImplementedError
+    """Whether ``intent`` is allowed at ``at``, an instant of the issuer's own clock."""
+    now, terms = status(state, at), state.terms_at(at)
+    strangers = [party for party in _involved(intent) if party not in terms.parties]
+    if strangers:  # 1
+        return _denied(("party",), [Reason(f"{party} is not named in the terms") for party in strangers])
+    policy = _policy(now, terms, intent)
+    if policy == "refuse":  # 2
+        return _denied((f"phase-{now.phase}",), [now.why_phase])
+    if policy == "free":
+        return _allowed(now, now.why_phase)
+    held: list[str] = []
+    reasons: list[Reason] = []
+    for name, why in _obstacles(state, now, terms, intent, at):
+        held.append(name)
+        reasons.extend(why)
+    rate = min(now.rate_of(party, intent.activity) for party in _involved(intent))
+    if rate <= ZERO:
+        held.append("slowdown")
+        reasons.append(Reason("the slowdown's rate is 0", _cited(now.slowdowns)))
+    if held:
+        return _denied(tuple(dict.fromkeys(held)), reasons)
+    capped = tuple(slow for slow in now.slowdowns if slow.rate == rate)
+    return _allowed(now, *(reason for slow in capped for reason in slow.why), rate=rate)  # 8
 
 
-def terms_in_force(state: AccordState, at: Instant) -> Terms:
-    """The terms that bind at ``at``."""
-    raise NotImplementedError
+def _involved(intent: Intent) -> tuple[Party, ...]:
+    other = intent.on_behalf_of
+    return (intent.party,) if other is None or other == intent.party else (intent.party, other)
 
 
-def accepted_terms(state: AccordState, at: Instant) -> tuple[Digest, ...]:
-    """The digests a permit may name at ``at``: the terms in force, and at a changeover those before or after."""
-    raise NotImplementedError
+def _policy(now: Status, terms: Terms, intent: Intent) -> str:
+    """``free``, ``refuse`` or ``governed``. Any party involved that is bound makes the act governed."""
+    if now.phase != "in_force":
+        return now.policy(intent.activity)
+    if any(party in now.bound for party in _involved(intent)):
+        return "governed"
+    return terms.entry_into_force.before.get(intent.activity, "free")
 
 
-def is_guard_of(state: AccordState, key: PublicKey, party: Party, at: Instant) -> bool:
-    """Whether ``key`` is in force as a guard key of ``party``."""
-    raise NotImplementedError
+def _obstacles(
+    state: AccordState, now: Status, terms: Terms, intent: Intent, at: Instant
+) -> Iterable[tuple[str, tuple[Reason, ...]]]:
+    """Everything that stands in the way: its name, and why."""
+    for party in _involved(intent):  # 3
+        for pause in now.pauses_of(party, intent.activity):
+            yield pause.trigger, pause.why or (Reason(f"paused by {pause.trigger}", pause.cited),)
+    if intent.run is not None:  # 4
+        yield from _run_obstacles(state, now, intent, at)
+    if intent.proposal is not None:  # 5
+        yield from _standing(change_standing(state, intent.proposal, at), "proposal")
+    if intent.version is not None:
+        if intent.activity == "deployment":
+            yield from _standing(release_standing(state, intent.version, at), "version")
+        else:
+            yield from _standing(change_standing(state, intent.version, at), "version")
+    yield from _sanctions(now, terms, intent)  # 6
+
+
+def _run_obstacles(
+    state: AccordState, now: Status, intent: Intent, at: Instant
+) -> Iterable[tuple[str, tuple[Reason, ...]]]:
+    run = intent.run
+    assert run is not None
+    owner = intent.on_behalf_of if intent.activity == "compute" else intent.party
+    declared = state.run(run)
+    if declared is None:  # 7
+        yield "declaration", (Reason(f"run {run} is not declared"),)
+        return
+    party, body = declared
+    if party != owner:
+        yield "declaration", (Reason(f"run {run} was declared by {party}, not by {owner}", (run,)),)
+    if intent.activity == "compute":
+        for pause in now.pauses_of(party, body.activity):
+            yield pause.trigger, pause.why or (Reason(f"paused by {pause.trigger}", pause.cited),)
+    elif body.activity != intent.activity:
+        text = f"run {run} was declared as {body.activity}, not as {intent.activity}"
+        yield "declaration", (Reason(text, (run,)),)
+    if body.proposal is not None and body.proposal != intent.proposal:
+        # The run says which change it carries out: leaving the proposal out of the intent must not skip its hold point.
+        yield from _standing(change_standing(state, body.proposal, at), "proposal")
+    yield from _standing(run_standing(state, run, at, flop=intent.flop), "limit")
+
+
+def _standing(standing: Standing, name: str) -> Iterable[tuple[str, tuple[Reason, ...]]]:
+    if standing.outcome == "free":
+        return
+    reasons = standing.reasons or (Reason(f"{name} {standing.outcome}"),)
+    for held_by in standing.held_by or (name,):
+        yield held_by, reasons
+        reasons = ()
+
+
+def _sanctions(now: Status, terms: Terms, intent: Intent) -> Iterable[tuple[str, tuple[Reason, ...]]]:
+    act = {"compute": "refuse_compute", "deployment": "refuse_deployment"}.get(intent.activity)
+    if act is None:
+        return
+    if intent.on_behalf_of is None:
+        # Without the developer's name nobody can say whether a ruling stands against it.
+        if "developer" not in terms.parties[intent.party].roles:
+            yield act, (Reason(f"{intent.party} does not name whose version it deploys"),)
+        return
+    for sanction in now.sanctions_by(intent.party, intent.on_behalf_of):
+        if sanction.act == act:
+            yield act, (sanction.why,)
+
+
+def _cited(pauses: Iterable[Pause]) -> tuple[Digest, ...]:
+    return tuple(dict.fromkeys(cite for pause in pauses for cite in pause.cited))
+
+
+def _denied(held_by: tuple[str, ...], reasons: Iterable[Reason]) -> Decision:
+    return Decision(allowed=False, rate=ZERO, life_s=0, held_by=held_by, reasons=tuple(dict.fromkeys(reasons)))
+
+
+def _allowed(now: Status, *reasons: Reason, rate: Decimal = Decimal(1)) -> Decision:
+    return Decision(
+        allowed=True, rate=rate, life_s=now.life_s, held_by=(), reasons=tuple(dict.fromkeys(reasons))
+    )

@@ -28,7 +28,7 @@ from detente.base.errors import Refused
 from detente.base.identity import Party, PublicKey, show_key
 from detente.base.instant import Instant
 from detente.base.strict_json import encode_json
-from detente.guard.decide import Decision, accepted_terms, decide, is_guard_of, terms_in_force
+from detente.guard.decide import Decision, decide
 from detente.guard.permit import (
     Head,
     HeadsOffer,
@@ -155,18 +155,18 @@ def sign_permit(
     6. ``decide`` allows, with a rate and a life not below the body's: else ``Reoffer``.
     7. The epoch is above the last signed for this guard, or it is that very body again: else ``Reoffer``.
     """
-    request, _, permit = parse_ask(ask)  # 1
+    request, parsed, permit = parse_ask(ask)  # 1
     _check_asker(request, state, at)  # 2
     missing = tuple(head for head in permit.heads if not _was_read(head, holdings))  # 3
     if missing:
         return issuer, Missing(missing)
     decision = decide(state, request.intent, at)
-    body = parse_ask(ask)[1].body
     last = issuer.last.get(request.guard)
-    again = last is not None and last == Issued(permit.epoch, sha256_hex(body))
+    signed = Issued(permit.epoch, sha256_hex(parsed.body))
+    again = last == signed
     if not (
         _covers(permit, holdings)  # 4
-        and permit.terms in accepted_terms(state, at)  # 5
+        and permit.terms in state.acceptable_terms(at)  # 5
         and decision.allowed  # 6
         and permit.rate <= decision.rate
         and permit.life_s <= decision.life_s
@@ -175,11 +175,9 @@ def sign_permit(
         offer = _offer(issuer, request, decision, party=party, state=state, at=at, holdings=holdings)
         return issuer, Reoffer(seal_offer(offer, signer))
     if not again:
-        signed = Issued(permit.epoch, sha256_hex(body))
-        issuer = replace(
-            issuer, last={**issuer.last, request.guard: signed}, issued=(*issuer.issued, signed.body)
-        )
-    return issuer, Signed(sign_permit_body(body, signer))
+        last_signed = {**issuer.last, request.guard: signed}
+        issuer = replace(issuer, last=last_signed, issued=(*issuer.issued, signed.body))
+    return issuer, Signed(sign_permit_body(parsed.body, signer))
 
 
 def merkle_root_of_permits(bodies: Iterable[Digest]) -> Digest:
@@ -223,7 +221,7 @@ def _check_asker(request: PermitRequest, state: AccordState, at: Instant) -> Non
             got=f"{request.party} asking for {request.intent.party}",
             expected="a party asking for itself; a provider names the other in on_behalf_of",
         )
-    if not is_guard_of(state, request.guard, request.party, at):
+    if not state.key_in_force(request.guard, request.party, "guard", at):
         raise Refused(
             "P17",
             "key-not-in-force",
@@ -244,7 +242,7 @@ def _offer(
     holdings: Holdings,
 ) -> HeadsOffer:
     last = issuer.last.get(request.guard)
-    terms = terms_in_force(state, at)
+    terms = state.terms_at(at)
     return HeadsOffer(
         request=request.id,
         accord=request.accord,

@@ -21,7 +21,8 @@ from detente.base.errors import Refused, shown
 from detente.base.identity import Party, parse_party
 from detente.base.strict_json import encode_json
 from detente.guard.intent import ACTIVITIES, Activity
-from detente.guard.permit import HeadsOffer, IssuerTrust, all_issuers, check_accord, verify_signers
+from detente.guard.permit import HeadsOffer, check_accord, verify_signers
+from detente.guard.trust import IssuerTrust, all_issuers
 from detente.guard.wire import REASONS_MAX, TEXT_MAX, listed, members, read, seal, text, unseal, whole
 from detente.statement.signing import Signer
 

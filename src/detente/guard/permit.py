@@ -32,15 +32,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from detente.accord.explain import Reason
+from detente.accord.reason import Reason
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party, PublicKey, parse_key, parse_party, show_key
 from detente.base.quantity import ZERO, parse_decimal, show_decimal
 from detente.base.strict_json import encode_json
 from detente.guard.intent import Intent, parse_intent
+from detente.guard.trust import IssuerTrust, all_issuers
 from detente.guard.wire import (
-    EPOCH_MAX,
     HEADS_MAX,
     LIFE_MAX_S,
     NOTE_MAX,
@@ -57,7 +57,7 @@ from detente.guard.wire import (
     unseal,
     whole,
 )
-from detente.statement.envelope import Envelope, encode_envelope, pae, parse_envelope, statement_id
+from detente.statement.envelope import Envelope, encode_envelope, pae, statement_id
 from detente.statement.signing import Signer, verify_ed25519
 
 REQUEST_TYPE = "application/vnd.detente.permit-request+json"
@@ -158,27 +158,6 @@ class PermitAsk:
     request: bytes
     body: bytes
     heads: tuple[NamedHead, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuerSet:
-    """Who may issue under one text of the terms: m = ``needed`` distinct parties, of whom f = ``may_fail`` may lie.
-
-    ``settle_s`` is how long what permits waits after it is witnessed; ``life_max_s`` the longest life of a permit.
-    """
-
-    issuers: Mapping[PublicKey, Party]
-    needed: int
-    may_fail: int
-    life_max_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuerTrust:
-    """What a guard pins: the accord, and the issuers under each terms digest that it accepts (two at a changeover)."""
-
-    accord: Digest
-    sets: Mapping[Digest, IssuerSet]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -460,11 +439,6 @@ def heads_after(heads: Iterable[Head], known: Mapping[str, Head]) -> dict[str, H
         if head.origin not in greatest or head.size > greatest[head.origin].size:
             greatest[head.origin] = head
     return greatest
-
-
-def all_issuers(trust: IssuerTrust) -> dict[PublicKey, Party]:
-    """The issuers under any terms that the guard accepts."""
-    return {key: party for issuers in trust.sets.values() for key, party in issuers.issuers.items()}
 
 
 def seal_ask(ask: PermitAsk, signer: Signer) -> bytes:

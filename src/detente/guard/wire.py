@@ -27,8 +27,8 @@ from detente.statement.envelope import (
 )
 from detente.statement.signing import Signer
 
-HEADS_MAX = 128
-"""Heads in one message: twice the 64 parties that an envelope of 65,535 bytes has room for, since a forked log names two."""
+HEADS_MAX = 64
+"""Heads in one message: what an envelope of 65,535 bytes has room for with their notes, in base64 twice over."""
 NOTE_MAX = 2_048
 """Bytes of a checkpoint note with the log's signature alone: origin, size, root and one line are below 600."""
 ORIGIN_MAX = 255
@@ -101,15 +101,13 @@ def seal(payload: bytes, payload_type: str, signer: Signer) -> bytes:
 
 
 def unseal(data: bytes, payload_type: str) -> Envelope:
-    """The envelope, if it is of this type and in the one spelling that ``encode_envelope`` gives; P01, P02.
+    """The envelope, if it is of this type (S01) and in the one spelling that ``encode_envelope`` gives; P01, P02.
 
     One spelling, so that no byte of a permit can change without its being refused.
     """
     if len(data) > MAX_ENVELOPE_BYTES:
         raise Refused("P02", "oversized", got=f"{len(data)} bytes", expected=f"at most {MAX_ENVELOPE_BYTES}")
-    envelope = parse_envelope(data)
-    if envelope.payload_type != payload_type:
-        raise malformed("payload type", envelope.payload_type, payload_type)
+    envelope = parse_envelope(data, payload_type=payload_type)
     if encode_envelope(envelope) != data:
         raise malformed("the envelope", data, "its one spelling, as encoded by the signer")
     return envelope
