@@ -101,7 +101,9 @@ def compose(asking: Asking) -> tuple[Asking, PermitAsk | None]:
     """
     chosen = _choose(asking)
     while chosen is not None and len(named := _union(chosen, asking.kept)) > HEADS_MAX:
-        loudest = max(chosen, key=lambda offer: (sum(each.claimants == (offer.issuer,) for each in named), offer.issuer))
+        loudest = max(
+            chosen, key=lambda offer: (sum(each.claimants == (offer.issuer,) for each in named), offer.issuer)
+        )
         asking = bar(asking, loudest.issuer, f"with its heads there are more than {HEADS_MAX}")
         chosen = _choose(asking)
     if chosen is None:

@@ -94,7 +94,7 @@ def _obstacles(
         for pause in now.pauses_of(party, intent.activity):
             yield pause.trigger, pause.why or (Reason(f"paused by {pause.trigger}", pause.cited),)
     if intent.run is not None:  # 4
-        yield from _run_obstacles(state, now, intent, at)
+        yield from _run_obstacles(state, now, intent, intent.run, at)
     if intent.proposal is not None:  # 5
         yield from _standing(change_standing(state, intent.proposal, at), "proposal")
     if intent.version is not None:
@@ -106,10 +106,8 @@ def _obstacles(
 
 
 def _run_obstacles(
-    state: AccordState, now: Status, intent: Intent, at: Instant
+    state: AccordState, now: Status, intent: Intent, run: Digest, at: Instant
 ) -> Iterable[tuple[str, tuple[Reason, ...]]]:
-    run = intent.run
-    assert run is not None
     owner = intent.on_behalf_of if intent.activity == "compute" else intent.party
     declared = state.run(run)
     if declared is None:  # 7
@@ -162,6 +160,4 @@ def _denied(held_by: tuple[str, ...], reasons: Iterable[Reason]) -> Decision:
 
 
 def _allowed(now: Status, *reasons: Reason, rate: Decimal = Decimal(1)) -> Decision:
-    return Decision(
-        allowed=True, rate=rate, life_s=now.life_s, held_by=(), reasons=tuple(dict.fromkeys(reasons))
-    )
+    return Decision(allowed=True, rate=rate, life_s=now.life_s, held_by=(), reasons=tuple(dict.fromkeys(reasons)))

@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Refused, shown
@@ -84,9 +84,11 @@ def parse_intent(value: object) -> Intent:
         raise Refused("G01", "malformed", got=f"activity {shown(activity)}", expected="one of " + ", ".join(ACTIVITIES))
     facility = fields["facility"]
     if facility is not None and not (isinstance(facility, str) and _FACILITY.match(facility)):
-        raise Refused("G01", "malformed", got=f"facility {shown(facility)}", expected="a name of at most 127 characters")
+        raise Refused(
+            "G01", "malformed", got=f"facility {shown(facility)}", expected="a name of at most 127 characters"
+        )
     return Intent(
-        activity=cast("Activity", activity),
+        activity=activity,
         party=parse_party(fields["party"]),
         run=_digest(fields["run"]),
         proposal=_digest(fields["proposal"]),

@@ -30,6 +30,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from detente.accord.reason import Reason
@@ -66,6 +67,8 @@ ASK_TYPE = "application/vnd.detente.permit-ask+json"
 PERMIT_TYPE = "application/vnd.detente.permit+json"
 
 ONE = Decimal(1)
+UNSEALED = Digest("")
+"""The id of a request that was not sealed yet."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -101,7 +104,7 @@ class PermitRequest:
     guard: PublicKey
     nonce: str
     intent: Intent
-    id: Digest = Digest("")
+    id: Digest = UNSEALED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +281,7 @@ def parse_permit(payload: bytes) -> Permit:
     names = {"accord", "terms", "party", "guard", "nonce", "intent", "heads", "rate", "epoch", "life_s"}
     value = members(read(payload), names)
     heads = tuple(parse_head(item) for item in listed(value, "heads", most=HEADS_MAX))
-    if any(first >= second for first, second in zip(heads, heads[1:], strict=False)):
+    if any(first >= second for first, second in pairwise(heads)):
         raise malformed("heads", "an order that is not rising", "each head once, by origin, size and root")
     permit = Permit(
         accord=parse_digest(value["accord"]),
@@ -486,7 +489,10 @@ def _check_answers(permit: Permit, request: PermitRequest) -> None:
         raise Refused("P11", "replayed", got=f"nonce {permit.nonce}", expected=f"nonce {request.nonce}")
     if permit.intent != request.intent:
         raise Refused(
-            "P12", "out-of-scope", got=shown(permit.intent.as_json(), 300), expected=shown(request.intent.as_json(), 300)
+            "P12",
+            "out-of-scope",
+            got=shown(permit.intent.as_json(), 300),
+            expected=shown(request.intent.as_json(), 300),
         )
 
 
@@ -541,5 +547,3 @@ def decoded(value: object, name: str) -> bytes:
         if base64.b64encode(data).decode() == value:
             return data
     raise malformed(name, value, "base64")
-
-

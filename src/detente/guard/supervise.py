@@ -197,9 +197,7 @@ class WouldHave:
     now_s: float
 
 
-Action = (
-    StartJob | SetRate | AskCheckpoint | StopJob | FreezeAll | KillAll | FileHalted | FileResumed | End | WouldHave
-)
+Action = StartJob | SetRate | AskCheckpoint | StopJob | FreezeAll | KillAll | FileHalted | FileResumed | End | WouldHave
 EX_TEMPFAIL = 75
 
 
@@ -237,13 +235,13 @@ def step(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]
             return job, ()  # 3: as if nothing had come; the deadline stands
         case AllFrozen():
             return (replace(job, phase="killed"), (KillAll(),)) if job.phase == "frozen" else (job, ())
-        case GroupGone(now_s, code):
-            return _gone(job, now_s, code)
+        case GroupGone(_, code):
+            return _gone(job, code)
         case Tick(now_s):
             return _tick(job, now_s)
 
 
-def begin(rules: Rules, now_s: float) -> tuple[Supervisor, tuple[Action, ...]]:
+def begin(rules: Rules) -> tuple[Supervisor, tuple[Action, ...]]:
     """The first state; observing starts the job at once (rule 7), otherwise nothing happens before a permit."""
     job = Supervisor(rules=rules)
     if not rules.observe:
@@ -302,7 +300,7 @@ def _tick(job: Supervisor, now_s: float) -> tuple[Supervisor, tuple[Action, ...]
     return job, ()
 
 
-def _gone(job: Supervisor, now_s: float, code: int) -> tuple[Supervisor, tuple[Action, ...]]:
+def _gone(job: Supervisor, code: int) -> tuple[Supervisor, tuple[Action, ...]]:
     if job.phase == "waiting":
         return job, ()
     if job.phase == "running":  # it ended by itself
