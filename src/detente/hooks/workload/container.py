@@ -59,7 +59,7 @@ def parse_container(data: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
 
     1. The first line and a header of bounded size: W13.
     2. Every array of a known type, with the bytes that its shape needs, at its place: W14.
-    3. Nothing after the last array: W14.
+    3. Nothing after the last array, and nothing but zero bytes between: W14.
     """
     if not data.startswith(MAGIC) or len(data) < len(MAGIC) + 8:  # 1
         raise Refused("W13", "malformed", got=shown(data[:32]), expected=f"a file that begins with {MAGIC!r}")
@@ -77,12 +77,14 @@ def parse_container(data: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
     ):
         raise Refused("W13", "malformed", got=shown(header), expected='a header with "meta" and "arrays"')
     at += length
+    _check_padding(data, at, -at % ALIGN)  # 3
     at += -at % ALIGN
     arrays: dict[str, Array] = {}
     offset = 0
     for entry in header["arrays"]:
         name, array, size = _array(entry, data, at, offset)  # 2
         arrays[name] = array
+        _check_padding(data, at + offset + size, -size % ALIGN)  # 3
         offset += size + -size % ALIGN
     if len(arrays) != len(header["arrays"]) or at + offset != len(data):  # 3
         raise Refused("W14", "corrupt", got=f"{len(data)} bytes", expected=f"{at + offset} bytes, each array once")
@@ -103,6 +105,11 @@ def _array(entry: object, data: bytes, base: int, offset: int) -> tuple[str, Arr
         raise Refused("W14", "corrupt", got=f"{size} bytes for {shown(name)}", expected="all bytes of its shape")
     flat = np.frombuffer(data, dtype=kind_of, count=math.prod(shape), offset=base + offset)
     return name, flat.reshape(shape).copy(), size
+
+
+def _check_padding(data: bytes, at: int, size: int) -> None:
+    if data[at : at + size] != b"\0" * size:
+        raise Refused("W14", "corrupt", got=f"padding {shown(data[at : at + size])}", expected=f"{size} zero bytes")
 
 
 def weights_digest(arrays: Mapping[str, Array]) -> Digest:

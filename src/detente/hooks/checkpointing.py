@@ -1,0 +1,57 @@
+"""The digest of what a loop saved: one file, or a folder of them.
+
+Decides how a checkpoint that the loop's own ``save`` wrote is made durable and named. Leaves out its format.
+
+The digest of a file is the SHA-256 of its bytes. That of a folder is the SHA-256 of a list: for each regular file below
+it, in the order of its relative name, ``<digest> <size> <name>\\n``. Links are listed by what they point to.
+
+>>> import tempfile
+>>> place = Path(tempfile.mkdtemp())
+>>> _ = (place / "weights").write_bytes(b"abc")
+>>> digest_checkpoint(place / "weights")[1][:8]
+'ba7816bf'
+>>> digest_checkpoint(place)[0]
+3
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from detente.base.digest import Digest
+from detente.base.errors import Misuse
+
+
+def digest_checkpoint(path: Path) -> tuple[int, Digest]:
+    """Sync ``path`` to disk and hash it: its size in bytes and its digest; raises ``Misuse`` when nothing is there."""
+    if path.is_file():
+        return _digest_file(path)
+    if not path.is_dir():
+        raise Misuse(f"save() returned {path}; expected a file or a folder that it has written")
+    listing = hashlib.sha256()
+    total = 0
+    for name in sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()):
+        size, digest = _digest_file(path / name)
+        listing.update(f"{digest} {size} {name}\n".encode())
+        total += size
+    _sync_folder(path)
+    return total, Digest(listing.hexdigest())
+
+
+def _digest_file(path: Path) -> tuple[int, Digest]:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.fstat(file.fileno()).st_size
+    _sync_folder(path.parent)
+    return size, Digest(digest)
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,292 @@
+"""A training loop that guards itself: ``with guard(...) as g: for batch in data: ...; g.step()``.
+
+Decides what happens at a step boundary. Leaves out leave itself (``app.guarding``, in a thread beside the loop), jobs
+that do not call ``step`` (``detente guard -- COMMAND``) and workloads that speak the control protocol themselves
+(``hooks.workload``).
+
+Rules:
+
+* ``step`` and ``check`` cost an attribute read and a clock compare while the job may run at full speed.
+* When leave has ended, the next call saves, hashes the checkpoint, files ``halted`` and raises ``Paused``, which ends
+  the process with code 75. ``check`` is for places between steps where time passes: evaluation, waiting for data.
+* A step that hangs cannot be interrupted from inside. The kernel kills the process at the terms' deadline
+  (``adapters.deadman``), without a checkpoint. Children of the process are only reached by ``detente guard -- COMMAND``.
+* Under ``detente guard -- COMMAND`` the loop asks nobody: it answers its supervisor.
+* A forked child sees the same leave, is stopped with the parent, and saves and files nothing.
+* Calls may come from any thread; the first to see the end does the saving, the others raise ``Paused`` at once.
+
+>>> with guard("doctest", mode="free") as g:
+...     for _ in range(3):
+...         g.step()
+>>> g.steps
+3
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from time import CLOCK_BOOTTIME, clock_gettime
+from types import TracebackType
+from typing import Any, Literal, Protocol, TypeAlias
+
+from detente.base.digest import Digest
+from detente.base.errors import Misuse
+
+EX_TEMPFAIL = 75
+"""sysexits.h: saved and stopped, start me again later."""
+FOREVER_S = 1e18
+THROTTLE_SLICE_S = 0.02
+_GATE, _UNTIL, _RATE = 0, 1, 2
+
+Saved: TypeAlias = "str | os.PathLike[str] | None"
+Mode = Literal["auto", "enforce", "observe", "free"]
+
+
+class Paused(SystemExit):
+    """The guard stopped the loop: the checkpoint is durable and ``halted`` is filed. Ends the process with code 75."""
+
+    def __init__(self, why: str, *, checkpoint: Digest | None = None, step: int = 0) -> None:
+        self.why = why
+        self.checkpoint = checkpoint
+        self.step = step
+        super().__init__(EX_TEMPFAIL)
+
+    def __str__(self) -> str:
+        return self.why
+
+
+class Cell:
+    """Until when, and how fast, the loop may run: three numbers that the loop, its threads and its forks share.
+
+    ``gate`` is what ``step`` compares with the clock: the lapse, or 0 when every step needs a closer look.
+    """
+
+    __slots__ = ("_shared", "values")
+
+    def __init__(self) -> None:
+        # Anonymous shared memory: a child made by fork sees the parent's leave end.
+        self._shared = mmap.mmap(-1, mmap.PAGESIZE)
+        self.values = memoryview(self._shared).cast("d")
+
+    def set(self, *, until_s: float, rate: Decimal = Decimal(1), look: bool = False) -> None:
+        """Order matters for a reader in between: the gate closes first and opens last."""
+        self.values[_GATE] = 0.0
+        self.values[_UNTIL] = until_s
+        self.values[_RATE] = float(rate)
+        if rate >= 1 and not look:
+            self.values[_GATE] = until_s
+
+
+class Leader(Protocol):
+    """What stands behind a loop and gives it leave: a session with issuers, a supervisor, an observer, or nothing."""
+
+    def start(self, cell: Cell) -> None:
+        """Get leave, and from now on keep ``cell`` true; raises when there is none to be had."""
+        ...
+
+    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
+        """Leave has ended: save, file, and say why. Called once."""
+        ...
+
+    def look(self, step: int) -> None:
+        """Called at each step while the gate is kept at 0."""
+        ...
+
+    def finish(self, step: int, *, failed: bool) -> None:
+        """The loop has ended by itself."""
+        ...
+
+
+class LoopGuard:
+    """What ``with guard(...) as g`` gives. ``steps`` counts from ``at_step``."""
+
+    __slots__ = ("_cell", "_gate", "_halting", "_leader", "_owner", "_save", "_stepped_s", "steps")
+
+    def __init__(self, leader: Leader, *, save: Callable[[], Saved] | None, at_step: int) -> None:
+        self._cell = Cell()
+        self._gate = self._cell.values
+        self._leader = leader
+        self._save = save
+        self._owner = os.getpid()
+        self._halting = threading.Lock()
+        self._stepped_s = 0.0
+        self.steps = at_step
+
+    def __enter__(self) -> LoopGuard:
+        self._leader.start(self._cell)
+        self._stepped_s = time.monotonic()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if os.getpid() == self._owner:
+            self._leader.finish(self.steps, failed=kind is not None)
+
+    def step(self) -> None:
+        """Call after every step. Raises ``Paused`` when the loop has to stop; nothing may catch it."""
+        self.steps += 1
+        if clock_gettime(CLOCK_BOOTTIME) >= self._gate[_GATE]:
+            self._attend(counted=True)
+
+    def check(self) -> None:
+        """Call where time passes between steps. Raises ``Paused`` like ``step``, and counts nothing."""
+        if clock_gettime(CLOCK_BOOTTIME) >= self._gate[_GATE]:
+            self._attend(counted=False)
+
+    def propose(self, change: str | bytes, **about: Any) -> Digest:
+        """File a ``proposal`` and wait at the hold point until humans have approved it; returns the proposal's id.
+
+        ``change`` is the change itself as bytes, or its digest. ``touches``: some of training, architecture, data,
+        configuration, evaluation. ``proposed_by``: ``("model", version digest)``, ``("human", name)`` or
+        ``("undeclared", None)``. ``summary``: one line for the reviewer. ``asked_flop``: a decimal. ``parent``: the version
+        changed. ``timeout_s``: ``Refused`` G44 when nobody has decided by then. Raises ``Paused`` if a pause comes meanwhile.
+        """
+        return self._asker("propose")(change, check=self.check, **about)
+
+    def version(self, artefact: str | bytes, **about: Any) -> Digest:
+        """File a ``version`` statement: ``parents``, ``proposed_by``, ``touches``, ``own_flop``, ``proposal``, ``score``."""
+        return self._asker("version")(artefact, **about)
+
+    def _asker(self, name: str) -> Callable[..., Digest]:
+        asker = getattr(self._leader, name, None)
+        if asker is None:
+            raise Misuse(f"g.{name} needs a guard of its own: it is not to be had under {type(self._leader).__name__}")
+        return asker  # type: ignore[no-any-return]
+
+    def _attend(self, *, counted: bool) -> None:
+        """The slow path: the end of leave, a slowdown, or a leader that wants to see each step."""
+        gate = self._gate
+        if clock_gettime(CLOCK_BOOTTIME) < gate[_UNTIL]:
+            if counted:
+                self._throttle(gate[_RATE])
+                if os.getpid() == self._owner:
+                    self._leader.look(self.steps)
+            return
+        if os.getpid() != self._owner:
+            raise Paused("the parent's leave has ended", step=self.steps)
+        if not self._halting.acquire(blocking=False):
+            raise Paused("another thread is stopping this run", step=self.steps)
+        why, checkpoint = self._leader.halt(self.steps, self._save)
+        raise Paused(why, checkpoint=checkpoint, step=self.steps)
+
+    def _throttle(self, rate: float) -> None:
+        """Rest so that computing takes no more than ``rate`` of the time; the end of leave ends the rest."""
+        now = time.monotonic()
+        if 0 < rate < 1:
+            rested_until = now + (now - self._stepped_s) * (1 / rate - 1)
+            while (left := rested_until - time.monotonic()) > 0 and clock_gettime(CLOCK_BOOTTIME) < self._gate[_UNTIL]:
+                time.sleep(min(left, THROTTLE_SLICE_S))
+        self._stepped_s = time.monotonic()
+
+
+def guard(
+    run: str = "run",
+    *,
+    activity: Literal["training", "self_improvement"] = "training",
+    planned_flop: str | Decimal | None = None,
+    save: Callable[[], Saved] | None = None,
+    parents: Iterable[str] = (),
+    at_step: int = 0,
+    flop_per_step: int = 0,
+    wait_s: float = 30.0,
+    home: str | os.PathLike[str] | None = None,
+    mode: Mode = "auto",
+    observe: bool = False,
+) -> LoopGuard:
+    """Guard a training loop; use it as ``with guard(...) as g`` and call ``g.step()`` after every step.
+
+    ``run`` names the run: the same name is the same run after a restart. ``planned_flop``: a decimal such as ``"1e18"``,
+    checked against the terms. ``save`` writes a checkpoint and returns its path (a file or a folder), to be called when a
+    pause comes. ``at_step`` is the step a resumed loop starts at. ``wait_s``: how long to wait for the first permit.
+    ``home`` is Détente's folder, by default ``DETENTE_HOME`` or ``./.detente``. ``observe`` (or ``mode="observe"``)
+    records and stops nothing; ``mode="free"`` does nothing at all, for tests of your own loop. ``auto`` answers to
+    ``detente guard -- COMMAND`` when started by it, and otherwise keeps a permit of its own.
+
+    Raises ``Refused`` G43 when no permit is to be had, ``Unavailable`` when no issuer answers.
+    """
+    leader: Leader
+    if mode == "free":
+        leader = Free()
+    elif mode == "auto" and (place := os.environ.get("DETENTE_OBSERVE_DIR")):
+        leader = Counted(Path(place))
+    elif mode == "auto" and (place := os.environ.get("DETENTE_CONTROL_DIR")):
+        from detente.hooks.supervised import Supervised
+
+        leader = Supervised(Path(place), os.environ.get("DETENTE_RUN") or run, flop_per_step=flop_per_step)
+    else:
+        from detente.hooks.session import OwnSession
+
+        leader = OwnSession(
+            run,
+            activity=activity,
+            planned_flop=planned_flop,
+            parents=tuple(parents),
+            flop_per_step=flop_per_step,
+            wait_s=wait_s,
+            home=None if home is None else Path(home),
+            observe=observe or mode == "observe",
+        )
+    return LoopGuard(leader, save=save, at_step=at_step)
+
+
+class Free:
+    """Leave without end and without anybody's word: for tests of a loop, and for the price of ``step``."""
+
+    def start(self, cell: Cell) -> None:
+        cell.set(until_s=FOREVER_S)
+
+    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
+        raise Misuse(f"free leave ended at step {step}, which it cannot")
+
+    def look(self, step: int) -> None:
+        """Nothing is watched."""
+
+    def finish(self, step: int, *, failed: bool) -> None:
+        """Nothing was started."""
+
+
+class Counted:
+    """Under ``detente guard --observe``: steps and gaps are left in a small file that the observer reads."""
+
+    LAYOUT = struct.Struct("=4d")
+    """Steps counted, first and last in seconds of CLOCK_BOOTTIME, the longest gap in seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._values: memoryview | None = None
+
+    def start(self, cell: Cell) -> None:
+        path = self._folder / f"{os.getpid()}.steps"
+        try:
+            with path.open("w+b") as file:
+                file.truncate(self.LAYOUT.size)
+                self._values = memoryview(mmap.mmap(file.fileno(), self.LAYOUT.size)).cast("d")
+        except OSError:
+            self._values = None  # Observation must not stop a job: not even for want of a place to write.
+        cell.set(until_s=FOREVER_S, look=True)
+
+    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
+        raise Misuse(f"an observed loop ended at step {step}, which observing cannot do")
+
+    def look(self, step: int) -> None:
+        values = self._values
+        if values is None:
+            return
+        now = clock_gettime(CLOCK_BOOTTIME)
+        if values[0]:
+            values[3] = max(values[3], now - values[2])
+        else:
+            values[1] = now
+        values[2] = now
+        values[0] += 1
+
+    def finish(self, step: int, *, failed: bool) -> None:
+        """The file stays for the observer."""

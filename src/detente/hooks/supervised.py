@@ -1,0 +1,91 @@
+"""A loop under ``detente guard -- COMMAND``: it watches its control directory and answers with a receipt.
+
+Decides how ``g.step()`` speaks the control protocol (``spec/receipt.md`` §3), so that a loop written for ``guard`` needs
+no change to run under the supervisor. Leaves out leave: the supervisor has it.
+
+A folder of files cannot be named by a receipt, which names one file: then a listing is written beside it, and that is
+what the supervisor hashes (``hooks.checkpointing`` has its form).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from detente.base.digest import Digest, sha256_hex
+from detente.base.errors import Misuse
+from detente.guard.receipt import Receipt, encode_receipt
+from detente.hooks.checkpointing import digest_checkpoint
+from detente.hooks.loop import FOREVER_S, Cell, Saved
+from detente.hooks.workload.control import Control, Request, write_durably
+
+POLL_S = 0.02
+
+
+class Supervised:
+    """The leader of a loop that a supervisor watches over."""
+
+    def __init__(self, directory: Path, run: str, *, flop_per_step: int) -> None:
+        self._control = Control(run=run, directory=directory)
+        self._run = run
+        self._directory = directory
+        self._flop_per_step = flop_per_step
+        self._request: Request | None = None
+        self._ended = threading.Event()
+
+    def start(self, cell: Cell) -> None:
+        cell.set(until_s=FOREVER_S)
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
+            # The supervisor asks those that have a handler; the others it takes for deaf. The file is what counts.
+            signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
+        threading.Thread(target=self._watch, args=(cell,), name="detente-supervised", daemon=True).start()
+
+    def _watch(self, cell: Cell) -> None:
+        fraction = 1.0
+        while not self._ended.wait(POLL_S):
+            if (request := self._control.pause_asked()) is not None:
+                self._request = request
+                cell.set(until_s=0.0)
+                return
+            now = self._control._read_fraction()
+            if now != fraction:
+                fraction = now
+                cell.set(until_s=FOREVER_S, rate=_decimal(fraction))
+
+    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
+        """Save, and answer once the checkpoint is durable."""
+        if save is None:
+            return "asked to pause; this loop has no save()", None
+        saved = save()
+        if saved is None:
+            return "asked to pause; save() returned no checkpoint", None
+        path = Path(os.fspath(saved)).absolute()
+        size, digest = digest_checkpoint(path)
+        if path.is_dir():
+            path, size, digest = self._list(path)
+        receipt = Receipt(
+            run=self._run,
+            step=step,
+            checkpoint=path.name,
+            size=size,
+            sha256=digest,
+            exact=False,
+            why_not_exact="the loop's own save() wrote it; whether a resume is exact is not known here",
+            pid=os.getpid(),
+            request="" if self._request is None else self._request.id,
+            directory=str(path.parent),
+            flop=self._flop_per_step * step or None,
+        )
+        write_durably(self._directory / "receipt.json", encode_receipt(receipt))
+        return "asked to pause by the supervisor", digest
+
+    def look(self, step: int) -> None:
+        """The thread watches."""
+
+    def finish(self, step: int, *, failed: bool) -> None:
+        self._ended.set()
