@@ -167,7 +167,7 @@ class Depths:
             high = memo[parent].high
             if longest is not None and (high is None or high > longest or above is None):
                 longest, above = high, parent
-        if not claims.parents:
+        if claims.parentless:
             longest = None  # A model changed something, and nobody says what.
         low = 0
         if self._certainly_counts(measure, version, claims):

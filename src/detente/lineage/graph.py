@@ -67,9 +67,13 @@ def version_node(body: Version) -> VersionNode:
 
 @dataclass(slots=True)
 class Claims:
-    """Everything claimed about one version, merged; ``stated`` when at least one claim was about the version itself."""
+    """Everything claimed about one version, merged.
+
+    ``stated``: at least one claim was about the version itself; ``parentless``: at least one of those named no parent.
+    """
 
     stated: bool = False
+    parentless: bool = False
     agreed_parents: frozenset[Digest] = frozenset()
     parents: set[Digest] = field(default_factory=set)
     proposers: set[ProposedBy] = field(default_factory=set)
@@ -109,6 +113,7 @@ class Graph:
             claims.agreed_parents = node.parents
             claims.own_flop = own
         claims.stated = True
+        claims.parentless = claims.parentless or not node.parents
         self._merge(node.version, claims, node.parents, (node.proposed_by, node.touches))
 
     def add_run(self, version: Digest, run: Run) -> None:
@@ -240,13 +245,13 @@ class Graph:
     def _union(self, version: Digest, above: Iterable[Digest], known: dict[Digest, Roots]) -> Roots:
         if not self.claims(version).stated:
             return None
-        roots: set[Digest] = set()
+        roots: set[Digest] = {version} if self.claims(version).parentless else set()
         for other in above:
             inherited = known[other]
             if inherited is None:
                 return None
             roots |= inherited
-        return frozenset(roots) or frozenset({version})
+        return frozenset(roots)
 
 
 def may_be_model(proposer: ProposedBy) -> bool:
