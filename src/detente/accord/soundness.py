@@ -1,0 +1,184 @@
+"""What must hold between the sections of terms, before anybody signs them.
+
+Decides quorum inequalities, references and reachability of quorums that can be seen without exploring states. The
+deeper proof (deadlocks, loopholes) is not here. Normative text: ``spec/terms.md`` §4 (T09 to T13, T20 to T23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from detente.accord.conditions import AccededCount, AccededParties, Compare, Condition, OpenFinding, Votes, atoms
+from detente.accord.document import Node
+from detente.accord.quorum import missing
+from detente.accord.terms import RoleQuorum, Terms
+from detente.accord.tree_reading import LINEAGE
+from detente.base.errors import Refused, shown
+
+MIRRORS_MIN, MIRRORS_MAX = 3, 16
+"""Contracts §2."""
+
+
+def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused]:
+    """Every breach of a rule between sections; empty when there is none.
+
+    1. Mirrors: 3 to 16 with the role and, outside a template, their keys: T12; the quorum inequalities: T11.
+    2. Every party and role named somewhere is there: T09, T10.
+    3. Every quorum can be met by the parties: T13.
+    4. Every indicator named by a trigger is supplied by somebody: T20, in its unit: T21.
+    5. Ids stand once: T22. Permits live, in alert no longer than in calm: T23.
+    """
+    found: list[Refused] = []
+
+    def at(section: str) -> str:
+        node = root.entries.get(section, root)
+        return node.where
+
+    found += _mirrors(terms, at("mirrors"), template=template)  # 1
+    found += _references(terms, root)  # 2
+    for section, quorum in _quorums(terms):  # 3
+        lacking = missing(quorum, terms.parties, terms.parties)
+        if lacking:
+            found.append(
+                Refused(
+                    "T13",
+                    "terms-unsound",
+                    got=f"{at(section)} {section} asks for {quorum.spelled()}",
+                    expected=f"what the parties can meet; they lack {lacking}",
+                )
+            )
+    found += _indicators(terms, at("triggers"))  # 4
+    for section, ids in (("limits", terms.limits), ("hold_points", terms.hold_points), ("triggers", terms.triggers)):
+        found += _once(at(section), [item.id for item in ids])  # 5
+    if not 0 < terms.permits.alert_s <= terms.permits.calm_s:
+        found.append(
+            Refused(
+                "T23",
+                "terms-unsound",
+                got=f"{at('permits')} alert {terms.permits.alert_s} s, calm {terms.permits.calm_s} s",
+                expected="0 < alert ≤ calm",
+            )
+        )
+    return found
+
+
+def _mirrors(terms: Terms, where: str, *, template: bool) -> Iterator[Refused]:
+    m = terms.mirrors
+    n, f, q, issue = len(m.parties), m.may_fail, m.witness, m.issue
+    if m.self_witnessed:
+        return
+    if not MIRRORS_MIN <= n <= MIRRORS_MAX or len(set(m.parties)) != n:
+        yield Refused(
+            "T12",
+            "terms-unsound",
+            got=f"{where} {n} mirrors",
+            expected=f"{MIRRORS_MIN} to {MIRRORS_MAX} distinct ones, or `mirrors: self`",
+        )
+    for party in m.parties:
+        about = terms.parties.get(party)
+        if about is None or "mirror" not in about.roles:
+            yield Refused("T12", "terms-unsound", got=f"{where} {party} mirrors", expected="a party with that role")
+        elif not template and (terms.keys[party].mirror is None or terms.keys[party].permit is None):
+            yield Refused(
+                "T12", "terms-unsound", got=f"{where} {party} without mirror or permit key", expected="both in `keys`"
+            )
+    broken = [
+        law
+        for law, holds in (
+            (f"q + m > n + f: {q} + {issue} > {n} + {f}", q + issue > n + f),
+            (f"2q − n > f: {2 * q} − {n} > {f}", 2 * q - n > f),
+            (f"q ≤ n − f: {q} ≤ {n} − {f}", q <= n - f),
+            (f"m ≤ n − f: {issue} ≤ {n} − {f}", issue <= n - f),
+        )
+        if not holds
+    ]
+    if broken:
+        yield Refused(
+            "T11",
+            "terms-unsound",
+            got=f"{where} {'; '.join(broken)}",
+            expected="q + m > n + f, 2q − n > f, and q, m ≤ n − f",
+            todo="n = 3f + 1 and q = m = 2f + 1 is the usual choice",
+        )
+
+
+def _quorums(terms: Terms) -> Iterator[tuple[str, RoleQuorum]]:
+    yield "lift", terms.lift.votes
+    yield "amendment", terms.amendment
+    if terms.adjudication is not None:
+        yield "adjudication", terms.adjudication.votes
+
+
+def _conditions(terms: Terms) -> Iterator[tuple[str, Condition]]:
+    yield "entry_into_force", terms.entry_into_force.when
+    for trigger in terms.triggers:
+        yield "triggers", trigger.when
+    if terms.lift.when is not None:
+        yield "lift", terms.lift.when
+
+
+def _references(terms: Terms, root: Node) -> Iterator[Refused]:
+    known_roles = {role for about in terms.parties.values() for role in about.roles}
+
+    def names() -> Iterator[tuple[str, Iterable[str], bool]]:
+        for section, condition in _conditions(terms):
+            for atom in atoms(condition):
+                if isinstance(atom, Votes):
+                    yield section, atom.of, True
+                elif isinstance(atom, OpenFinding):
+                    yield section, atom.by, True
+                elif isinstance(atom, AccededParties):
+                    yield section, atom.parties, False
+                elif isinstance(atom, AccededCount) and atom.role:
+                    yield section, (atom.role,), True
+        for indicator in terms.indicators.values():
+            yield "indicators", indicator.supplied_by, True
+        for hold in terms.hold_points:
+            yield "hold_points", hold.need.by, True
+        for limit in terms.limits:
+            yield "limits", limit.need.approval_of if limit.need else (), False
+        yield "lift", terms.lift.veto_on_purpose, False
+        yield "consequences", (c.party for c in terms.consequences if c.party is not None), False
+
+    for section, wanted, roles_too in names():
+        for wanted_name in wanted:
+            if wanted_name not in terms.parties and not (roles_too and wanted_name in known_roles):
+                where = root.entries.get(section, root).where
+                expected = "a party, or a role that some party has" if roles_too else "a party of `parties`"
+                yield Refused("T09", "unknown-party", got=f"{where} {shown(wanted_name)}", expected=expected)
+    if terms.consequences and terms.adjudication is None:
+        where = root.entries["consequences"].where
+        yield Refused("T13", "terms-unsound", got=f"{where} consequences without adjudication", expected="`adjudication`")
+
+
+def _indicators(terms: Terms, where: str) -> Iterator[Refused]:
+    for trigger in terms.triggers:
+        for atom in atoms(trigger.when):
+            if not isinstance(atom, Compare):
+                continue
+            indicator = terms.indicators.get(atom.what)
+            if atom.what in LINEAGE:
+                unit = "FLOP" if atom.what == "cumulative_flop" else ""
+            elif indicator is None or not indicator.supplied_by:
+                yield Refused(
+                    "T20",
+                    "terms-unsound",
+                    got=f"{where} {atom.what} in {trigger.id}",
+                    expected="an indicator that somebody supplies, or " + ", ".join(LINEAGE),
+                )
+                continue
+            else:
+                unit = indicator.unit
+            if unit != atom.unit:
+                yield Refused(
+                    "T21",
+                    "terms-unsound",
+                    got=f"{where} {atom.what} in {atom.unit!r}",
+                    expected=f"its unit {unit!r}",
+                    todo="say `unit:` beside the indicator",
+                )
+
+
+def _once(where: str, ids: list[str]) -> Iterator[Refused]:
+    for item in sorted({item for item in ids if ids.count(item) > 1}):
+        yield Refused("T22", "duplicate-key", got=f"{where} two with the id {item!r}", expected="each id once")
