@@ -96,8 +96,16 @@ class PauseRequest:
     then: Literal["exit", "hold"] = "exit"
 
 
+def parse_run(text: object) -> str:
+    """Check the spelling of a run's name; raises ``Refused`` W03."""
+    return _matching({"run": text}, "run", _RUN, "1 to 128 of letters, digits and ._:@/-")
+
+
 def encode_receipt(receipt: Receipt) -> bytes:
-    """The bytes of ``receipt.json``; members that say nothing are left out."""
+    """The bytes of ``receipt.json``; members that say nothing are left out.
+
+    Raises ``Refused`` for what ``parse_receipt`` would refuse: a receipt that nobody can read loses a checkpoint.
+    """
     value: dict[str, Any] = {
         "format": RECEIPT_FORMAT,
         "run": receipt.run,
@@ -121,7 +129,9 @@ def encode_receipt(receipt: Receipt) -> bytes:
         value["flop"] = show_decimal(Decimal(receipt.flop))
     if receipt.made_at is not None:
         value["made_at"] = show_instant(receipt.made_at)
-    return encode_json(value) + b"\n"
+    data = encode_json(value) + b"\n"
+    parse_receipt(data)
+    return data
 
 
 def parse_receipt(data: bytes) -> Receipt:
@@ -142,7 +152,7 @@ def parse_receipt(data: bytes) -> Receipt:
     if not isinstance(exact, bool):  # 3
         raise _wrong("exact", exact, "true or false")
     return Receipt(
-        run=_matching(value, "run", _RUN, "1 to 128 of letters, digits and ._:@/-"),
+        run=parse_run(value["run"]),
         step=_whole(value, "step", least=0),
         checkpoint=_file_name(value["checkpoint"]),  # 4
         size=_whole(value, "bytes", least=0),
@@ -214,8 +224,10 @@ def verify_answer(receipt: Receipt, *, run: str, request: str, least_step: int =
 
 
 def encode_request(request: PauseRequest) -> bytes:
-    """The bytes of the file ``pause``."""
-    return encode_json({"request": request.request, "then": request.then}) + b"\n"
+    """The bytes of the file ``pause``; raises ``Refused`` W10 for a name that no job could answer."""
+    data = encode_json({"request": request.request, "then": request.then}) + b"\n"
+    parse_request(data)
+    return data
 
 
 def parse_request(data: bytes) -> PauseRequest:

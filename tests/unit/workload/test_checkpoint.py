@@ -1,12 +1,13 @@
 """Checkpoints on disk: byte-stable, believed only with their receipt, and never lost to a broken newer one."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from detente.base.errors import Refused, Unavailable
-from detente.guard.receipt import encode_receipt, parse_receipt
+from detente.guard.receipt import PauseRequest, Receipt, encode_receipt, encode_request, parse_receipt
 
 np = pytest.importorskip("numpy", reason="the workloads need the extra `drill`")
 
@@ -127,6 +128,46 @@ def test_weights_other_than_the_receipt_says_are_refused(store: Checkpoints):
     receipt = parse_receipt(path.read_bytes())
     path.write_bytes(encode_receipt(receipt).replace(receipt.weights_sha256.encode(), b"0" * 64))
     newest_is_spoiled(store, "W18")
+
+
+def test_no_mutated_byte_of_a_receipt_leads_to_another_state(store: Checkpoints):
+    """Each byte of the newest receipt flipped: it is refused and the one before used, or it still names its own state.
+
+    What may pass is a digit of a claim that nothing rests on: the process id, the FLOP, the number of ranks.
+    """
+    path = store.folder / "step-000000020.receipt.json"
+    good = path.read_bytes()
+    saved = parse_receipt(good)
+    refused = 0
+    for place in range(len(good)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        found = store.fetch_newest()
+        if found.receipt.step == 10:
+            refused += 1
+            continue
+        assert found.meta == {"step": 20}
+        assert replace(found.receipt, pid=saved.pid, flop=saved.flop, ranks=saved.ranks) == saved
+    assert refused > len(good) - 20
+    path.write_bytes(good)
+    assert store.fetch_newest().receipt == saved
+
+
+def test_a_run_without_a_sound_name_does_not_begin(tmp_path: Path):
+    """W03: a name that no receipt could carry is refused before anything is trained, and no folder is made."""
+    with pytest.raises(Refused) as caught:
+        Checkpoints(tmp_path, run="a b\nhalted")
+    assert caught.value.rule == "W03"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_receipt_that_nobody_could_read_is_not_written():
+    """W03 and W10 stand at the writer too."""
+    with pytest.raises(Refused) as caught:
+        encode_receipt(Receipt(run="r", step=-1, checkpoint="a", size=0, sha256="0" * 64, exact=True, pid=1))
+    assert caught.value.rule == "W03"
+    with pytest.raises(Refused) as caught:
+        encode_request(PauseRequest("no spaces"))
+    assert caught.value.rule == "W10"
 
 
 def test_a_half_written_receipt_is_refused(store: Checkpoints):

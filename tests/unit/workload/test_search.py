@@ -1,5 +1,7 @@
 """The self-improvement loop: its best model proposes, records say who, and its state resumes exactly."""
 
+import signal
+
 import pytest
 
 from detente.base.digest import sha256_hex
@@ -202,13 +204,16 @@ def test_the_seed_alone_touches_nothing():
     assert touched(FOUNDER, replace(FOUNDER, seed=9)) == ()
 
 
-def test_a_pause_while_waiting_for_an_approval_is_heard(tmp_path, monkeypatch):
+def test_a_pause_while_waiting_for_an_approval_is_heard(tmp_path):
     """The wait at a hold point polls for a pause: the proposal is published, and the job unwinds."""
-    made = job.Job.__new__(job.Job)
-    made.out = tmp_path
-    made.control = type("Asked", (), {"pause_asked": lambda _self: Request("p1")})()
-    proposal = Search(FOUNDER, TEXT, seed=4).propose()
-    with pytest.raises(job.PauseNow) as caught:
-        searcher.hold_by_files(made, proposal)
-    assert caught.value.request == Request("p1")
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        made = job.Job(tmp_path)
+        made.control.interrupt()
+        proposal = Search(FOUNDER, TEXT, seed=4).propose()
+        with pytest.raises(job.PauseNow) as caught:
+            searcher.hold_by_files(made, proposal)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert caught.value.request == Request("")
     assert (tmp_path / "proposals" / f"{proposal.digest}.json").exists()

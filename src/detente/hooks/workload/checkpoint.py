@@ -25,7 +25,7 @@ from typing import Any
 from detente.base.digest import sha256_hex
 from detente.base.errors import Refused, Unavailable, shown
 from detente.base.strict_json import parse_json
-from detente.guard.receipt import RECEIPT_MAX, Receipt, encode_receipt, parse_receipt, verify_checkpoint
+from detente.guard.receipt import RECEIPT_MAX, Receipt, encode_receipt, parse_receipt, parse_run, verify_checkpoint
 from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
 from detente.hooks.workload.control import write_durably
 
@@ -45,11 +45,11 @@ class Found:
 
 
 class Checkpoints:
-    """The folder ``checkpoints`` of one run's output directory."""
+    """The folder ``checkpoints`` of one run's output directory; raises ``Refused`` W03 for a run without a sound name."""
 
     def __init__(self, out: Path, *, run: str, slow_piece_s: float = 0.0) -> None:
         self.folder = out / "checkpoints"
-        self.run = run
+        self.run = parse_run(run)
         self._slow_piece_s = slow_piece_s
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ class Checkpoints:
         receipt = Receipt(
             run=self.run,
             step=step,
-            checkpoint=f"step-{step:09d}.ckpt",
+            checkpoint=_name(step),
             size=len(data),
             sha256=sha256_hex(data),
             exact=not why_not_exact,
@@ -117,11 +117,12 @@ class Checkpoints:
 
     def _fetch(self, path: Path) -> tuple[Receipt, dict[str, Any], dict[str, Array]]:
         receipt = parse_receipt(_read(path, RECEIPT_MAX + 1))  # 1
-        if receipt.run != self.run or path != self._receipt_path(receipt.checkpoint):
+        named = receipt.checkpoint == _name(receipt.step) and path == self._receipt_path(receipt.checkpoint)
+        if receipt.run != self.run or not named:
             raise Refused(
                 "W06",
                 "out-of-scope",
-                got=f"a receipt of {shown(receipt.checkpoint)}, run {shown(receipt.run)}",
+                got=f"a receipt of {shown(receipt.checkpoint)}, step {receipt.step}, run {shown(receipt.run)}",
                 expected=f"{path.name} to speak of the file beside it and of run {shown(self.run)}",
             )
         data = _read(self.folder / receipt.checkpoint, receipt.size + 1)
@@ -144,6 +145,10 @@ def answer_members(receipt: Receipt, folder: Path) -> dict[str, Any]:
     """The members of the answer to a pause request: the receipt, and where the checkpoint lies."""
     answer = replace(receipt, directory=str(folder.resolve()))
     return dict(parse_json(encode_receipt(answer), limit=RECEIPT_MAX))
+
+
+def _name(step: int) -> str:
+    return f"step-{step:09d}.ckpt"
 
 
 def _read(path: Path, limit: int) -> bytes:

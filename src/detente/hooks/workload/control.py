@@ -41,7 +41,7 @@ from typing import Any
 EX_TEMPFAIL = 75
 """sysexits.h: saved and stopped, start me again later."""
 POLL_S = 0.1
-"""How often ``pause`` is looked for when no signal came: one stat of about 1 µs in ten steps of 10 ms."""
+"""How often ``pause`` is looked for when no signal came: one attempt to open it, about 6 µs, in ten steps of 10 ms."""
 HOLD_POLL_S = 0.02
 _SMALL = 4_096
 """Bytes. The supervisor's files are below 200; more is not read."""
@@ -86,7 +86,7 @@ class Control:
         self._signalled = True
 
     def pause_asked(self) -> Request | None:
-        """The request that is open now, or ``None``. About 0.1 µs, and one stat every ``POLL_S`` seconds."""
+        """The request that is open now, or ``None``. About 0.1 µs, and one look at the file every ``POLL_S`` seconds."""
         if not self._signalled:
             now = time.monotonic()
             if now < self._next_poll:
