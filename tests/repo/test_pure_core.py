@@ -33,6 +33,7 @@ LONG = "def f():\n    '''One.\n\n    Two.\n    '''\n" + "    x = 1\n" * 69
         ("app/a.py", "import sys\nsys.exit(1)", "2 sys.exit() outside cli: only cli exits"),
         ("app/a.py", "raise SystemExit(1)", "1 SystemExit outside cli: only cli exits"),
         ("cli/a.py", "raise SystemExit(1)", None),
+        ("hooks/a.py", "class Paused(SystemExit):\n    pass", None),
         ("hooks/a.py", "import sys\nif __name__ == '__main__':\n    sys.exit(1)", None),
         ("app/a.py", "x = 1\n" * 601, "1 601 lines in one module; at most 600"),
         ("app/a.py", "x = 1\n" * 600, None),

@@ -1,9 +1,9 @@
-"""The digest of what a loop saved: one file, or a folder of them.
+r"""The digest of what a loop saved: one file, or a folder of them.
 
 Decides how a checkpoint that the loop's own ``save`` wrote is made durable and named. Leaves out its format.
 
 The digest of a file is the SHA-256 of its bytes. That of a folder is the SHA-256 of a list: for each regular file below
-it, in the order of its relative name, ``<digest> <size> <name>\\n``. Links are listed by what they point to.
+it, in the order of its relative name, ``<digest> <size> <name>\n``. Links are listed by what they point to.
 
 >>> import tempfile
 >>> place = Path(tempfile.mkdtemp())
@@ -20,7 +20,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from detente.base.digest import Digest
+from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse
 
 
@@ -30,14 +30,20 @@ def digest_checkpoint(path: Path) -> tuple[int, Digest]:
         return _digest_file(path)
     if not path.is_dir():
         raise Misuse(f"save() returned {path}; expected a file or a folder that it has written")
-    listing = hashlib.sha256()
-    total = 0
+    listing = list_checkpoint(path)
+    return sum(int(line.split(b" ", 2)[1]) for line in listing.splitlines()), sha256_hex(listing)
+
+
+def list_checkpoint(path: Path) -> bytes:
+    """The listing of a folder whose digest names it; every file in it is synced first."""
+    lines = []
     for name in sorted(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()):
+        if "\n" in name:
+            raise Misuse(f"got a file named {name!r} in a checkpoint; expected names of one line")
         size, digest = _digest_file(path / name)
-        listing.update(f"{digest} {size} {name}\n".encode())
-        total += size
+        lines.append(f"{digest} {size} {name}\n".encode())
     _sync_folder(path)
-    return total, Digest(listing.hexdigest())
+    return b"".join(lines)
 
 
 def _digest_file(path: Path) -> tuple[int, Digest]:

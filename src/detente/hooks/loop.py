@@ -34,7 +34,7 @@ from decimal import Decimal
 from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 from types import TracebackType
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from detente.base.digest import Digest
 from detente.base.errors import Misuse
@@ -119,7 +119,7 @@ class LoopGuard:
         self._stepped_s = 0.0
         self.steps = at_step
 
-    def __enter__(self) -> LoopGuard:
+    def __enter__(self) -> Self:
         self._leader.start(self._cell)
         self._stepped_s = time.monotonic()
         return self
@@ -166,7 +166,7 @@ class LoopGuard:
         gate = self._gate
         if clock_gettime(CLOCK_BOOTTIME) < gate[_UNTIL]:
             if counted:
-                self._throttle(gate[_RATE])
+                self._throttle()
                 if os.getpid() == self._owner:
                     self._leader.look(self.steps)
             return
@@ -177,13 +177,15 @@ class LoopGuard:
         why, checkpoint = self._leader.halt(self.steps, self._save)
         raise Paused(why, checkpoint=checkpoint, step=self.steps)
 
-    def _throttle(self, rate: float) -> None:
-        """Rest so that computing takes no more than ``rate`` of the time; the end of leave ends the rest."""
+    def _throttle(self) -> None:
+        """Rest so that computing takes no more than ``rate`` of the time; at 0 the loop holds. The end of leave ends it."""
         now = time.monotonic()
-        if 0 < rate < 1:
-            rested_until = now + (now - self._stepped_s) * (1 / rate - 1)
-            while (left := rested_until - time.monotonic()) > 0 and clock_gettime(CLOCK_BOOTTIME) < self._gate[_UNTIL]:
-                time.sleep(min(left, THROTTLE_SLICE_S))
+        worked_s = now - self._stepped_s
+        while (rate := self._gate[_RATE]) < 1 and clock_gettime(CLOCK_BOOTTIME) < self._gate[_UNTIL]:
+            left = THROTTLE_SLICE_S if rate <= 0 else now + worked_s * (1 / rate - 1) - time.monotonic()
+            if left <= 0:
+                break
+            time.sleep(min(left, THROTTLE_SLICE_S))
         self._stepped_s = time.monotonic()
 
 
@@ -201,7 +203,7 @@ def guard(
     mode: Mode = "auto",
     observe: bool = False,
 ) -> LoopGuard:
-    """Guard a training loop; use it as ``with guard(...) as g`` and call ``g.step()`` after every step.
+    """Guard a training loop: enter what this returns, and call its ``step()`` after every step.
 
     ``run`` names the run: the same name is the same run after a restart. ``planned_flop``: a decimal such as ``"1e18"``,
     checked against the terms. ``save`` writes a checkpoint and returns its path (a file or a folder), to be called when a
@@ -243,7 +245,7 @@ class Free:
     def start(self, cell: Cell) -> None:
         cell.set(until_s=FOREVER_S)
 
-    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
+    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:  # noqa: ARG002
         raise Misuse(f"free leave ended at step {step}, which it cannot")
 
     def look(self, step: int) -> None:
@@ -261,7 +263,7 @@ class Counted:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._values: memoryview | None = None
+        self._values: memoryview[float] | None = None
 
     def start(self, cell: Cell) -> None:
         path = self._folder / f"{os.getpid()}.steps"
@@ -273,10 +275,10 @@ class Counted:
             self._values = None  # Observation must not stop a job: not even for want of a place to write.
         cell.set(until_s=FOREVER_S, look=True)
 
-    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
+    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:  # noqa: ARG002
         raise Misuse(f"an observed loop ended at step {step}, which observing cannot do")
 
-    def look(self, step: int) -> None:
+    def look(self, step: int) -> None:  # noqa: ARG002
         values = self._values
         if values is None:
             return

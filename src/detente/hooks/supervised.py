@@ -10,17 +10,16 @@ what the supervisor hashes (``hooks.checkpointing`` has its form).
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 
 from detente.base.digest import Digest, sha256_hex
-from detente.base.errors import Misuse
 from detente.guard.receipt import Receipt, encode_receipt
-from detente.hooks.checkpointing import digest_checkpoint
+from detente.hooks.checkpointing import digest_checkpoint, list_checkpoint
 from detente.hooks.loop import FOREVER_S, Cell, Saved
 from detente.hooks.workload.control import Control, Request, write_durably
 
@@ -42,8 +41,11 @@ class Supervised:
         cell.set(until_s=FOREVER_S)
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
             # The supervisor asks those that have a handler; the others it takes for deaf. The file is what counts.
-            signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
+            signal.signal(signal.SIGUSR1, self._on_signal)
         threading.Thread(target=self._watch, args=(cell,), name="detente-supervised", daemon=True).start()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._control.interrupt()
 
     def _watch(self, cell: Cell) -> None:
         fraction = 1.0
@@ -55,7 +57,7 @@ class Supervised:
             now = self._control._read_fraction()
             if now != fraction:
                 fraction = now
-                cell.set(until_s=FOREVER_S, rate=_decimal(fraction))
+                cell.set(until_s=FOREVER_S, rate=Decimal(str(fraction)))
 
     def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
         """Save, and answer once the checkpoint is durable."""
@@ -67,7 +69,7 @@ class Supervised:
         path = Path(os.fspath(saved)).absolute()
         size, digest = digest_checkpoint(path)
         if path.is_dir():
-            path, size, digest = self._list(path)
+            path, size, digest = _list_folder(path)
         receipt = Receipt(
             run=self._run,
             step=step,
@@ -87,5 +89,13 @@ class Supervised:
     def look(self, step: int) -> None:
         """The thread watches."""
 
-    def finish(self, step: int, *, failed: bool) -> None:
+    def finish(self, step: int, *, failed: bool) -> None:  # noqa: ARG002
         self._ended.set()
+
+
+def _list_folder(path: Path) -> tuple[Path, int, Digest]:
+    """Write the listing of a folder beside it, durably; returns the file, its size and its digest."""
+    listing = list_checkpoint(path)
+    place = path.with_name(f"{path.name}.listing")
+    write_durably(place, listing)
+    return place, len(listing), sha256_hex(listing)

@@ -1,0 +1,402 @@
+"""Drive one guarded command: feed the supervisor's machine with what happens, and do what it says.
+
+Decides nothing about stopping: ``guard.supervise`` does. This module reads receipts and measures checkpoints, starts
+the job under its keeper, asks, freezes, kills, files, and tells the keeper the latest instant at which the job may
+exist. Leaves out leave itself (``app.guarding``) and what a person reads (``cli.guard``).
+
+Two layers, never one (``docs/guides/guard-a-training-job.md``): a request that the job answers with a checkpoint, and
+a deadline that needs no answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import signal
+import stat
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+from detente.adapters.job import SIGNAL_SAVE, Ended, Job, start_job
+from detente.adapters.rundir import RunFolder, write_durably
+from detente.app.guarding import Clock, Leave
+from detente.app.petition import Petitioner
+from detente.base.digest import Digest, parse_digest, sha256_hex
+from detente.base.errors import Refused
+from detente.base.quantity import parse_decimal
+from detente.base.strict_json import encode_json, parse_json
+from detente.guard.receipt import (
+    RECEIPT_MAX,
+    PauseRequest,
+    Receipt,
+    encode_rate,
+    encode_request,
+    parse_receipt,
+    verify_answer,
+    verify_checkpoint,
+)
+from detente.guard.supervise import (
+    Action,
+    AllFrozen,
+    AskCheckpoint,
+    Checkpoint,
+    End,
+    Event,
+    FileHalted,
+    FileResumed,
+    FreezeAll,
+    GroupGone,
+    KillAll,
+    PermitHeld,
+    ReceiptBad,
+    ReceiptVerified,
+    Rules,
+    SetRate,
+    StartJob,
+    StopJob,
+    StopOrdered,
+    Supervisor,
+    Tick,
+    Why,
+    step,
+)
+from detente.statement.halted import Halted
+from detente.statement.resumed import Resumed
+
+RECEIPT_POLL_S = 0.02
+EXIT_GRACE_S, TERM_GRACE_S = 1.0, 5.0
+"""After a verified receipt: the job has a second to exit by itself, five more after SIGTERM; its checkpoint is safe."""
+KEEPER_MARGIN_S = 2.0
+"""The keeper kills this much after the guard should have: it acts only when the guard does not."""
+FILE_WITHIN_S = 5.0
+NO_CHECKPOINT = sha256_hex(b"")
+"""What ``halted`` names where the job left no checkpoint: the digest of nothing."""
+LAST = "last.json"
+
+
+class Reporter(Protocol):
+    """Says one line to whoever watches; ``cli.guard`` prints it."""
+
+    def __call__(self, line: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What to run and as which run."""
+
+    command: Sequence[str]
+    run: Digest
+    name: str
+    environment: Mapping[str, str]
+    directory: Path | None = None
+
+
+class Supervision:
+    """One command from its first permit to its end. ``run`` returns the exit code for the guard's own process."""
+
+    def __init__(
+        self,
+        *,
+        task: Task,
+        rules: Rules,
+        folder: RunFolder,
+        petitioner: Petitioner,
+        clock: Clock,
+        report: Reporter,
+    ) -> None:
+        self._task = task
+        self._rules = rules
+        self._folder = folder
+        self._petitioner = petitioner
+        self._clock = clock
+        self._report = report
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        checkpoint, halted = _load_last(folder)
+        self._machine = Supervisor(rules=rules, checkpoint=checkpoint, halted=halted)
+        self._job: Job | None = None
+        self._watchers: set[asyncio.Task[Any]] = set()
+        self._request = ""
+        self._until_s = 0.0
+        self._code: int | None = None
+        self._operator_asks = 0
+        self.asked_at_s: float | None = None
+
+    @property
+    def machine(self) -> Supervisor:
+        """Where the job stands."""
+        return self._machine
+
+    @property
+    def job(self) -> Job | None:
+        return self._job
+
+    def heed(self, leave: Leave) -> None:
+        """Take the session's word; call it from the loop whenever leave changes."""
+        now_s = self._clock.boottime_s()
+        if leave.given:
+            self._until_s = leave.until_s + self._rules.halt_within_s + self._rules.freeze_s + KEEPER_MARGIN_S
+            if self._job is not None and self._machine.phase == "running":
+                self._job.extend(self._until_s)
+            self._events.put_nowait(PermitHeld(now_s, leave.epoch, leave.rate))
+        elif leave.why != "none":
+            self._events.put_nowait(StopOrdered(now_s, "lapse" if leave.why == "lapse" else "pause"))
+
+    def operator_stops(self) -> None:
+        """The operator wants it to end: first with a checkpoint, at the second time at once."""
+        self._operator_asks += 1
+        if self._operator_asks == 1:
+            self._report("stopping at the operator's word: asking for a checkpoint (again: kill)")
+            self._events.put_nowait(StopOrdered(self._clock.boottime_s(), "operator"))
+        elif self._job is not None:
+            self._watch(asyncio.to_thread(self._job.kill))
+
+    async def run(self) -> int:
+        """Until the machine ends; whatever happens here, no process of the job is left behind."""
+        try:
+            while self._code is None:
+                event = await self._next_event()
+                self._machine, actions = step(self._machine, event)
+                for action in actions:
+                    await self._do(action)
+            return self._code
+        finally:
+            for watcher in self._watchers:
+                watcher.cancel()
+            if self._job is not None:
+                await asyncio.to_thread(self._job.kill)
+                await self._job.wait()
+
+    async def _next_event(self) -> Event:
+        times = [at for at in (self._machine.deadline_s, self._machine.kill_s) if at is not None]
+        due_s = (
+            min(times, default=float("inf"))
+            if self._machine.phase in {"asked", "stopping"}
+            else max(times, default=float("inf"))
+        )
+        while True:
+            now_s = self._clock.boottime_s()
+            if now_s >= due_s and self._machine.phase in {"asked", "stopping", "frozen"}:
+                return Tick(now_s)
+            try:
+                # A second at most: the loop's own clock does not run through a suspend.
+                return await asyncio.wait_for(self._events.get(), max(0.001, min(1.0, due_s - now_s)))
+            except TimeoutError:
+                continue
+
+    async def _do(self, action: Action) -> None:
+        match action:
+            case StartJob():
+                await self._start()
+            case SetRate(rate):
+                self._set_rate(rate)
+            case AskCheckpoint(why, deadline_s):
+                self._ask(why, deadline_s)
+            case StopJob():
+                self._report("checkpoint verified: stopping the job")
+                self._watch(self._stop_gently())
+            case FreezeAll():
+                self._report("the deadline has passed: freezing every process")
+                self._watch(self._freeze())
+            case KillAll():
+                self._report("killing every process")
+                if self._job is not None:
+                    self._watch(asyncio.to_thread(self._job.kill))
+            case FileHalted():
+                await self._file_halted(action)
+            case FileResumed(checkpoint, epoch):
+                await self._file_resumed(checkpoint, epoch)
+            case End(code):
+                self._code = code
+
+    async def _start(self) -> None:
+        control = self._folder.clear_control()
+        environment = {
+            **self._task.environment,
+            "DETENTE_RUN": self._task.name,
+            "DETENTE_CONTROL_DIR": str(control),
+        }
+        self._job = await start_job(
+            self._task.command, until_s=self._until_s, environment=environment, directory=self._task.directory
+        )
+        self._watch(self._await_end(self._job))
+
+    def _set_rate(self, rate: Decimal) -> None:
+        path = self._folder.control / "rate.json"
+        if rate >= 1 and not path.exists():
+            return
+        _publish(path, encode_rate(rate))
+        self._report(f"slowed to {rate} of full speed" if rate < 1 else "full speed again")
+
+    def _ask(self, why: Why, deadline_s: float) -> None:
+        job = self._job
+        if job is None:
+            return
+        self.asked_at_s = self._clock.boottime_s()
+        self._request = secrets.token_hex(8)
+        job.extend(deadline_s + self._rules.freeze_s + KEEPER_MARGIN_S)
+        _publish(self._folder.control / "pause", encode_request(PauseRequest(self._request)))
+        asked = job.ask(SIGNAL_SAVE)
+        within = max(0.0, deadline_s - self.asked_at_s)
+        if asked:
+            self._report(f"{why}: asked the job for a checkpoint, within {within:.0f} s")
+        else:
+            # Nobody in the tree has a handler for the request: nothing in it can answer. SIGTERM is what such a
+            # job may know, and what it does not save now it could not save by the deadline either.
+            self._report(f"{why}: no process of the job can answer a request for a checkpoint; sending SIGTERM")
+            job.tell_all(signal.SIGTERM)
+        self._watch(self._await_receipt(self._request))
+
+    async def _await_receipt(self, request: str) -> None:
+        path = self._folder.control / "receipt.json"
+        seen: tuple[int, int] | None = None
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                found = path.stat()
+                if (found.st_ino, found.st_mtime_ns) != seen:
+                    seen = (found.st_ino, found.st_mtime_ns)
+                    if await self._read_receipt(path, request):
+                        return
+            await asyncio.sleep(RECEIPT_POLL_S)
+
+    async def _read_receipt(self, path: Path, request: str) -> bool:
+        least = 0 if self._machine.checkpoint is None else self._machine.checkpoint.step
+        try:
+            receipt = await asyncio.to_thread(fetch_verified, path, self._task.name, request, least)
+        except Refused as refused:
+            self._report(f"refused the job's receipt: {refused}")
+            self._events.put_nowait(ReceiptBad(self._clock.boottime_s(), refused.rule))
+            return False
+        checkpoint = Checkpoint(receipt.sha256, receipt.step, receipt.flop, self._rules.ranks)
+        self._events.put_nowait(ReceiptVerified(self._clock.boottime_s(), checkpoint))
+        return True
+
+    async def _stop_gently(self) -> None:
+        job = self._job
+        if job is None:
+            return
+        for patience_s, act in ((EXIT_GRACE_S, lambda: job.tell_all(signal.SIGTERM)), (TERM_GRACE_S, job.kill)):
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(job.wait(), patience_s)
+                return
+            await asyncio.to_thread(act)
+
+    async def _freeze(self) -> None:
+        if self._job is not None and not await asyncio.to_thread(self._job.freeze):
+            self._events.put_nowait(AllFrozen(self._clock.boottime_s()))
+
+    async def _await_end(self, job: Job) -> None:
+        await job.command_ended.wait()
+        left = job.processes()
+        if job.status is not None and left and self._machine.phase == "running":
+            self._report(f"the command has ended; {len(left)} of its processes go on, and stay guarded")
+        ended: Ended = await job.wait()
+        if ended.lapsed:
+            self._report("the keeper ended the job at its latest instant")
+        code = 1 if ended.status is None else ended.status
+        self._events.put_nowait(GroupGone(self._clock.boottime_s(), 128 - code if code < 0 else code))
+
+    async def _file_halted(self, action: FileHalted) -> None:
+        for watcher in self._watchers:
+            watcher.cancel()
+        self._watchers.clear()
+        self._job = None
+        checkpoint = action.checkpoint
+        _store_last(self._folder, checkpoint, halted=action.why != "finished")
+        body = Halted(
+            run=self._task.run,
+            step=0 if checkpoint is None else checkpoint.step,
+            checkpoint=NO_CHECKPOINT if checkpoint is None else checkpoint.sha256,
+            flop=Decimal(0) if checkpoint is None or checkpoint.flop is None else Decimal(checkpoint.flop),
+            epoch=action.epoch,
+            why=action.why,
+        )
+        made = await self._petitioner.file("halted", body, within_s=FILE_WITHIN_S)
+        how = "killed, " if action.killed and action.why != "finished" else ""
+        kept = f", {self._petitioner.waiting} waiting for the network" if self._petitioner.waiting else ""
+        where = (
+            "no checkpoint" if checkpoint is None else f"step {checkpoint.step}, checkpoint {checkpoint.sha256[:12]}…"
+        )
+        self._report(f"halted ({action.why}): {how}{where}; filed {made[:12]}…{kept}")
+
+    async def _file_resumed(self, checkpoint: Checkpoint | None, epoch: int) -> None:
+        body = Resumed(
+            run=self._task.run,
+            step=0 if checkpoint is None else checkpoint.step,
+            checkpoint=NO_CHECKPOINT if checkpoint is None else checkpoint.sha256,
+            epoch=epoch,
+        )
+        _store_last(self._folder, checkpoint, halted=False)
+        made = await self._petitioner.file("resumed", body, within_s=FILE_WITHIN_S)
+        self._report(f"resumed under permit epoch {epoch}; filed {made[:12]}…")
+
+    def _watch(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._watchers.add(task)
+        task.add_done_callback(self._watchers.discard)
+
+
+def fetch_verified(path: Path, run: str, request: str, least_step: int) -> Receipt:
+    """Read a receipt and hash the checkpoint it names; raises ``Refused``.
+
+    1. The receipt reads, is of this run, answers this request, and is not behind what was shown: W01 to W07, W11.
+    2. The checkpoint is a regular file beside which it says: G42.
+    3. Its bytes are those of the receipt: W08, W09.
+    """
+    with path.open("rb") as file:
+        data = file.read(RECEIPT_MAX + 1)
+    receipt = verify_answer(parse_receipt(data), run=run, request=request, least_step=least_step)  # 1
+    size, sha256 = measure_file(Path(receipt.directory or path.parent) / receipt.checkpoint)  # 2
+    return verify_checkpoint(receipt, size=size, sha256=sha256).receipt  # 3
+
+
+def measure_file(path: Path) -> tuple[int, Digest]:
+    """Size and SHA-256 of a regular file, about 1 s per GiB; raises ``Refused`` G42."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # A fifo in its place must not hang us.
+        with os.fdopen(handle, "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise Refused("G42", "not-found", got=f"{path.name}, no regular file", expected="the checkpoint's file")
+            return found.st_size, Digest(hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        raise Refused(
+            "G42", "not-found", got=f"{path}: {error.strerror}", expected="the checkpoint that the receipt names"
+        ) from None
+
+
+def _publish(path: Path, data: bytes) -> None:
+    """Atomic for readers; durability is not needed, since the control directory starts empty."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _load_last(folder: RunFolder) -> tuple[Checkpoint | None, bool]:
+    data = folder.read(LAST)
+    if data is None:
+        return None, False
+    try:
+        value = parse_json(data, limit=RECEIPT_MAX)
+        halted = value["halted"] is True
+        if value["sha256"] is None:
+            return None, halted
+        flop = None if value["flop"] is None else int(parse_decimal(value["flop"]))
+        return Checkpoint(parse_digest(value["sha256"]), int(value["step"]), flop, 1), halted
+    except (Refused, KeyError, TypeError, ValueError) as error:
+        raise Refused("G41", "corrupt", got=f"{LAST}: {error}", expected="what this guard stored") from None
+
+
+def _store_last(folder: RunFolder, checkpoint: Checkpoint | None, *, halted: bool) -> None:
+    value = {
+        "sha256": None if checkpoint is None else checkpoint.sha256,
+        "step": 0 if checkpoint is None else checkpoint.step,
+        "flop": None if checkpoint is None or checkpoint.flop is None else str(checkpoint.flop),
+        "halted": halted,
+    }
+    write_durably(folder.path / LAST, encode_json(value))
