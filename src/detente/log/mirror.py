@@ -122,7 +122,11 @@ class EntryPackage:
 
 @dataclass(frozen=True, slots=True)
 class StoreEntries:
-    """Store these entries from index ``start`` on, durably, before anything that follows."""
+    """Store these entries from index ``start`` on, durably, before anything that follows.
+
+    After a crash between storing and persisting the state, the same entries are asked to be stored again: both times
+    they were proven under consistent heads, so the store keeps either copy.
+    """
 
     start: int
     entries: tuple[bytes, ...]

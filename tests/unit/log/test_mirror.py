@@ -151,6 +151,33 @@ def test_an_entry_that_nobody_can_parse_is_stored_and_cosigned():
     assert disk.entries == log.entries
 
 
+@pytest.mark.parametrize("crash", ["before storing", "stored, not persisted", "persisted, not answered", "none"])
+@pytest.mark.parametrize("limit", [1, 2, None])
+def test_a_crash_at_any_point_loses_and_signs_nothing_too_early(crash, limit):
+    """Storing, persisting and answering can each be lost; the client tries again and all is stored once and cosigned."""
+    disk, stored, signed = Disk(), {}, []
+    disk.offer(700)
+    header, alive = AddEntries(ORIGIN, 0, 700), crash != "none"
+    while not signed:
+        packages = list(build_packages(LOGS.tree, lambda a, b: LOGS.entries[a:b], header.start, 700))[:limit]
+        outcome = mirror_add_entries(disk.state, header, packages, nodes=LOGS.tree, cap=None, at=NOW)
+        crashed, alive = alive and crash, False
+        if crashed != "before storing":
+            for action in outcome.actions:
+                if isinstance(action, StoreEntries):
+                    for at, entry in enumerate(action.entries, action.start):
+                        assert stored.setdefault(at, entry) == entry
+            if crashed != "stored, not persisted":
+                disk.state = outcome.state
+                if crashed != "persisted, not answered":
+                    signed = [action.checkpoint.size for action in outcome.actions if isinstance(action, Cosign)]
+        assert disk.state.next_entry <= len(stored), "never promises what is not stored"
+        assert not signed or len(stored) == 700
+        header = AddEntries(ORIGIN, disk.state.next_entry, 700)
+    assert signed == [700]
+    assert [stored[at] for at in range(700)] == LOGS.entries[:700]
+
+
 def _spoiled(start, end):
     packages = list(build_packages(LOGS.tree, lambda a, b: LOGS.entries[a:b], start, end))
     return [*packages[:1], replace(packages[1], entries=(b"forged", *packages[1].entries[1:])), *packages[2:]]
