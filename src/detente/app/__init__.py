@@ -1,0 +1,5 @@
+"""Use cases, one per module: run a node, guard a job, run a drill.
+
+The only room that signs and appends. Decides in which order effects happen; leaves out how they happen (``adapters``)
+and what is so (the pure rooms below).
+"""
