@@ -24,7 +24,7 @@ Rules S02 to S04 and S10 to S14; ``spec/statement.md`` §3 to §5.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from detente.base.digest import Digest
 from detente.base.errors import Misuse, Refused, shown
@@ -169,6 +169,12 @@ class VerifiedStatement:
     def __post_init__(self) -> None:
         if self._built_by is not _ONLY_HERE:
             raise Misuse("only verify_envelope builds a VerifiedStatement")
+
+    def __deepcopy__(self, memo: dict[int, object]) -> VerifiedStatement:
+        return self  # Nothing in it can change.
+
+    def __reduce__(self) -> NoReturn:
+        raise Misuse("a VerifiedStatement is not pickled: hand envelope_bytes over and verify again")
 
 
 _HEADER: Final = Record(Header, accord=DIGEST, terms=count(1, 2**31), party=PARTY, nonce=NONCE, made_at=INSTANT)
