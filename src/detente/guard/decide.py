@@ -8,7 +8,8 @@ Rules (``spec/guard.md`` §2), applied in this order; every one that denies adds
 1. The party, and the one it acts for, are named in the terms.
 2. Outside force, and for a party that is not bound, the terms' phase policy answers: free or refused.
 3. A pause of the activity that covers the party, or the one it acts for, denies.
-4. A run must be declared by the party, for the activity asked; limits on it deny or hold.
+4. A run must be declared in a witnessed entry by the party, for the activity asked;
+   limits on it deny or hold.
 5. A proposal or version must have passed its hold points.
 6. A provider refuses compute, and a relying party refuses deployment, to whom a ruling says.
 7. What is unknown holds: an undeclared run, an unseen proposal, an unnamed developer.
@@ -33,6 +34,7 @@ from detente.base.identity import Party
 from detente.base.instant import Instant
 from detente.base.quantity import ZERO
 from detente.guard.intent import Intent
+from detente.statement.run import Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +111,14 @@ def _run_obstacles(
     state: AccordState, now: Status, intent: Intent, run: Digest, at: Instant
 ) -> Iterable[tuple[str, tuple[Reason, ...]]]:
     owner = intent.on_behalf_of if intent.activity == "compute" else intent.party
-    declared = state.run(run)
-    if declared is None:  # 7
+    declared = state.get(run)
+    if declared is None or not isinstance(declared.body, Run):  # 7
         yield "declaration", (Reason(f"run {run} is not declared"),)
         return
-    party, body = declared
+    if declared.time is None:
+        # A permit for a run that only its issuers have heard of would leave no trace that auditors can find.
+        yield "declaration", (Reason(f"run {run} is not witnessed yet", (run,)),)
+    party, body = declared.party, declared.body
     if party != owner:
         yield "declaration", (Reason(f"run {run} was declared by {party}, not by {owner}", (run,)),)
     if intent.activity == "compute":

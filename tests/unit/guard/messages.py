@@ -50,9 +50,7 @@ INTENT = Intent(activity="training", party=DEV, run=RUN)
 
 def request(guard=GUARD, *, intent=INTENT, nonce="0" * 31 + "1", accord=ACCORD):
     return seal_request(
-        PermitRequest(
-            accord=accord, terms=TERMS, party=DEV, guard=guard.public_key, nonce=nonce, intent=intent
-        ),
+        PermitRequest(accord=accord, terms=TERMS, party=DEV, guard=guard.public_key, nonce=nonce, intent=intent),
         guard,
     )
 

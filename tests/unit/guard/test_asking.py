@@ -193,7 +193,9 @@ def test_replies_travel_as_json(reply):
     assert parse_reply(encode_reply(reply)) == reply
 
 
-@pytest.mark.parametrize(("rule", "data"), [("P01", b"{}"), ("P03", b'{"no":1}'), ("P01", b'{"signed":1}'), ("B11", b"<")])
+@pytest.mark.parametrize(
+    ("rule", "data"), [("P01", b"{}"), ("P03", b'{"no":1}'), ("P01", b'{"signed":1}'), ("B11", b"<")]
+)
 def test_a_reply_of_another_form_is_refused(rule, data):
     """Nothing is guessed."""
     with pytest.raises(Refused) as caught:

@@ -13,8 +13,8 @@ from detente.base.identity import Party
 from detente.guard.intent import Intent
 from detente.guard.permit import (
     PERMIT_TYPE,
-    PermitAsk,
     NamedHead,
+    PermitAsk,
     encode_permit,
     heads_after,
     join_signatures,
