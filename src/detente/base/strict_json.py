@@ -36,13 +36,7 @@ def parse_json(data: bytes, *, limit: int) -> Any:
         raise Refused("B11", "malformed", got=f"byte {error.start} is not UTF-8", expected="UTF-8") from None
     _check_depth(text)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_float=_refuse_float,
-            parse_int=_parse_int,
-            parse_constant=_refuse_float,
-        )
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         raise Refused(
             "B11", "malformed", got=f"{error.msg} at line {error.lineno} column {error.colno}", expected="JSON"
@@ -76,6 +70,12 @@ def _parse_int(text: str) -> int:
     if len(text) > 17 or abs(number := int(text)) > INT_MAX:
         raise Refused("B13", "wrong-type", got=shown(text), expected="a whole number within ±(2**53 − 1)")
     return number
+
+
+# One decoder for all: ``json.loads`` with hooks builds a new one for each text, a third of a small statement's cost.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_refuse_float, parse_int=_parse_int, parse_constant=_refuse_float
+)
 
 
 def _check_depth(text: str) -> None:
