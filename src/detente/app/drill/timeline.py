@@ -61,7 +61,8 @@ def major_events(record: Record) -> list[Event]:
 
 
 def _stack(record: Record) -> dict[str, tuple[float, str]]:
-    lanes, top = {}, float(TOP)
+    lanes: dict[str, tuple[float, str]] = {}
+    top = float(TOP)
     for lane, kind in record.lanes.items():
         lanes[lane] = (top, kind)
         top += ROW[kind]

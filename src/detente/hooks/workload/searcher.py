@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from detente.base.errors import Refused, Unavailable, shown
 from detente.base.strict_json import encode_json, parse_json
@@ -58,10 +59,7 @@ def run_search(job: Job, search: Search, *, hold: Hold, generations: int, slow_s
     """The whole loop around ``search``, with ``hold`` between each proposal and its training; returns an exit code."""
 
     def save() -> Receipt:
-        meta, arrays = search.save_state()
-        return job.checkpoints.save(
-            meta, arrays, step=search.steps_done, flop=search.flop, why_not_exact=search.why_not_exact
-        )
+        return save_search(job, search)
 
     while search.number < generations:
         try:
@@ -69,7 +67,7 @@ def run_search(job: Job, search: Search, *, hold: Hold, generations: int, slow_s
             proposal = search.propose()
             if hold(proposal):
                 record = search.keep_or_drop(search.train(proposal, on_step=_pacer(job, save, slow_s)))
-                _report(record)
+                report(record)
             else:
                 search.refuse(proposal)
                 say(f"generation {proposal.number}: refused by its reviewer")
@@ -77,22 +75,32 @@ def run_search(job: Job, search: Search, *, hold: Hold, generations: int, slow_s
             if job.answer(pause.request, save):
                 return EX_TEMPFAIL
             continue
-        _publish(job, search)
+        publish(job, search)
     receipt = save()
-    job.finish(
-        {
-            "run": job.control.run,
-            "generations": search.number,
-            "steps": search.steps_done,
-            "version": None if search.best is None else search.best.digest,
-            "weights_sha256": receipt.weights_sha256,
-            "checkpoint_sha256": receipt.sha256,
-            "flop": str(search.flop),
-            "exact": receipt.exact,
-        },
-        receipt,
-    )
+    job.finish(result_of(job, search, receipt), receipt)
     return 0
+
+
+def save_search(job: Job, search: Search) -> Receipt:
+    """Make the whole search durable, with a receipt."""
+    meta, arrays = search.save_state()
+    return job.checkpoints.save(
+        meta, arrays, step=search.steps_done, flop=search.flop, why_not_exact=search.why_not_exact
+    )
+
+
+def result_of(job: Job, search: Search, receipt: Receipt) -> dict[str, Any]:
+    """What ``final.json`` says of a finished search."""
+    return {
+        "run": job.control.run,
+        "generations": search.number,
+        "steps": search.steps_done,
+        "version": None if search.best is None else search.best.digest,
+        "weights_sha256": receipt.weights_sha256,
+        "checkpoint_sha256": receipt.sha256,
+        "flop": str(search.flop),
+        "exact": receipt.exact,
+    }
 
 
 def resume_or_begin(job: Job, founder: Recipe, corpus: Corpus, *, seed: int) -> Search:
@@ -166,7 +174,7 @@ def _pacer(job: Job, save: Callable[[], Receipt], slow_s: float) -> Callable[[in
     return on_step
 
 
-def _publish(job: Job, search: Search) -> None:
+def publish(job: Job, search: Search) -> None:
     """Rewrite ``generations.jsonl`` whole: it is small, and a resumed run then leaves the same bytes."""
     _store(job.out / "generations.jsonl", b"".join(encode_json(record) + b"\n" for record in search.records))
 
@@ -179,7 +187,8 @@ def _store(path: Path, data: bytes) -> None:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error
 
 
-def _report(record: Generation) -> None:
+def report(record: Generation) -> None:
+    """One line on stderr for a generation that was decided."""
     verdict = "kept" if record.kept else "dropped"
     say(f"generation {record.number}: {verdict}, {record.score:.3f} nats ({'; '.join(record.changes)})")
 
