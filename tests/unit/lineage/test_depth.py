@@ -1,6 +1,7 @@
 """Room ``lineage``: the depths and cumulative FLOP on small histories, each built around one way to hide."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -40,7 +41,7 @@ def _never(version):
 def _chain(length):
     """A root by a human, then each version proposed by the one before."""
     names = [ROOT, *REST][: length + 1]
-    return [_human(ROOT), *(_model(b, a, by=a) for a, b in zip(names, names[1:], strict=False))], names[-1]
+    return [_human(ROOT), *(_model(b, a, by=a) for a, b in pairwise(names))], names[-1]
 
 
 def _ends(depth):
@@ -156,7 +157,7 @@ def test_what_an_unknown_model_shaped_may_have_shaped_its_proposer():
 def test_an_old_ancestor_as_proposer_counts_for_certain():
     """A fixed base model that proposes every successor is an ancestor of each."""
     names = [ROOT, *REST]
-    nodes = [_human(ROOT), *(_model(b, a, by=ROOT) for a, b in zip(names, names[1:], strict=False))]
+    nodes = [_human(ROOT), *(_model(b, a, by=ROOT) for a, b in pairwise(names))]
     assert _ends(self_depth(_graph(*nodes), names[-1], significant=_never)) == (39, 39)
 
 
@@ -199,7 +200,7 @@ def test_a_missing_parent_leaves_the_upper_end_open():
 def test_a_very_long_chain_needs_no_recursion_and_a_leaf_no_walk():
     """Ten thousand versions are answered, and one more asks for the significance of itself and its parent only."""
     names = [f"{number:064x}" for number in range(10_001)]
-    graph = _graph(_human(names[0]), *(_model(b, a, by=a) for a, b in zip(names, names[1:-1], strict=False)))
+    graph = _graph(_human(names[0]), *(_model(b, a, by=a) for a, b in pairwise(names[:-1])))
     asked = []
 
     def significant(version):
