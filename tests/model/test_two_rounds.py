@@ -8,6 +8,7 @@ names any heads it likes. The steps are the real ones of ``guard.issue`` over th
 
 import dataclasses
 import itertools
+from decimal import Decimal
 
 import pytest
 
@@ -72,7 +73,7 @@ class Stage:
                 nonce=self.request.nonce,
                 intent=self.intent,
                 heads=tuple(signed.head for signed in heads),
-                rate=1,
+                rate=Decimal(1),
                 epoch=epoch,
                 life_s=600,
             )

@@ -16,7 +16,7 @@ A liar is a set of habits, ``lies``:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -56,6 +56,14 @@ from detente.testing.disk import Disk
 from detente.testing.party_log import Branch
 
 Lie = Literal["no-store", "withhold", "stale", "signs-anything", "false-time", "silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a mirror stands with a log: the size to prove consistency from, and the first entry not stored."""
+
+    size: int = 0
+    next_entry: int = 0
 
 
 class MirrorNode:
@@ -112,8 +120,8 @@ class MirrorNode:
 
     def take(
         self, request: AddCheckpoint, header: AddEntries, packages: Iterable[EntryPackage], at: Instant
-    ) -> NoteSignature | int | None:
-        """One upload. A cosignature, or the size to prove from next time, or nothing."""
+    ) -> NoteSignature | Standing | None:
+        """One upload. A cosignature, or where the mirror stands so that the log can do better, or nothing."""
         if "silent" in self.lies:
             return None
         if "no-store" in self.lies:
@@ -125,7 +133,7 @@ class MirrorNode:
         if reply.refused is not None:
             if reply.checkpoint is not None and reply.refused.rule == "M07" and state.latest is not None:
                 self.equivocations.append((state.latest.note, reply.checkpoint.note))
-            return state.latest.size if state.latest is not None else 0
+            return self._standing(origin)
         self._keep_state(state)
         outcome = mirror_add_entries(
             state, header, packages, nodes=self.branches[origin].tree, cap=None, at=self.clock(at)
@@ -143,7 +151,11 @@ class MirrorNode:
             size = len(self.branches[origin].entries)
             self._fold_in(origin, self.disk.read(f"entries/{origin}", ())[size : outcome.state.next_entry])
             self._count_cosignatures()
-        return None if cosign is None else self._cosign(cosign, at)
+        return self._standing(origin) if cosign is None else self._cosign(cosign, at)
+
+    def _standing(self, origin: str) -> Standing:
+        state = self.states[origin]
+        return Standing(state.latest.size if state.latest is not None else 0, state.next_entry)
 
     def _keep_state(self, state: MirrorState) -> None:
         if state != self.states[state.origin]:

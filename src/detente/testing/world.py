@@ -44,7 +44,7 @@ from detente.statement.vote import Vote, VoteChoice
 from detente.testing.coalition import TERMS, Coalition
 from detente.testing.disk import Disk
 from detente.testing.guard_player import GuardPlayer
-from detente.testing.mirror_node import Lie, MirrorNode
+from detente.testing.mirror_node import Lie, MirrorNode, Standing
 from detente.testing.party_log import PartyLog
 
 START = Instant(1_800_000_000)
@@ -96,7 +96,7 @@ class World:
         self.permits: list[tuple[Instant, GuardPlayer, VerifiedPermit]] = []
         self.crashes = 0
         self._acknowledged: dict[Party, set[bytes]] = {party: set() for party in self.coalition.parties}
-        self._known: dict[tuple[Party, Party], int] = {}
+        self._known: dict[tuple[Party, Party], Standing] = {}
         self._cut: set[Party] = set()
         self._queue: list[tuple[int, float, int, Callable[[], None]]] = []
         self._posted = 0
@@ -181,8 +181,19 @@ class World:
         return tuple(self.vote(party, "pause", number=number) for party in parties or self.coalition.mirrors[:2])
 
     def lift(self, *parties: Party | str, number: int = 0) -> tuple[Digest, ...]:
-        """Votes to lift by these parties (default: the first two mirrors) of round ``number``."""
-        return tuple(self.vote(party, "lift", number=number) for party in parties or self.coalition.mirrors[:2])
+        """Votes to lift by these parties (default: the first two mirrors) of round ``number``.
+
+        Each stands in the voter's own log and in the first developer's. A mirror's cosignatures do not count for its
+        own log, so with q = n − 1 one silent mirror would keep another mirror's log from ever being witnessed.
+        """
+        said = []
+        for party in parties or self.coalition.mirrors[:2]:
+            vote = Vote("lift", "call", number, Party("all"), Instant(self.at + 30 * 86_400))
+            statement, data = self.statement(party, "vote", vote)
+            for log in dict.fromkeys((Party(party), self.coalition.developers[0])):
+                self.append(log, data)
+            said.append(statement)
+        return tuple(said)
 
     # Time and the network.
 
@@ -243,14 +254,14 @@ class World:
         """Upload every log to every mirror (or to ``only`` those) and gossip cosignatures, until nothing changes."""
         chosen = [self.mirrors[Party(party)] for party in only] if only is not None else list(self.mirrors.values())
         for _ in range(ROUNDS_MAX):
-            before = self._progress(chosen)
+            before = (self._progress(chosen), self.crashes)
             for log in self.logs.values():
                 for node in chosen:
                     self._post_upload(log, node)
             self.deliver()
             self._gossip(chosen)
             self.deliver()
-            if self._progress(chosen) == before and (not self.loss or self._complete(chosen)):
+            if (self._progress(chosen), self.crashes) == before and (not self.loss or self._complete(chosen)):
                 return
 
     def _progress(self, nodes: list[MirrorNode]) -> tuple[object, ...]:
@@ -271,29 +282,28 @@ class World:
         number = log.shown_to(node.party)
         branch = log.branches[number]
         size = branch.tree.size
-        old = self._known.get((log.party, node.party), 0)
-        if not size or old > size:
+        known = self._known.get((log.party, node.party), Standing())
+        if not size or known.size > size:
             return
-        proof = tuple(branch.tree.consistency_proof(old, size)) if old else ()
-        request = AddCheckpoint(old, proof, log.head(branch=number).note)
-        packages = branch.packages(old, size)
+        proof = tuple(branch.tree.consistency_proof(known.size, size)) if known.size else ()
+        request = AddCheckpoint(known.size, proof, log.head(branch=number).note)
+        header = AddEntries(log.origin, known.next_entry, size)
+        packages = branch.packages(known.next_entry, size)
 
         def arrive() -> None:
-            answer = self.guarded(
-                node, lambda: node.take(request, AddEntries(log.origin, old, size), packages, self.at)
-            )
+            answer = self.guarded(node, lambda: node.take(request, header, packages, self.at))
             if answer is not None:
                 self.post(node.party, log.party, lambda: self._hear_mirror(log, node, request.note, size, answer))
 
         self.post(log.party, node.party, arrive)
 
     def _hear_mirror(
-        self, log: PartyLog, node: MirrorNode, note: bytes, size: int, answer: NoteSignature | int
+        self, log: PartyLog, node: MirrorNode, note: bytes, size: int, answer: NoteSignature | Standing
     ) -> None:
-        if isinstance(answer, int):
+        if isinstance(answer, Standing):
             self._known[log.party, node.party] = answer
             return
-        self._known[log.party, node.party] = size
+        self._known[log.party, node.party] = Standing(size, size)
         cosignature = verify_cosignature(parse_note(note).text, answer, cosigner_key(node.name, node.signer.public_key))
         for other in self.mirrors.values():  # the log publishes what it was given: every mirror may hear it
             self._tell(log.party, other, frozenset({cosignature}))
