@@ -36,6 +36,8 @@ class Clock:
 class Issuers:
     """Four issuers with real keys, in this process; each does what the test has told it."""
 
+    asks_on_event = False
+
     def __init__(self) -> None:
         self.offers: dict[str, dict] = {}
         self.silent: set[str] = set()

@@ -63,7 +63,13 @@ Why = Literal["none", "pause", "lapse", "denied"]
 
 
 class Channel(Protocol):
-    """How bytes reach issuers and the guard's own node. Failures raise ``Unavailable``; refusals ``Refused``."""
+    """How bytes reach issuers and the guard's own node. Failures raise ``Unavailable``; refusals ``Refused``.
+
+    ``asks_on_event``: this channel carries no notices, so that a guard *with* leave asks again at any event.
+    """
+
+    @property
+    def asks_on_event(self) -> bool: ...
 
     async def quote(self, issuer: Party, request: bytes) -> bytes:
         """Round 1: a sealed request in, a sealed offer out."""
@@ -375,7 +381,7 @@ class GuardSession:
                     wait_s = RECONNECT_FIRST_S
                     if event:
                         self._hear_notice(event)
-                    elif not self.leave.given:
+                    elif self._channel.asks_on_event or not self.leave.given:
                         self.ask_now()  # Something moved at an issuer: perhaps a lift.
             except (TimeoutError, DetenteError, OSError):
                 pass

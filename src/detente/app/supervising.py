@@ -17,11 +17,11 @@ import os
 import secrets
 import signal
 import stat
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from detente.adapters.job import SIGNAL_SAVE, Ended, Job, start_job
 from detente.adapters.rundir import RunFolder, write_durably
@@ -80,12 +80,6 @@ NO_CHECKPOINT = sha256_hex(b"")
 LAST = "last.json"
 
 
-class Reporter(Protocol):
-    """Says one line to whoever watches; ``cli.guard`` prints it."""
-
-    def __call__(self, line: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What to run and as which run."""
@@ -108,7 +102,7 @@ class Supervision:
         folder: RunFolder,
         petitioner: Petitioner,
         clock: Clock,
-        report: Reporter,
+        report: Callable[[str], None],
     ) -> None:
         self._task = task
         self._rules = rules
@@ -117,7 +111,7 @@ class Supervision:
         self._clock = clock
         self._report = report
         self._events: asyncio.Queue[Event] = asyncio.Queue()
-        checkpoint, halted = _load_last(folder)
+        checkpoint, halted = load_last(folder)
         self._machine = Supervisor(rules=rules, checkpoint=checkpoint, halted=halted)
         self._job: Job | None = None
         self._watchers: set[asyncio.Task[Any]] = set()
@@ -307,7 +301,7 @@ class Supervision:
         self._watchers.clear()
         self._job = None
         checkpoint = action.checkpoint
-        _store_last(self._folder, checkpoint, halted=action.why != "finished")
+        store_last(self._folder, checkpoint, halted=action.why != "finished")
         body = Halted(
             run=self._task.run,
             step=0 if checkpoint is None else checkpoint.step,
@@ -331,7 +325,7 @@ class Supervision:
             checkpoint=NO_CHECKPOINT if checkpoint is None else checkpoint.sha256,
             epoch=epoch,
         )
-        _store_last(self._folder, checkpoint, halted=False)
+        store_last(self._folder, checkpoint, halted=False)
         made = await self._petitioner.file("resumed", body, within_s=FILE_WITHIN_S)
         self._report(f"resumed under permit epoch {epoch}; filed {made[:12]}…")
 
@@ -377,7 +371,7 @@ def _publish(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def _load_last(folder: RunFolder) -> tuple[Checkpoint | None, bool]:
+def load_last(folder: RunFolder) -> tuple[Checkpoint | None, bool]:
     data = folder.read(LAST)
     if data is None:
         return None, False
@@ -392,7 +386,7 @@ def _load_last(folder: RunFolder) -> tuple[Checkpoint | None, bool]:
         raise Refused("G41", "corrupt", got=f"{LAST}: {error}", expected="what this guard stored") from None
 
 
-def _store_last(folder: RunFolder, checkpoint: Checkpoint | None, *, halted: bool) -> None:
+def store_last(folder: RunFolder, checkpoint: Checkpoint | None, *, halted: bool) -> None:
     value = {
         "sha256": None if checkpoint is None else checkpoint.sha256,
         "step": 0 if checkpoint is None else checkpoint.step,

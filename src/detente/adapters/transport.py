@@ -1,0 +1,54 @@
+"""A guard's way to issuers and to its own node over HTTP.
+
+Decides which node gets which call, and that one connection pool serves all guards of a process. Leaves out the calls
+(``adapters.client``), the event stream (``adapters.events``) and every judgement about what comes back (``guard``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from detente.adapters.client import NodeClient
+from detente.adapters.events import listen
+from detente.base.errors import Unavailable
+from detente.base.identity import Party
+
+
+class HttpChannel:
+    """``app.guarding.Channel`` over HTTP. ``issuers`` gives each issuer's URL, ``own`` that of the guard's node.
+
+    Share one among the guards of a process; ``close`` it when the last is done.
+    """
+
+    asks_on_event = False
+    """Nodes push notices, so a head that moved is no reason for a guard with leave to ask again."""
+
+    def __init__(self, own: str, issuers: Mapping[Party, str]) -> None:
+        self._own = NodeClient(own)
+        self._issuers = {
+            party: self._own if url.rstrip("/") == self._own.url else NodeClient(url) for party, url in issuers.items()
+        }
+
+    async def quote(self, issuer: Party, request: bytes) -> bytes:
+        return await self._of(issuer).quote(request)
+
+    async def sign(self, issuer: Party, ask: bytes) -> bytes:
+        return await self._of(issuer).sign(ask)
+
+    async def events(self, issuer: Party) -> AsyncIterator[bytes]:
+        """Sealed notices, and empty bytes for every other event."""
+        async for event in listen(f"{self._of(issuer).url}/v1/events"):
+            yield event.data if event.name == "notice" else b""
+
+    async def submit(self, envelope: bytes) -> None:
+        await self._own.submit(envelope, witnessed=False)
+
+    async def close(self) -> None:
+        await asyncio.gather(self._own.close(), *(client.close() for client in self._issuers.values()))
+
+    def _of(self, issuer: Party) -> NodeClient:
+        client = self._issuers.get(issuer)
+        if client is None:
+            raise Unavailable(f"no URL is known for {issuer}: name it under [peers] in config.toml")
+        return client

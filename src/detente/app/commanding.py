@@ -1,0 +1,189 @@
+"""``detente guard -- COMMAND``: from a home and a command to an exit code, enforcing or only observing.
+
+Decides in which order the parts are brought up and taken down. Leaves out their rules: ``app.guarding`` (leave),
+``app.supervising`` (the job), ``app.observing``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from detente.adapters.rundir import GuardMemory, RunFolder
+from detente.app.guarding import Channel, GuardSession, Leave
+from detente.app.observing import Observation, Observer, run_observed
+from detente.app.outfit import Outfit, declared_run, first_leave, open_outfit, planned_flop
+from detente.app.petition import Petitioner
+from detente.app.supervising import Supervision, Task
+from detente.base.digest import Digest
+from detente.base.errors import DetenteError, Unavailable
+from detente.guard.intent import Intent
+from detente.guard.supervise import Rules
+from detente.statement.run import Run
+
+LAST_WORD_S = 5.0
+"""How long a guard that is done still tries to deliver what it has to say; the rest waits in the outbox."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the caller of ``detente guard`` has said."""
+
+    command: Sequence[str]
+    run: str
+    activity: Literal["training", "self_improvement"] = "training"
+    planned_flop: str | None = None
+    parents: tuple[str, ...] = ()
+    proposal: str | None = None
+    hold: bool = False
+    wait_s: float = 30.0
+    freeze_s: float = 2.0
+    environment: Mapping[str, str] | None = None
+
+
+class _Session:
+    """A guard's session with its folder, its channel and its outbox, brought up and taken down together."""
+
+    def __init__(self, outfit: Outfit, order: Order, *, observe: bool, on_change: Callable[[Leave], None]) -> None:
+        self._outfit = outfit
+        self._order = order
+        self._observe = observe
+        self._on_change = on_change
+        self._tasks: list[asyncio.Task[Any]] = []
+        self.folder = RunFolder(outfit.home, order.run)
+
+    async def __aenter__(self) -> Self:
+        self.folder.take()
+        outfit, order = self._outfit, self._order
+        self.channel: Channel = outfit.channel()
+        self.petitioner = Petitioner(outfit.speaker, self.folder, self.channel)
+        declared: Run = declared_run(
+            order.run,
+            activity=order.activity,
+            plan=order.planned_flop,
+            parents=order.parents,
+            proposal=order.proposal,
+            observe=self._observe,
+        )
+        self.run, self.fresh = self.petitioner.declare(declared)
+        self.session = GuardSession(
+            intent=Intent(
+                activity=order.activity,
+                party=outfit.party,
+                run=self.run,
+                proposal=declared.proposal,
+                flop=planned_flop(order.planned_flop),
+            ),
+            terms=outfit.terms.digest,
+            trust=outfit.trust,
+            signer=outfit.speaker.signer,
+            channel=self.channel,
+            clock=outfit.clock,
+            memory=GuardMemory(self.folder),
+            on_change=self._on_change,
+        )
+        # The declaration goes first: asked before it is known, every issuer could only say no.
+        with contextlib.suppress(Unavailable, TimeoutError):
+            await asyncio.wait_for(self.petitioner.deliver(), LAST_WORD_S)
+        self.running = asyncio.create_task(self.session.run())
+        self._tasks = [self.running, asyncio.create_task(self.petitioner.keep_delivering())]
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(DetenteError, TimeoutError):
+            await asyncio.wait_for(self.petitioner.deliver(), LAST_WORD_S)
+        await self.channel.close()
+        self.folder.release()
+
+
+async def enforce(order: Order, *, home: str | Path | None, report: Callable[[str], None]) -> int:
+    """Run the command while the issuers permit it; returns the exit code for the guard's own process.
+
+    Raises ``Refused`` G43 when no permit is to be had, ``Unavailable`` when nobody answers, ``Misuse`` without a plan.
+    """
+    outfit = await open_outfit(home)
+    heed: list[Callable[[Leave], None]] = []
+
+    def on_change(leave: Leave) -> None:
+        for listener in heed:
+            listener(leave)
+
+    async with _Session(outfit, order, observe=False, on_change=on_change) as guard:
+        await first_leave(guard.session, wait_s=order.wait_s, patient=order.hold, say=report)
+        rules = Rules(halt_within_s=outfit.terms.pause.halt_within_s, freeze_s=order.freeze_s, hold=order.hold)
+        supervision = Supervision(
+            task=Task(
+                command=order.command,
+                run=guard.run,
+                name=order.run,
+                environment=os.environ if order.environment is None else order.environment,
+            ),
+            rules=rules,
+            folder=guard.folder,
+            petitioner=guard.petitioner,
+            clock=outfit.clock,
+            report=report,
+        )
+        heed.append(supervision.heed)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, supervision.operator_stops)
+        guard.running.add_done_callback(_ender(supervision, report))
+        try:
+            report(f"permitted: epoch {guard.session.leave.epoch}, run {guard.run[:12]}…, {_issuers(guard.session)}")
+            supervision.heed(guard.session.leave)
+            return await supervision.run()
+        finally:
+            heed.clear()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+
+
+async def observe(order: Order, *, home: str | Path | None) -> tuple[Observation, Digest | None]:
+    """Run the command untouched and record what would have been done; the run's id where one could be declared."""
+    outfit = await open_outfit(home)
+    observer = Observer(
+        outfit.home, command=order.command, clock=outfit.clock, halt_within_s=outfit.terms.pause.halt_within_s
+    )
+    run: list[Digest] = []
+
+    async def watch() -> None:
+        try:
+            async with _Session(outfit, order, observe=True, on_change=observer.leave_changed) as guard:
+                run.append(guard.run)
+                await guard.running
+        except (DetenteError, OSError) as error:
+            observer.trouble(str(error))
+
+    watching = asyncio.create_task(watch())
+    try:
+        observation = await run_observed(order.command, observer, environment=order.environment)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    return observation, run[0] if run else None
+
+
+def _ender(supervision: Supervision, report: Callable[[str], None]) -> Callable[[asyncio.Task[None]], None]:
+    """A session that ends by an error of ours ends leave: nobody would renew it, and nobody would hear a notice."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            report(f"the session with the issuers ended: {error!r}")
+            supervision.heed(Leave(why="lapse"))
+
+    return ended
+
+
+def _issuers(session: GuardSession) -> str:
+    signers = () if session.permit is None else session.permit.issuers
+    return f"signed by {', '.join(signers)}"

@@ -1,0 +1,120 @@
+"""One's own node, however it is to be reached: served over HTTP, or its store opened for the moment of a call.
+
+Decides which of the two. Both answer with the same values, so that a command need not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detente.accord.explain import explain
+from detente.accord.terms import Terms, parse_terms
+from detente.adapters.client import NodeClient, Receipt
+from detente.adapters.clock import SystemClock
+from detente.app.config import Config, find_home, load_config
+from detente.app.direct import with_node
+from detente.app.node import Node
+from detente.app.outfit import find_served
+from detente.app.petition import Speaker
+from detente.base.digest import Digest
+from detente.base.errors import Misuse, Unavailable
+from detente.base.identity import parse_party
+from detente.statement.envelope import parse_envelope
+from detente.statement.statement import Statement, parse_statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A home's node. ``served`` is its URL, or empty when the store is opened directly."""
+
+    config: Config
+    terms: Terms
+    served: str
+
+    def speaker(self, party: str | None = None) -> Speaker:
+        """Whoever speaks with a statement key of this home: its party, or another one of the same organisation."""
+        who = self.config.party if party is None else parse_party(party)
+        if not self.config.has_key("statement", who):
+            known = ", ".join(
+                p for p in (self.config.party, *self.config.parties) if self.config.has_key("statement", p)
+            )
+            raise Misuse(f"this home has no statement key of {who}; it has those of: {known or 'nobody'}")
+        return Speaker(
+            accord=self.config.accord,
+            terms_version=self.terms.version,
+            party=who,
+            signer=self.config.signer("statement", who),
+            wall=SystemClock().now,
+        )
+
+    async def submit(self, envelope: bytes) -> Receipt:
+        """File a statement; returns when the node has it durably."""
+        if not self.served:
+            return await with_node(self.config.home, lambda node: node.submit(envelope))
+        client = NodeClient(self.served)
+        try:
+            return await client.submit(envelope)
+        finally:
+            await client.close()
+
+    async def status(self, *, why: bool = False) -> dict[str, Any]:
+        """The status as JSON; with ``why`` the reasons, most restrictive first."""
+        if not self.served:
+            return await with_node(self.config.home, lambda node: _status(node, why=why))
+        client = NodeClient(self.served)
+        try:
+            return await client.status(why=why)
+        finally:
+            await client.close()
+
+    async def proposals(self) -> list[dict[str, Any]]:
+        """The proposals that wait at a hold point, with what each says and what it lacks."""
+        if not self.served:
+            return await with_node(self.config.home, _proposals)
+        client = NodeClient(self.served)
+        try:
+            said = (await client.proposals()).get("proposals", [])
+        finally:
+            await client.close()
+        return [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+
+    async def statement(self, statement: Digest) -> Statement:
+        """What a statement says, read from its envelope; raises ``Refused`` (not-found)."""
+        if not self.served:
+            return await with_node(self.config.home, lambda node: _statement(node, statement))
+        client = NodeClient(self.served)
+        try:
+            return parse_statement(parse_envelope(await client.find_statement(statement)))
+        finally:
+            await client.close()
+
+
+async def open_door(home: str | Path | None = None) -> Door:
+    """The node of a home; raises ``Unavailable`` where there is none, ``Refused`` N01, N02."""
+    config = load_config(find_home(home))
+    terms = parse_terms(config.read_terms())
+    served = await find_served(config)
+    if not served and not config.store_path.exists():
+        raise Unavailable(
+            f"no node answers at {config.node_url} and {config.home} holds no store; run `detente node serve`"
+        )
+    return Door(config=config, terms=terms, served=served)
+
+
+async def _status(node: Node, *, why: bool) -> dict[str, Any]:
+    status = node.status()
+    said = status.as_json()
+    return {**said, "why": [reason.as_json() for reason in explain(status)]} if why else said
+
+
+async def _proposals(node: Node) -> list[dict[str, Any]]:
+    return [
+        {"proposal": proposal, "party": party, "standing": standing.as_json()}
+        for proposal, party, standing in node.proposals()
+    ]
+
+
+async def _statement(node: Node, statement: Digest) -> Statement:
+    return parse_statement(parse_envelope(node.find_statement(statement).envelope))

@@ -1,0 +1,129 @@
+"""``detente guard -- COMMAND``: run a job only while it is permitted, or observe it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from detente.app.commanding import Order, enforce, observe
+from detente.app.config import find_home
+from detente.app.init import init_solo
+from detente.app.observing import Observation
+from detente.base.digest import Digest
+from detente.base.errors import Misuse
+from detente.cli import home_option, json_option, reports_errors
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.option("--run", metavar="NAME", help="Name of the run; the same name is the same run. [default: this folder's]")
+@click.option("--activity", type=click.Choice(["training", "self_improvement"]), default="training", show_default=True)
+@click.option("--planned-flop", metavar="X", help="FLOP that the run plans, such as 1e18. Needed unless observing.")
+@click.option("--parent", "parents", metavar="VERSION", multiple=True, help="Digest of a version it starts from.")
+@click.option("--proposal", metavar="ID", help="The proposal that this run carries out.")
+@click.option("--observe", "observing", is_flag=True, help="Record what would be done; stop nothing. Needs no set-up.")
+@click.option("--hold/--exit", default=False, help="After a pause, wait for the lift and go on; or exit 75.")
+@click.option("--wait", "wait_s", default=30.0, show_default=True, help="Seconds to wait for the first permit.")
+@home_option
+@json_option
+@click.argument("command", nargs=-1, required=True)
+@reports_errors
+def guard(
+    command: tuple[str, ...],
+    run: str | None,
+    activity: Literal["training", "self_improvement"],
+    planned_flop: str | None,
+    parents: tuple[str, ...],
+    proposal: str | None,
+    observing: bool,
+    hold: bool,
+    wait_s: float,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Run COMMAND only while it is permitted.
+
+    Refuses to start without a permit. At a pause asks COMMAND to save, waits for its receipt, stops it, files `halted`;
+    at the terms' deadline kills every process of it. Exits with COMMAND's own code, or 75 when it was paused.
+    """
+    order = Order(
+        command=command,
+        run=run or _folder_name(),
+        activity=activity,
+        planned_flop=planned_flop,
+        parents=parents,
+        proposal=proposal,
+        hold=hold,
+        wait_s=wait_s,
+    )
+    if observing:
+        sys.exit(_observe(order, home, as_json=as_json))
+    if planned_flop is None:
+        raise Misuse("say how many FLOP the run plans, such as --planned-flop 1e18: limits are checked against it")
+    sys.exit(asyncio.run(enforce(order, home=home, report=_say)))
+
+
+def _observe(order: Order, home: str | None, *, as_json: bool) -> int:
+    place = find_home(home)
+    made = not (place / "config.toml").exists()
+    if made:
+        asyncio.run(init_solo(place))
+    _say(
+        f"not enforced: observing `{' '.join(order.command)}`; record in {place}"
+        + (" (self-witnessed, made now)" if made else "")
+    )
+    observation, run = asyncio.run(observe(order, home=home))
+    if as_json:
+        click.echo(json.dumps({**observation.as_json(), "run": run}))
+    else:
+        for line in summary(observation, run, run_name=order.run):
+            click.echo(line, err=True)
+    return observation.exit_code
+
+
+def summary(seen: Observation, run: Digest | None, *, run_name: str) -> list[str]:
+    """What a person reads after ``--observe``, a line each."""
+    command = " ".join(seen.command)
+    if seen.steps.count:
+        gaps = f"{_time(seen.steps.mean_gap_s)} apart, longest gap {_time(seen.steps.longest_gap_s)}"
+        steps = f"{seen.steps.count} seen, {gaps}"
+    else:
+        steps = "none seen: `from detente import guard`, then g.step() after each, lets a pause save first"
+    would = [f"at {_time(each.at_s)}: {each.what} ({each.why})" for each in seen.would]
+    if not would:
+        would = [
+            f"nothing: it was permitted throughout ({seen.permits} permits)" if seen.permits else "unknown: no permit"
+        ]
+    rows = [
+        ("command", f"{command} → exit {seen.exit_code} after {_time(seen.wall_s)}"),
+        ("processes", f"at most {seen.processes_most}, {_time(seen.cpu_s)} of CPU"),
+        ("steps", steps),
+        ("would have", would[0]),
+        *(("", each) for each in would[1:]),
+        *(("trouble", each) for each in seen.troubles),
+        ("record", f"{seen.record}" + (f", run {run[:12]}…" if run else "")),
+        ("to enforce", f"detente guard --run {run_name} --planned-flop 1e15 -- {command}"),
+    ]
+    return ["", "detente guard --observe: not enforced", *(f"  {name:<11} {text}" for name, text in rows)]
+
+
+def _time(seconds: float) -> str:
+    if seconds < 0.0995:
+        return f"{seconds * 1_000:.3g} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"
+
+
+def _folder_name() -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path.cwd().name).strip("-._")[:60] or "run"
+
+
+def _say(line: str) -> None:
+    click.echo(f"detente: {line}", err=True)

@@ -1,0 +1,175 @@
+"""``detente hold``: what waits at a hold point, and a reviewer's decision on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from detente.adapters.keys import make_key, read_key
+from detente.app.door import Door, open_door
+from detente.app.holding import hold_point_notes, signed_approval
+from detente.base.digest import Digest, parse_digest
+from detente.base.errors import Misuse
+from detente.cli import home_option, json_option, reports_errors
+from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
+from detente.statement.proposal import Proposal
+
+
+@click.group()
+def hold() -> None:
+    """Changes that wait for a human: list, show, decide."""
+
+
+@hold.command("list")
+@home_option
+@json_option
+@reports_errors
+def list_(home: str | None, as_json: bool) -> None:
+    """List the proposals that wait at a hold point."""
+    door, waiting = asyncio.run(_waiting(home))
+    if as_json:
+        click.echo(json.dumps({"proposals": waiting}))
+        return
+    if not waiting:
+        click.echo("nothing waits at a hold point")
+    for each in waiting:
+        lacks = "; ".join(str(reason["text"]) for reason in each["standing"]["reasons"])
+        click.echo(f"{each['proposal']}  {each['party']}  {each['standing']['outcome']}: {lacks}")
+    for note in hold_point_notes(door.terms) if waiting else ():
+        click.echo(f"hold point {note}", err=True)
+
+
+@hold.command()
+@click.argument("proposal")
+@home_option
+@json_option
+@reports_errors
+def show(proposal: str, home: str | None, as_json: bool) -> None:
+    """Show what a proposal says. PROPOSAL may be the first characters of its id."""
+    said, standing = asyncio.run(_show(proposal, home))
+    if as_json:
+        click.echo(json.dumps({**said, "standing": standing}))
+        return
+    for name, value in said.items():
+        click.echo(f"{name:12} {value}")
+    if standing is not None:
+        click.echo(f"{'stands':12} {standing['outcome']}")
+
+
+@hold.command()
+@click.argument("proposal")
+@click.option("--decision", type=click.Choice(APPROVAL_DECISIONS), required=True)
+@click.option("--reviewer", required=True, metavar="NAME", help="A pseudonym; logs carry no other name.")
+@click.option(
+    "--key", "key_path", type=click.Path(path_type=Path), help="The reviewer's key. [default: keys/reviewer.key]"
+)
+@click.option("--significant", type=click.Choice(SIGNIFICANT), default="unknown", show_default=True,
+              help="Did you really look?")  # fmt: skip
+@click.option("--other-host", is_flag=True, help="This host cannot be written by the party's own agents.")
+@click.option("--as", "party", metavar="PARTY", help="The reviewer's organisation, of those whose keys are here.")
+@home_option
+@json_option
+@reports_errors
+def decide(
+    proposal: str,
+    decision: ApprovalDecision,
+    reviewer: str,
+    key_path: Path | None,
+    significant: Significant,
+    other_host: bool,
+    party: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Decide on a proposal as a reviewer, with a software key, which is what the decision will be labelled."""
+    said = asyncio.run(
+        _decide(proposal, decision, reviewer, key_path, significant, party, home, same_host=not other_host)
+    )
+    if as_json:
+        click.echo(json.dumps(said))
+        return
+    click.echo(
+        f"{said['reviewer']} of {said['organisation']}: {said['decision']} (software key); filed {said['statement'][:12]}…"
+    )
+
+
+async def _waiting(home: str | None) -> tuple[Door, list[dict[str, Any]]]:
+    door = await open_door(home)
+    return door, await door.proposals()
+
+
+async def _find(door: Door, given: str) -> tuple[Digest, dict[str, Any] | None]:
+    waiting = await door.proposals()
+    matches = [each for each in waiting if str(each["proposal"]).startswith(given)]
+    if len(matches) == 1:
+        return parse_digest(matches[0]["proposal"]), matches[0]["standing"]
+    if len(matches) > 1:
+        raise Misuse(f"{given} is the beginning of {len(matches)} proposals: give more of it")
+    return parse_digest(given), None
+
+
+async def _show(given: str, home: str | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    door = await open_door(home)
+    proposal, standing = await _find(door, given)
+    return said_of(proposal, await _proposal(door, proposal)), standing
+
+
+async def _proposal(door: Door, proposal: Digest) -> Proposal:
+    statement = await door.statement(proposal)
+    if not isinstance(statement.body, Proposal):
+        raise Misuse(f"{proposal[:12]}… is a {statement.kind}, not a proposal")
+    return statement.body
+
+
+def said_of(proposal: Digest, body: Proposal) -> dict[str, Any]:
+    """A proposal's members as text."""
+    said = {name: str(value) for name, value in asdict(body).items() if value is not None}
+    by = body.proposed_by
+    return {
+        "proposal": proposal,
+        **said,
+        "proposed_by": by.kind if by.id is None else f"{by.kind} {by.id}",
+        "touches": ", ".join(body.touches),
+    }
+
+
+async def _decide(
+    given: str,
+    decision: ApprovalDecision,
+    reviewer: str,
+    key_path: Path | None,
+    significant: Significant,
+    party: str | None,
+    home: str | None,
+    *,
+    same_host: bool,
+) -> dict[str, str]:
+    door = await open_door(home)
+    proposal, _ = await _find(door, given)
+    await _proposal(door, proposal)
+    path = key_path or door.config.home / "keys" / "reviewer.key"
+    signer = read_key(path) if path.exists() or key_path is not None else make_key(path)
+    speaker = door.speaker(party)
+    made, envelope = signed_approval(
+        proposal,
+        decision,
+        reviewer=reviewer,
+        reviewer_key=signer,
+        speaker=speaker,
+        same_host=same_host,
+        significant=significant,
+    )
+    await door.submit(envelope)
+    return {
+        "statement": made,
+        "proposal": proposal,
+        "decision": decision,
+        "reviewer": reviewer,
+        "organisation": speaker.party,
+        "authenticator": "software",
+    }

@@ -1,0 +1,69 @@
+"""``detente status``: what is so now, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from detente.app.door import Door, open_door
+from detente.cli import home_option, json_option, reports_errors
+
+
+@click.command()
+@click.option("--why", is_flag=True, help="Say on which entries of which logs each line rests.")
+@home_option
+@json_option
+@reports_errors
+def status(why: bool, home: str | None, as_json: bool) -> None:
+    """Show the accord's phase, pauses, halts, findings and consequences as this node sees them."""
+    door, said = asyncio.run(_status(home, why=why))
+    if as_json:
+        click.echo(json.dumps(said, indent=2))
+        return
+    for line in lines(said, served=door.served, why=why):
+        click.echo(line)
+
+
+async def _status(home: str | None, *, why: bool) -> tuple[Door, dict[str, Any]]:
+    door = await open_door(home)
+    return door, await door.status(why=why)
+
+
+def lines(said: Mapping[str, Any], *, served: str, why: bool) -> Iterator[str]:
+    """A status for people, a line each; nothing is said by colour."""
+    terms, phase = said["terms"], said["phase"]
+    witnessed = ", self-witnessed: no quorum" if terms["self_witnessed"] else ""
+    yield f"accord {said['name']} ({said['accord'][:12]}…), terms version {terms['version']}{witnessed}"
+    yield f"phase  {phase['now']}" + (f" since {phase['since']}" if phase["since"] else "")
+    bound = [each["party"] for each in said["bindings"] if each["bound"]]
+    yield f"bound  {', '.join(bound) or 'nobody'}"
+    for pause in said["pauses"]:
+        yield f"PAUSED by {pause['trigger']}, round {pause['round']}, scope {pause['scope']}, since {pause['since']}"
+        yield f"       stops {', '.join(pause['activities'])} of {', '.join(pause['parties']) or 'nobody'}"
+        yield f"       to lift: {pause['lift']['missing'] or 'nothing is missing'}"
+        if pause["lift"]["effective_at"]:
+            yield f"       the lift takes effect at {pause['lift']['effective_at']}"
+    for slow in said["slowdowns"]:
+        yield f"SLOWED by {slow['trigger']} to {slow['rate']} of full speed, since {slow['since']}"
+    if not said["pauses"] and not said["slowdowns"]:
+        yield f"nothing is latched; permits live {said['permit_life_s']} s"
+    for halt in said["halts"]:
+        by = f" (by {halt['halt_by']})" if halt["halt_by"] else ""
+        yield f"halt   {halt['party']} {halt['name']}: {halt['state']}{by}"
+    for finding in said["findings"]:
+        yield f"finding {finding['finding'][:12]}… about {finding['about']}: {finding['state']}: {finding['claim']}"
+    for sanction in said["sanctions"]:
+        yield f"consequence {sanction['act']} by {sanction['by'] or 'everybody'} against {sanction['against']}"
+    for release in said["released_by_time"]:
+        yield f"released by the passing of time: {release['text']} ({release['at']})"
+    if why:
+        yield ""
+        for reason in said.get("why", ()):
+            places = ", ".join(reason.get("places", ()))
+            cites = ", ".join(f"{cite[:12]}…" for cite in reason.get("cites", ()))
+            yield f"why    {reason['text']}" + (f"  [{places or cites}]" if places or cites else "")
+    yield f"as seen by {served or 'the store of this home, opened directly'}"

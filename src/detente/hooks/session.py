@@ -1,0 +1,265 @@
+"""A loop with a guard of its own: a thread beside the loop keeps the permit, the loop looks at one number.
+
+Decides how session, loop and files meet in one process. Leaves out the session's rules (``app.guarding``).
+
+The thread asks, renews and listens; it writes the instant of the lapse into the loop's ``Cell``. The kernel's dead-man
+timer stands at that instant plus the terms' ``halt_within``, so a loop that hangs dies then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from detente.adapters.deadman import DeadMan
+from detente.adapters.rundir import GuardMemory, RunFolder
+from detente.app.guarding import GuardSession, Leave
+from detente.app.holding import await_decision, made_proposal, made_version
+from detente.app.observing import Observer
+from detente.app.outfit import declared_run, first_leave, open_outfit, planned_flop
+from detente.app.petition import Petitioner
+from detente.app.supervising import FILE_WITHIN_S, NO_CHECKPOINT, load_last, store_last
+from detente.base.digest import Digest
+from detente.base.errors import Misuse
+from detente.guard.intent import Intent
+from detente.guard.supervise import Checkpoint
+from detente.hooks.checkpointing import digest_checkpoint
+from detente.hooks.loop import FOREVER_S, Cell, Saved
+from detente.statement.halted import Halted, HaltReason
+from detente.statement.resumed import Resumed
+
+T = TypeVar("T")
+_LOG = logging.getLogger("detente.guard")
+START_MARGIN_S = 30.0
+
+
+class OwnSession:
+    """The leader of a loop that asks the issuers itself."""
+
+    def __init__(
+        self,
+        run: str,
+        *,
+        activity: Literal["training", "self_improvement"],
+        planned_flop: str | Decimal | None,
+        parents: tuple[str, ...],
+        flop_per_step: int,
+        wait_s: float,
+        home: Path | None,
+        observe: bool,
+    ) -> None:
+        self._name = run
+        self._activity = activity
+        self._planned_flop = planned_flop
+        self._parents = parents
+        self._flop_per_step = flop_per_step
+        self._wait_s = wait_s
+        self._home = home
+        self._observe = observe
+        self._first: Future[Leave] = Future()
+        self._leave = Leave()
+        self._cell: Cell | None = None
+        self._deadman: DeadMan | None = None
+        self._observer: Observer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over: asyncio.Event | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, cell: Cell) -> None:
+        self._cell = cell
+        self._thread = threading.Thread(target=self._main, name="detente-guard", daemon=True)
+        self._thread.start()
+        leave = self._first.result(self._wait_s + START_MARGIN_S)
+        if self._observe:
+            cell.set(until_s=FOREVER_S, look=True)
+        else:
+            self._deadman = DeadMan()
+            self._apply(leave)
+
+    def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
+        """Save, hash, file ``halted``; the statement waits in the outbox if no node can be reached."""
+        why: HaltReason = "lapse" if self._leave.given or self._leave.why == "lapse" else "pause"
+        said = "; ".join(reason.text for reason in self._leave.reasons) or "the permit lapsed"
+        digest: Digest | None = None
+        try:
+            saved = None if save is None else save()
+            if saved is not None:
+                _, digest = digest_checkpoint(Path(saved))
+        finally:
+            self._file_halted(step, digest, why)
+        return f"{why}: {said}", digest
+
+    def look(self, step: int) -> None:  # noqa: ARG002
+        if self._observer is not None:
+            self._observer.stepped()
+
+    def finish(self, step: int, *, failed: bool) -> None:
+        if self._deadman is not None:
+            self._deadman.disarm()
+        if self._loop is None:
+            return
+        if not self._observe and not failed:
+            self._file_halted(step, None, "finished")
+        if self._observer is not None:
+            self._observer.ended(1 if failed else 0)
+        if self._over is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def propose(
+        self, change: str | bytes, *, check: Callable[[], None], timeout_s: float | None = None, **about: Any
+    ) -> Digest:
+        """File the proposal and wait for its approvals, looking at leave all the while."""
+        proposal = made_proposal(change, run=self._run, **about)
+        made = self._call(self._petitioner.file("proposal", proposal, within_s=FILE_WITHIN_S), FILE_WITHIN_S + 5)
+        intent = Intent(
+            activity=self._activity,
+            party=self._outfit.party,
+            run=self._run,
+            proposal=made,
+            flop=proposal.asked_flop,
+        )
+        outfit = self._outfit
+        waiting = asyncio.run_coroutine_threadsafe(
+            await_decision(
+                intent=intent,
+                terms=outfit.terms.digest,
+                trust=outfit.trust,
+                signer=outfit.speaker.signer,
+                channel=self._channel,
+                clock=outfit.clock,
+                timeout_s=timeout_s,
+            ),
+            self._running,
+        )
+        while True:
+            check()
+            with contextlib.suppress(TimeoutError):
+                waiting.result(0.05)
+                return made
+
+    def version(self, artefact: str | bytes, **about: Any) -> Digest:
+        """File a ``version`` statement; returns its id."""
+        body = made_version(artefact, run=self._run, **about)
+        return self._call(self._petitioner.file("version", body, within_s=FILE_WITHIN_S), FILE_WITHIN_S + 5)
+
+    @property
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise Misuse("the guard has not been entered: use `with guard(...) as g`")
+        return self._loop
+
+    def _call(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._running).result(within_s)
+
+    def _file_halted(self, step: int, checkpoint: Digest | None, why: HaltReason) -> None:
+        body = Halted(
+            run=self._run,
+            step=step,
+            checkpoint=checkpoint or NO_CHECKPOINT,
+            flop=Decimal(self._flop_per_step * step),
+            epoch=self._leave.epoch,
+            why=why,
+        )
+        kept = None if checkpoint is None else Checkpoint(checkpoint, step, self._flop_per_step * step, 1)
+        store_last(self._folder, kept, halted=why != "finished")
+        self._call(self._petitioner.file("halted", body, within_s=FILE_WITHIN_S), FILE_WITHIN_S + 5)
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - it is the loop's thread that must hear of it, whatever it is
+            if not self._first.done():
+                self._first.set_exception(error)
+            else:
+                # Leave is not renewed from here on: the loop stops when it lapses, which is what must happen.
+                _LOG.exception("the guard's session ended")
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        outfit = self._outfit = await open_outfit(self._home)
+        folder = self._folder = RunFolder(outfit.home, self._name)
+        folder.take()
+        self._channel = outfit.channel()
+        self._petitioner = Petitioner(outfit.speaker, folder, self._channel)
+        declared = declared_run(
+            self._name,
+            activity=self._activity,
+            plan=self._planned_flop,
+            parents=self._parents,
+            observe=self._observe,
+        )
+        self._run, _ = self._petitioner.declare(declared)
+        if self._observe:
+            self._observer = Observer(
+                outfit.home,
+                command=[self._name],
+                clock=outfit.clock,
+                halt_within_s=outfit.terms.pause.halt_within_s,
+            )
+        session = GuardSession(
+            intent=Intent(
+                activity=self._activity, party=outfit.party, run=self._run, flop=planned_flop(self._planned_flop)
+            ),
+            terms=outfit.terms.digest,
+            trust=outfit.trust,
+            signer=outfit.speaker.signer,
+            channel=self._channel,
+            clock=outfit.clock,
+            memory=GuardMemory(folder),
+            on_change=self._on_leave,
+        )
+        tasks = [asyncio.create_task(self._petitioner.keep_delivering()), asyncio.create_task(session.run())]
+        try:
+            leave = await first_leave(session, wait_s=self._wait_s, patient=self._observe)
+            await self._file_resumed(leave)
+            self._first.set_result(leave)
+            await self._over.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._channel.close()
+            folder.release()
+
+    async def _file_resumed(self, leave: Leave) -> None:
+        """A loop that halted before goes on: say so, from which checkpoint, before its first step."""
+        checkpoint, halted = load_last(self._folder)
+        if not halted or self._observe:
+            return
+        body = Resumed(
+            run=self._run,
+            step=0 if checkpoint is None else checkpoint.step,
+            checkpoint=NO_CHECKPOINT if checkpoint is None else checkpoint.sha256,
+            epoch=leave.epoch,
+        )
+        await self._petitioner.file("resumed", body, within_s=FILE_WITHIN_S)
+        store_last(self._folder, checkpoint, halted=False)
+
+    def _on_leave(self, leave: Leave) -> None:
+        self._leave = leave
+        if self._observer is not None:
+            self._observer.leave_changed(leave)
+        elif self._first.done():
+            self._apply(leave)
+
+    def _apply(self, leave: Leave) -> None:
+        cell = self._cell
+        if cell is None or self._deadman is None:
+            return
+        within_s = self._outfit.terms.pause.halt_within_s
+        if leave.given:
+            self._deadman.set(leave.until_s + within_s)
+            cell.set(until_s=leave.until_s, rate=leave.rate)
+        else:
+            self._deadman.set(self._outfit.clock.boottime_s() + within_s)
+            cell.set(until_s=0.0)
