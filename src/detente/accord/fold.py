@@ -1,51 +1,294 @@
-"""From evidence to state: a pure function of the set of evidence.
+"""From evidence to state: a pure function of the set of evidence, computed anew only where it changed.
 
-Decides which statements count, from when, and under which terms and keys. Normative text: ``spec/accord.md``.
+Decides which statements count, in which order, under which terms and keys. Leaves what is so at an instant to
+``status``. Normative text: ``spec/accord.md``.
+
+- A state never changes. Another fold after more evidence gives another state, which shares what did not change.
+- Whatever arrived in whatever order, equal evidence gives states of equal ``digest``.
 """
 
 from __future__ import annotations
 
-from detente.accord.evidence import Evidence
+import hashlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any
+
+from detente.accord.admission import Admission
+from detente.accord.chain import Link, build_chain, epochs_of
+from detente.accord.evidence import Epoch, Evidence
+from detente.accord.keychain import KeyBook
+from detente.accord.records import Item
 from detente.accord.standing import FoldNote
 from detente.accord.terms import Terms
+from detente.accord.topics import Topic, topics_of, wakes_of
 from detente.base.digest import Digest
+from detente.base.errors import Misuse
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
+from detente.base.strict_json import encode_json
 from detente.statement.kinds import Use
+
+_ORDER = attrgetter("order")
+_GOVERNING = frozenset({"terms", "keys"})
+EPOCHS_MAX = 64
+"""Mirrors change a few times in the life of an accord; more rounds than that would be our own mistake."""
 
 
 class AccordState:
-    """What the evidence means. Ask it by ``status.status(state, at)`` and the methods here."""
+    """What the evidence means. Ask it by ``status.status(state, at)`` and by the methods here."""
 
-    accord: Digest
+    __slots__ = (
+        "_digest", "_heard", "_poisoned", "accord", "book", "chain", "epochs", "index", "items", "keep", "noted",
+        "notes_of_chain", "progress", "settle_s", "wakes",
+    )  # fmt: skip
+
+    def __init__(self, evidence: Evidence, chain: tuple[Link, ...], book: KeyBook) -> None:
+        self.accord = evidence.accord
+        self.chain = chain
+        self.book = book
+        self.epochs: tuple[Epoch, ...] = evidence.epochs
+        self.settle_s = max(link.terms.mirrors.settle_s for link in chain)
+        self.items: dict[Digest, Item] = {}
+        self.index: dict[Topic, list[Item]] = {}
+        self.wakes: dict[Topic, list[int]] = {}
+        self.noted: dict[Digest, FoldNote] = {}
+        self.notes_of_chain: tuple[FoldNote, ...] = ()
+        self.progress: dict[tuple[Digest, Party], Decimal] = {}
+        self._heard: dict[Topic, tuple[Item, ...]] = {}
+        self._poisoned: tuple[FoldNote, ...] = ()
+        self._digest: Digest | None = None
+        self.keep: dict[str, Any] = {}
+        """Results that ``sweep`` and ``status`` keep for this state; never part of what it means."""
+
+    @property
+    def founding(self) -> Terms:
+        """The founding terms."""
+        return self.chain[0].terms
+
+    @property
+    def notes(self) -> tuple[FoldNote, ...]:
+        """What is stored and cited and has no effect, in a fixed order."""
+        of_items = (self.noted[statement] for statement in sorted(self.noted))
+        return (*self._poisoned, *self.notes_of_chain, *of_items)
 
     @property
     def digest(self) -> Digest:
         """Digest of everything decisions depend on: equal for equal evidence."""
-        raise NotImplementedError
+        if self._digest is None:
+            content = {
+                "accord": self.accord,
+                "chain": [[link.terms.digest, link.settled, link.since] for link in self.chain],
+                "keys": self.book.spelled(),
+                "items": [
+                    [i.id, i.time, [[s.party, s.key.hex(), s.use] for s in sorted(i.signers, key=_signer)]]
+                    for i in sorted(self.items.values(), key=_ORDER)
+                ],
+                "notes": [note.as_json() for note in self.notes],
+                "progress": sorted([run, party, str(flop)] for (run, party), flop in self.progress.items()),
+            }
+            self._digest = Digest(hashlib.sha256(encode_json(content)).hexdigest())
+        return self._digest
 
-    @property
-    def notes(self) -> tuple[FoldNote, ...]:
-        """What is stored and cited and has no effect."""
-        raise NotImplementedError
+    def link_at(self, at: int) -> Link:
+        """The link of the chain in effect."""
+        return next(link for link in reversed(self.chain) if link.since <= at)
 
-    def terms_at(self, at: Instant) -> Terms:
+    def terms_at(self, at: int) -> Terms:
         """The terms in effect."""
-        raise NotImplementedError
+        return self.link_at(at).terms
 
     def acceptable_terms(self, at: Instant) -> tuple[Digest, ...]:
         """What a permit may name: the terms in effect first, then settled ones that are about to take effect."""
-        raise NotImplementedError
+        coming = [link.terms.digest for link in self.chain if link.settled <= at < link.since]
+        return (self.terms_at(at).digest, *coming)
 
     def key_in_force(self, key: PublicKey, party: Party, use: Use, at: Instant) -> bool:
         """Is the key enrolled for that use by that party at ``at``, and not revoked?"""
-        raise NotImplementedError
+        return self.book.in_force(party, use, key, at)
 
     def keys_in_force(self, party: Party, use: Use, at: Instant) -> tuple[PublicKey, ...]:
         """The party's keys for a use at ``at``."""
-        raise NotImplementedError
+        return self.book.keys(party, use, at)
+
+    def get(self, statement: Digest) -> Item | None:
+        """An admitted statement by its id; None if it is not held or has no effect."""
+        return None if statement in self.noted else self.items.get(statement)
+
+    def upto(self, topic: Topic, at: int, *, heard: bool = False) -> Iterator[tuple[Item, int]]:
+        """Admitted statements of a topic witnessed at or before ``at``, each with the time at which it counts.
+
+        With ``heard``, restricting ones that are not witnessed follow, counting at ``at``. A permitting one is among them
+        only when witnessed; whether it has settled is for the reader to ask.
+        """
+        items = self.index.get(topic)
+        if not items:
+            return
+        for item in items:
+            if item.time is None or item.time > at:
+                break
+            yield item, item.time
+        if heard:
+            for item in self._heard.get(topic, ()):
+                yield item, at
+
+    def next_wake(self, topics: tuple[Topic, ...], after: int) -> int | None:
+        """The first instant after ``after`` at which evidence of these topics may change something."""
+        found = []
+        for topic in topics:
+            wakes = self.wakes.get(topic)
+            if wakes:
+                at = bisect_right(wakes, after)
+                if at < len(wakes):
+                    found.append(wakes[at])
+        return min(found, default=None)
+
+    def note_poisoned(self, notes: tuple[FoldNote, ...]) -> None:
+        """Set once, while the state is being built."""
+        self._poisoned = notes
+
+    def inherit(self, other: AccordState) -> None:
+        """Start from another state of the same governance; containers are copied before they are changed."""
+        self.items = dict(other.items)
+        self.index = dict(other.index)
+        self.wakes = dict(other.wakes)
+        self.noted = dict(other.noted)
+        self._heard = dict(other._heard)
+
+    def replace(self, item: Item | None, was: Item | None, note: FoldNote | None, owned: set[Topic]) -> int:
+        """Put one statement in place of its former self; returns the earliest instant that this can change."""
+        times = []
+        statement = (item or was).id  # type: ignore[union-attr]
+        if was is not None and statement not in self.noted:
+            times += self._remove(was, owned)
+        self.noted.pop(statement, None)
+        if item is None:
+            self.items.pop(statement, None)
+            return min(times, default=2**62)
+        self.items[statement] = item
+        if note is not None:
+            self.noted[statement] = note
+        else:
+            times += self._insert(item, owned)
+        return min(times, default=2**62)
+
+    def _own(self, topic: Topic, owned: set[Topic]) -> tuple[list[Item], list[int]]:
+        if topic not in owned:
+            owned.add(topic)
+            self.index[topic] = list(self.index.get(topic, ()))
+            self.wakes[topic] = list(self.wakes.get(topic, ()))
+        return self.index[topic], self.wakes[topic]
+
+    def _insert(self, item: Item, owned: set[Topic]) -> list[int]:
+        for topic in topics_of(item):
+            items, _ = self._own(topic, owned)
+            items.insert(bisect_right(items, item.order, key=_ORDER), item)
+            if item.time is None and item.restricting:
+                self._heard[topic] = tuple(sorted((*self._heard.get(topic, ()), item), key=_ORDER))
+        for topic, instant in self._wakes(item):
+            _, wakes = self._own(topic, owned)
+            wakes.insert(bisect_right(wakes, instant), instant)
+        return [] if item.time is None else [item.time]
+
+    def _remove(self, item: Item, owned: set[Topic]) -> list[int]:
+        for topic in topics_of(item):
+            items, _ = self._own(topic, owned)
+            del items[bisect_left(items, item.order, key=_ORDER)]
+            if item.time is None and item.restricting:
+                self._heard[topic] = tuple(other for other in self._heard[topic] if other.id != item.id)
+        for topic, instant in self._wakes(item):
+            _, wakes = self._own(topic, owned)
+            del wakes[bisect_left(wakes, instant)]
+        return [] if item.time is None else [item.time]
+
+    def _wakes(self, item: Item) -> Iterator[tuple[Topic, int]]:
+        return iter(()) if item.time is None else wakes_of(item, item.time, [link.terms for link in self.chain])
+
+
+def _signer(signer: Any) -> tuple[str, bytes, str]:
+    return (signer.party, signer.key, signer.use)
 
 
 def fold(evidence: Evidence) -> AccordState:
-    """The state of the evidence as it stands; later additions need another fold, which is incremental."""
-    raise NotImplementedError
+    """The state of the evidence as it stands; costs what changed since the last fold of this evidence.
+
+    1. If terms or keys changed: the chain anew, the mirrors' epochs with it, and then every statement.
+    2. Otherwise only the statements that changed, and those that name them.
+    """
+    last: AccordState | None = evidence.kept
+    if last is not None and evidence.kept_revision == evidence.revision:
+        return last
+    governing = last is None or any(
+        (record := evidence.records.get(statement)) is not None and record.statement.kind in _GOVERNING
+        for statement in evidence.changed
+    )
+    if governing:  # 1
+        chain, book, chain_notes = _govern(evidence)
+        state = AccordState(evidence, chain, book)
+        state.notes_of_chain = chain_notes
+        changed = set(evidence.records)
+        horizon = -1
+    else:  # 2
+        state = AccordState(evidence, last.chain, last.book)  # type: ignore[union-attr]
+        state.notes_of_chain = last.notes_of_chain  # type: ignore[union-attr]
+        state.inherit(last)  # type: ignore[arg-type]
+        changed = evidence.changed
+        horizon = 2**62
+    horizon = min(horizon, _apply(evidence, state, changed))
+    state.progress = dict(evidence.progress)
+    poisoned = evidence.poisoned
+    state.note_poisoned(tuple(poisoned[key] for key in sorted(poisoned)) if poisoned else ())
+    if last is not None and not governing:
+        state.keep["inherited"] = (last.keep.get("sweep"), horizon)
+    evidence.kept, evidence.kept_revision, evidence.changed = state, evidence.revision, set()
+    return state
+
+
+def _govern(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNote, ...]]:
+    """The chain under its own clock: repeated, since an amendment of the mirrors changes when entries count."""
+    evidence.set_epochs(evidence.epochs[:1])
+    for _ in range(EPOCHS_MAX):
+        chain, book, notes = _chain(evidence)
+        for link in chain:
+            evidence.know_operators(link.terms)
+        epochs = epochs_of(chain)
+        if epochs == evidence.epochs:
+            return chain, book, notes
+        evidence.set_epochs(epochs)
+    raise Misuse("the chain of terms and its clock do not settle")
+
+
+def _chain(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNote, ...]]:
+    items = [
+        evidence.item(statement)
+        for statement, record in evidence.records.items()
+        if record.statement.kind in _GOVERNING and record.copies and record.statement.header.accord == evidence.accord
+    ]
+    return build_chain(evidence.founding, evidence.texts, items)
+
+
+def _apply(evidence: Evidence, state: AccordState, changed: set[Digest]) -> int:
+    admission = Admission(state.accord, [link.terms for link in state.chain], state.book)
+    fresh: dict[Digest, Item | None] = {}
+    for statement in changed:
+        record = evidence.records.get(statement)
+        if record is not None:
+            fresh[statement] = evidence.item(statement) if record.copies else None
+
+    def lookup(statement: Digest) -> Item | None:
+        return fresh[statement] if statement in fresh else state.items.get(statement)
+
+    owned: set[Topic] = set()
+    horizon = 2**62
+    for statement in sorted(fresh):
+        item = fresh[statement]
+        was = state.items.get(statement)
+        if item is None and was is None:
+            continue
+        note = None
+        if item is not None:
+            note = admission.note(item, evidence.records[statement].statement.header.accord, lookup)
+        horizon = min(horizon, state.replace(item, was, note, owned))
+    return horizon

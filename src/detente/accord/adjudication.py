@@ -1,0 +1,151 @@
+"""Findings, challenges and rulings: what is open, what is breach, and from when a breach has consequences.
+
+Decides how one confirmed finding stands at an instant. Leaves what a consequence stops to ``status`` and to whoever
+obeys it. Normative text: ``spec/accord.md`` §8.
+
+- A confirmed finding is open until a quorum of adjudicators rules on it, or its author refutes it.
+- Each adjudicator's latest ruling counts; one of breach at its time, one of no breach once settled.
+- A breach has consequences when the time to challenge is over; after a timely challenge by the accused only rulings
+  made after the challenge count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from detente.accord.fold import AccordState
+from detente.accord.quorum import missing
+from detente.accord.records import Item
+from detente.accord.terms import Terms
+from detente.base.digest import Digest
+from detente.base.errors import Refused
+from detente.base.identity import Party
+from detente.base.quantity import parse_decimal
+from detente.statement.finding import Finding
+from detente.statement.ruling import Ruling
+
+_BELOW = re.compile(r"below (\S{1,64}) FLOP\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One confirmed finding at an instant; ``sanctioned_at`` is when its breach began to have consequences."""
+
+    finding: Item
+    about: Party
+    claim: str
+    state: Literal["open", "breach", "no_breach", "refuted"]
+    since: int
+    challenged: bool
+    sanctioned_at: int | None
+    cited: tuple[Digest, ...]
+
+
+def claimed_bound(claim: str) -> Decimal | None:
+    """The bound of a claim ``below 1e25 FLOP``, by which an inspector satisfies a limit over a committed value.
+
+    >>> claimed_bound("below 1e25 FLOP"), claimed_bound("hidden cluster")
+    (Decimal('1E+25'), None)
+    """
+    match = _BELOW.match(claim)
+    if match is None:
+        return None
+    try:
+        return parse_decimal(match[1])
+    except Refused:
+        return None
+
+
+def opens_case(body: object) -> bool:
+    """Does the finding open an issue? One that confirms a halt or a bound is good news."""
+    return (
+        isinstance(body, Finding)
+        and body.result == "confirmed"
+        and body.confirms is None
+        and _BELOW.match(body.claim) is None
+    )
+
+
+def cases_at(state: AccordState, terms: Terms, at: int, *, heard: bool) -> Iterator[Case]:
+    """Every confirmed finding up to ``at`` and how it stands."""
+    for item, time in state.upto(("finding",), at, heard=heard):
+        if opens_case(item.body):
+            yield _case(state, terms, item, time, at, heard=heard)
+
+
+def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, heard: bool) -> Case:
+    """How one finding stands.
+
+    1. Refuted by its author later, once settled.
+    2. A timely challenge by the accused, once settled.
+    3. Per adjudicator the latest ruling that counts; a quorum for breach, or for no breach.
+    """
+    body = item.body
+    if not isinstance(body, Finding):
+        raise TypeError(item.kind)
+    settle_s = terms.mirrors.settle_s
+    rules = terms.adjudication
+
+    def case(
+        outcome: Literal["open", "breach", "no_breach", "refuted"], sanctioned: int | None, *cited: Digest
+    ) -> Case:
+        about = Case(item, body.about, body.claim, outcome, time, challenge is not None, sanctioned, (item.id, *cited))
+        return about
+
+    challenge = None
+    if rules is not None:  # 2
+        challenge = next(
+            (
+                (challenger, when)
+                for challenger, when in state.upto(("challenge", item.id), at)
+                if challenger.party == body.about and when <= time + rules.challenge_within_s and when + settle_s <= at
+            ),
+            None,
+        )
+    for other, when in state.upto(("finding",), at):  # 1
+        if _refutes(other, item) and when + settle_s <= at and (item.time is None or other.order > item.order):
+            return case("refuted", None, other.id)
+    if rules is None:
+        return case("open", None)
+    latest: dict[Party, tuple[Ruling, int, Digest]] = {}
+    for ruling, when in state.upto(("ruling", item.id), at, heard=heard):  # 3
+        given = ruling.body
+        if isinstance(given, Ruling) and (given.outcome == "breach" or when + settle_s <= at):
+            if challenge is None or when >= challenge[1]:
+                latest[ruling.party] = (given, when, ruling.id)
+    for outcome in ("no_breach", "breach"):
+        given_by = {p: (when, cited) for p, (given, when, cited) in latest.items() if given.outcome == outcome}
+        met = _met_at(terms, given_by)
+        if met is None:
+            continue
+        cited = tuple(sorted(c for _, c in given_by.values()))
+        if outcome == "no_breach":
+            return case("no_breach", None, *cited)
+        effective = met if challenge is not None else max(met, time + rules.challenge_within_s)
+        return case("breach", effective if effective <= at else None, *cited)
+    return case("open", None)
+
+
+def _met_at(terms: Terms, given: dict[Party, tuple[int, Digest]]) -> int | None:
+    """The instant at which the quorum of adjudicators was complete."""
+    if terms.adjudication is None:
+        return None
+    for when in sorted({when for when, _ in given.values()}):
+        if not missing(terms.adjudication.votes, [p for p, (t, _) in given.items() if t <= when], terms.parties):
+            return when
+    return None
+
+
+def _refutes(other: Item, item: Item) -> bool:
+    a, b = other.body, item.body
+    return (
+        isinstance(a, Finding)
+        and isinstance(b, Finding)
+        and a.result == "refuted"
+        and other.party == item.party
+        and (a.about, a.claim, a.run) == (b.about, b.claim, b.run)
+    )

@@ -1,0 +1,187 @@
+"""Which statements have an effect at all, and the note on each that has none.
+
+Decides, statement by statement, whether it is of this accord and these terms, signed by a key in force, said by somebody
+who may say it, and about something that is there. Leaves what follows to the rest. A statement refused here stays stored
+and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from detente.accord.conditions import Votes, atoms
+from detente.accord.keychain import KeyBook
+from detente.accord.records import ROOT_KINDS, Item
+from detente.accord.standing import FoldNote
+from detente.accord.terms import Terms
+from detente.base.digest import Digest
+from detente.base.errors import Refused
+from detente.base.instant import INSTANT_MAX
+from detente.statement.accession import Accession
+from detente.statement.approval import Approval, verify_approval
+from detente.statement.finding import Finding
+from detente.statement.halted import Halted
+from detente.statement.measurement import Measurement
+from detente.statement.resumed import Resumed
+from detente.statement.ruling import Ruling
+from detente.statement.vote import Vote
+
+Lookup = Callable[[Digest], Item | None]
+INSPECTORS = ("auditor", "authority")
+"""The roles that may file findings."""
+
+
+class Admission:
+    """The checks, against one chain of terms and one key book."""
+
+    def __init__(self, accord: Digest, chain: Sequence[Terms], book: KeyBook) -> None:
+        self.accord = accord
+        self.chain = chain
+        self.book = book
+        self._versions = frozenset(terms.version for terms in chain)
+
+    def note(self, item: Item, accord: Digest, lookup: Lookup) -> FoldNote | None:
+        """Why the statement has no effect; None when it has.
+
+        1. It is of this accord and speaks under terms of its chain: F02, F03.
+        2. A key of its party, in force at its place, signed it (root threshold where asked): F04, F13.
+        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17.
+        """
+        if accord != self.accord:  # 1
+            return self._no("F02", item, "it speaks of another accord")
+        if item.terms_version not in self._versions:
+            return self._no("F03", item, f"terms version {item.terms_version} is not in the chain")
+        if item.kind in ROOT_KINDS:  # 2
+            if item.copies and item.kind not in {"terms", "keys"} and self.book.speaks_from(item, item.party) is None:
+                return self._no("F13", item, f"{item.kind} without the root threshold of {item.party}")
+        elif not self.book.spoke(item, INSTANT_MAX - 1 if item.time is None else item.time):
+            return self._no("F04", item, f"no key of {item.party} that was in force at its place signed it")
+        check = _CHECKS.get(item.kind)  # 3
+        return None if check is None else check(self, item, lookup)
+
+    def _no(self, rule: str, item: Item, text: str) -> FoldNote:
+        return FoldNote(rule, item.id, item.place, text)
+
+    def _any_terms(self, test: Callable[[Terms], bool]) -> bool:
+        return any(test(terms) for terms in self.chain)
+
+    def _vote(self, item: Item, _: Lookup) -> FoldNote | None:
+        body = item.body
+        if not isinstance(body, Vote):
+            return None
+        if not self._any_terms(lambda terms: _scope_fits(terms, body)):
+            return self._no("F11", item, f"no trigger {body.trigger!r} with scope {body.scope}")
+        if not self._any_terms(lambda terms: _may_vote(terms, item, body)):
+            return self._no("F05", item, f"{item.party} has no vote on {body.trigger}")
+        if item.time is not None and item.time >= body.expires_at:
+            return self._no("F17", item, "the vote had expired when it was witnessed")
+        return None
+
+    def _measurement(self, item: Item, _: Lookup) -> FoldNote | None:
+        body = item.body
+        if not isinstance(body, Measurement):
+            return None
+        known = [terms for terms in self.chain if body.indicator in terms.indicators]
+        if not known:
+            return self._no("F11", item, f"no indicator {body.indicator!r}")
+        if not any(terms.among(item.party, terms.indicators[body.indicator].supplied_by) for terms in known):
+            return self._no("F05", item, f"{item.party} does not supply {body.indicator}")
+        if not any(body.unit == terms.indicators[body.indicator].unit for terms in known):
+            return self._no("F10", item, f"measured in {body.unit!r}")
+        return None
+
+    def _finding(self, item: Item, lookup: Lookup) -> FoldNote | None:
+        body = item.body
+        if not self._any_terms(lambda terms: terms.among(item.party, INSPECTORS)):
+            return self._no("F05", item, f"{item.party} is no auditor or authority")
+        if isinstance(body, Finding) and body.confirms is not None:
+            halted = lookup(body.confirms)
+            if halted is None or not isinstance(halted.body, Halted) or halted.party != body.about:
+                return self._no("F08", item, "it confirms no halt of that party")
+        return None
+
+    def _ruling(self, item: Item, lookup: Lookup) -> FoldNote | None:
+        body = item.body
+        if not isinstance(body, Ruling):
+            return None
+        finding = lookup(body.finding)
+        if finding is None or not isinstance(finding.body, Finding):
+            return self._no("F08", item, "it rules on no finding that is held")
+        if finding.body.about != body.against:
+            return self._no("F14", item, f"the finding is about {finding.body.about}, not {body.against}")
+        judge = self._any_terms(lambda terms: terms.among(item.party, ("adjudicator",)))
+        if not judge or item.party in {body.against, finding.party}:
+            return self._no("F05", item, f"{item.party} may not judge this finding")
+        return None
+
+    def _about_run(self, item: Item, lookup: Lookup) -> FoldNote | None:
+        body = item.body
+        if isinstance(body, Halted | Resumed):
+            run = lookup(body.run)
+            if run is None or run.kind != "run":
+                return self._no("F08", item, "the run it speaks of is not held")
+            if run.party != item.party:
+                return self._no("F14", item, f"the run is {run.party}'s")
+        return None
+
+    def _approval(self, item: Item, lookup: Lookup) -> FoldNote | None:
+        body = item.body
+        if not isinstance(body, Approval):
+            return None
+        proposal = lookup(body.proposal)
+        if proposal is None or proposal.kind not in {"proposal", "run"}:
+            return self._no("F08", item, "what it approves is not held")
+        if body.organisation != item.party:
+            return self._no("F14", item, f"{item.party} speaks for {body.organisation}")
+        try:
+            verify_approval(body, accord=self.accord, nonce=item.nonce)
+        except Refused:
+            return self._no("F15", item, "the reviewer's assertion does not verify")
+        return None
+
+    def _challenge(self, item: Item, lookup: Lookup) -> FoldNote | None:
+        finding = lookup(item.body.finding)  # type: ignore[union-attr]
+        if finding is None or not isinstance(finding.body, Finding):
+            return self._no("F08", item, "it challenges no finding that is held")
+        return None
+
+    def _accession(self, item: Item, _: Lookup) -> FoldNote | None:
+        if isinstance(item.body, Accession) and not self._any_terms(
+            lambda terms: terms.digest == item.body.terms_digest  # type: ignore[union-attr]
+        ):
+            return self._no("F12", item, "it accedes to terms that are not in the chain")
+        return None
+
+
+def _scope_fits(terms: Terms, vote: Vote) -> bool:
+    trigger = terms.trigger(vote.trigger)
+    if trigger is None:
+        return False
+    return vote.scope == "all" if trigger.scope == "all" else vote.scope in terms.parties
+
+
+def _may_vote(terms: Terms, item: Item, vote: Vote) -> bool:
+    """A vote to pause needs a role that a trigger names; every other one needs a role of the lift."""
+    about = terms.parties.get(item.party)
+    if about is None:
+        return False
+    lifters = terms.lift.votes.groups
+    if "any" in lifters or not about.roles.isdisjoint(lifters):
+        return True
+    trigger = terms.trigger(vote.trigger)
+    callers = [a for a in atoms(trigger.when) if isinstance(a, Votes)] if trigger else []
+    return any(terms.among(item.party, atom.of) for atom in callers)
+
+
+
+_CHECKS: Mapping[str, Callable[[Admission, Item, Lookup], FoldNote | None]] = {
+    "vote": Admission._vote,
+    "measurement": Admission._measurement,
+    "finding": Admission._finding,
+    "ruling": Admission._ruling,
+    "halted": Admission._about_run,
+    "resumed": Admission._about_run,
+    "approval": Admission._approval,
+    "challenge": Admission._challenge,
+    "accession": Admission._accession,
+}

@@ -1,0 +1,100 @@
+"""What a statement concerns, and when it may change something: the index of the fold.
+
+Decides under which topics a statement is found, and at which instants the triggers that read a topic must look again.
+Leaves what they then see to ``view``. An instant too many costs a look; one too few would miss a latch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from detente.accord.records import Item
+from detente.accord.terms import Terms
+from detente.statement.approval import Approval
+from detente.statement.challenge import Challenge
+from detente.statement.halted import Halted
+from detente.statement.measurement import Measurement
+from detente.statement.resumed import Resumed
+from detente.statement.ruling import Ruling
+from detente.statement.vote import Vote
+
+Topic: TypeAlias = tuple[str, ...]
+
+FINDING: Topic = ("finding",)
+LINEAGE: Topic = ("lineage",)
+MEMBER: Topic = ("member",)
+
+
+def vote_topic(trigger: str, scope: str) -> Topic:
+    """Votes on one trigger and scope."""
+    return ("vote", trigger, scope)
+
+
+def measure_topic(indicator: str) -> Topic:
+    """Measurements of one indicator."""
+    return ("measure", indicator)
+
+
+def topics_of(item: Item) -> tuple[Topic, ...]:
+    """Under which topics the statement is found."""
+    body = item.body
+    if isinstance(body, Vote):
+        return (vote_topic(body.trigger, body.scope),)
+    if isinstance(body, Measurement):
+        return (measure_topic(body.indicator),)
+    if isinstance(body, Approval):
+        return (("approval", body.proposal), LINEAGE)
+    if isinstance(body, Ruling):
+        return (("ruling", body.finding),)
+    if isinstance(body, Challenge):
+        return (("challenge", body.finding),)
+    if isinstance(body, Halted | Resumed):
+        return (("halt", body.run),)
+    if item.kind in {"version", "run", "proposal"}:
+        return ((item.kind,), LINEAGE)
+    if item.kind in {"accession", "withdrawal"}:
+        return (MEMBER,)
+    return ((item.kind,),)
+
+
+def wakes_of(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[tuple[Topic, int]]:
+    """The instants at which what the statement says may change an answer, for every terms of the chain."""
+    settles = {terms.mirrors.settle_s for terms in chain}
+    body = item.body
+    topic = _woken(item)
+    if topic is None:
+        return
+    yield topic, time
+    for settle_s in settles - {0}:
+        yield topic, time + settle_s
+    if isinstance(body, Vote):
+        yield topic, body.expires_at
+    elif isinstance(body, Measurement):
+        for terms in chain:
+            indicator = terms.indicators.get(body.indicator)
+            if indicator is not None and indicator.every_s is not None:
+                yield topic, time + indicator.every_s + terms.mirrors.settle_s + 1
+    elif item.kind in {"accession", "withdrawal"}:
+        # A root threshold may be met only by a later copy.
+        for said in {max(time, when) for when, _ in item.copies}:
+            for terms in chain:
+                yield topic, said + terms.mirrors.settle_s
+                if item.kind == "withdrawal" and terms.withdrawal_notice_s is not None:
+                    yield topic, said + max(terms.withdrawal_notice_s, terms.mirrors.settle_s)
+    elif item.kind == "finding":
+        for terms in chain:
+            if terms.adjudication is not None:
+                yield topic, time + terms.adjudication.challenge_within_s
+
+
+def _woken(item: Item) -> Topic | None:
+    if item.kind in {"finding", "ruling", "challenge"}:
+        return FINDING
+    if item.kind in {"version", "run", "proposal", "approval"}:
+        return LINEAGE
+    if item.kind in {"accession", "withdrawal", "facility"}:
+        return MEMBER
+    if item.kind in {"vote", "measurement"}:
+        return topics_of(item)[0]
+    return None
