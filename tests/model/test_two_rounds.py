@@ -16,8 +16,8 @@ from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import fold
 from detente.base.digest import Digest
 from detente.guard.decide import decide
-from detente.guard.issue import IssuerState, Missing, Signed, quote_heads, sign_permit
-from detente.guard.permit import NamedHead, Permit, PermitAsk, encode_permit, seal_ask
+from detente.guard.issue import Issued, IssuerState, Missing, Reoffer, Signed, quote_heads, sign_permit
+from detente.guard.permit import NamedHead, Permit, PermitAsk, encode_permit, parse_ask, seal_ask
 from detente.guard.trust import issuer_set
 from detente.testing import World
 
@@ -90,6 +90,7 @@ class View:
     stage: Stage
     sizes: dict
     state: object
+    heard: frozenset = frozenset()
 
     def heads(self):
         logs = self.stage.world.logs.values()
@@ -99,8 +100,8 @@ class View:
         log = next((log for log in self.stage.logs.values() if log.origin == origin), None)
         return None if log is None or size > self.sizes[origin] else Digest(log.branches[0].tree.root(size).hex())
 
-    def has_read(self, _head):
-        return False
+    def has_read(self, head):
+        return head in self.heard
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +204,64 @@ def test_the_trust_that_guards_pin_has_these_numbers(stage):
     """m and f of the terms are the m and f of every check."""
     numbers = issuer_set(stage.views[False, False].state.terms_at(stage.at))
     assert (len(numbers.issuers), numbers.needed, numbers.may_fail) == (N, M, F)
+
+
+def answer(stage, view, ask):
+    """The raw answer of one honest issuer with this view to this ask."""
+    party = stage.world.coalition.mirrors[2]
+    signer = stage.world.coalition.signer(party, "permit")
+    given = {"party": party, "signer": signer, "at": stage.at, "state": view.state, "holdings": view}
+    return sign_permit(IssuerState(), ask, **given)[1]
+
+
+def test_a_log_that_an_issuer_has_never_seen_is_read_before_it_signs(stage):
+    """Missing names the head; nothing of that log is below any head of its own, so coverage alone would not ask."""
+    view, origin = stage.views[False, False], stage.world.logs[stage.voters[0]].origin
+    blind = View(stage, {**view.sizes, origin: 0}, view.state)
+    reply = answer(stage, blind, stage.ask((False, False)))
+    assert isinstance(reply, Missing)
+    assert [head.origin for head in reply.heads] == [origin]
+
+
+def test_another_branch_must_be_read_and_the_own_one_named(stage):
+    """Of a log with two stories both heads are named; the other one is missing until its entries were heard."""
+    view, log = stage.views[False, False], stage.world.logs[stage.voters[0]]
+    branch = log.fork(0)
+    log.append(b"another story", branch=branch)
+    log.append(b"longer", branch=branch)
+    fork = log.head(branch=branch)
+
+    def ask_for(*signed):
+        _, ask, permit = parse_ask(stage.ask((False, False)))
+        heads = tuple(sorted((*(h.signed for h in ask.heads if h.signed.head.origin != log.origin), *signed)))
+        body = encode_permit(dataclasses.replace(permit, heads=tuple(each.head for each in heads)))
+        named = tuple(NamedHead(each, ()) for each in heads)
+        return seal_ask(PermitAsk(request=ask.request, body=body, heads=named), stage.guard.signer)
+
+    own = log.head(size=stage.base[log.origin])
+    reply = answer(stage, view, ask_for(own, fork))
+    assert isinstance(reply, Missing)
+    assert reply.heads == (fork.head,)
+    read = dataclasses.replace(view, heard=frozenset({fork.head}))
+    assert isinstance(answer(stage, read, ask_for(fork)), Reoffer)
+    assert isinstance(answer(stage, read, ask_for(own, fork)), Signed)
+
+
+def test_the_same_body_is_signed_again_and_an_older_epoch_is_not(stage):
+    """An answer lost on its way may be asked for again; a lower epoch would let an old guard write again."""
+    view, party = stage.views[False, False], stage.world.coalition.mirrors[2]
+    given = {
+        "party": party,
+        "signer": stage.world.coalition.signer(party, "permit"),
+        "at": stage.at,
+        "state": view.state,
+        "holdings": view,
+    }
+    issuer, first = sign_permit(IssuerState(), stage.ask((False, False)), **given)
+    after, again = sign_permit(issuer, stage.ask((False, False)), **given)
+    assert isinstance(first, Signed)
+    assert (after, again) == (issuer, first)
+    later = IssuerState(last={stage.guard.signer.public_key: Issued(9, stage.world.coalition.accord)})
+    after, reply = sign_permit(later, stage.ask((False, False)), **given)
+    assert isinstance(reply, Reoffer)
+    assert after == later

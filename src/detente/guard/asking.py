@@ -162,6 +162,15 @@ def denial(asking: Asking) -> tuple[tuple[str, ...], tuple[Reason, ...]]:
     return tuple(sorted(held, key=lambda n: (-held[n], n))), tuple(sorted(why, key=lambda r: (-why[r], r.text)))
 
 
+def denied_by(asking: Asking) -> tuple[Party, ...]:
+    """The issuers whose signed offers deny.
+
+    At f + 1 of them one honest issuer denies: a guard that runs on an older permit stops then, as it would at f + 1
+    notices, instead of waiting for the lapse.
+    """
+    return tuple(sorted(party for party, offer in asking.offers.items() if not offer.allowed))
+
+
 def _choose(asking: Asking) -> tuple[HeadsOffer, ...] | None:
     best: tuple[HeadsOffer, ...] | None = None
     for digest, issuers in asking.trust.sets.items():

@@ -188,6 +188,11 @@ def merkle_root_of_permits(bodies: Iterable[Digest]) -> Digest:
     return Digest(root_of([leaf_hash(digest_bytes(body)) for body in sorted(set(bodies))]).hex())
 
 
+def close_hour(issuer: IssuerState) -> tuple[IssuerState, Digest]:
+    """Begin a new hour: the root of what was issued in the one that ends, and a state without it."""
+    return replace(issuer, issued=()), merkle_root_of_permits(issuer.issued)
+
+
 def encode_reply(reply: IssueReply) -> bytes:
     """An answer of round 2 as JSON: exactly one of ``signed``, ``missing``, ``reoffer``."""
     match reply:

@@ -16,6 +16,7 @@ from detente.guard.asking import (
     bar,
     compose,
     denial,
+    denied_by,
     finished,
     hear_offer,
     hear_reply,
@@ -183,6 +184,7 @@ def test_a_denial_says_what_holds_and_why():
     asking = offered(iss_0=no, iss_1=no, iss_2={**no, "held_by": ("else",)})
     assert compose(asking)[1] is None
     assert denial(asking) == (("call", "else"), (why,))
+    assert denied_by(asking) == ("iss-0", "iss-1", "iss-2")
 
 
 @pytest.mark.parametrize(
