@@ -123,9 +123,7 @@ class Plan:
 
 def make_plan(options: Options) -> Plan:
     """The plan of these options; the same options make the same plan."""
-    developers = [
-        Member(Party(f"dev-{'abcdefgh'[i]}"), _COUNTRIES[i], ("developer",)) for i in range(options.parties)
-    ]
+    developers = [Member(Party(f"dev-{'abcdefgh'[i]}"), _COUNTRIES[i], ("developer",)) for i in range(options.parties)]
     others = [
         Member(Party("aud-1"), "CA", ("auditor", "mirror", "adjudicator")),
         Member(Party("aud-2"), "JP", ("auditor", "mirror")),

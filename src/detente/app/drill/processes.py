@@ -69,14 +69,20 @@ class Processes:
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(
-        self, name: str, arguments: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        given: Path | None = None,
     ) -> Running:
-        """Start ``python -m <arguments>`` in a session of its own."""
+        """Start ``python -m <arguments>`` in a session of its own; ``given`` is a file for its standard input."""
         log = self._logs / f"{name.replace(' ', '-')}.log"
-        with log.open("ab") as output:
-            popen = subprocess.Popen(  # noqa: S603  # our own interpreter and modules
+        with log.open("ab") as output, Path(given or os.devnull).open("rb") as standard_input:
+            popen = subprocess.Popen(  # our own interpreter and modules
                 [sys.executable, "-m", *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=standard_input,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},

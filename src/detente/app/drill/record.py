@@ -97,6 +97,11 @@ class Record:
         self.close(lane, at_s=at_s)
         self._open[lane] = (kind, at_s, text)
 
+    def turning(self, lane: str) -> SpanKind | None:
+        """The condition that ``lane`` is in, if any."""
+        open_ = self._open.get(lane)
+        return None if open_ is None else open_[0]
+
     def close(self, lane: str, *, at_s: float) -> None:
         """End the lane's present condition, if it has one."""
         if (open_ := self._open.pop(lane, None)) is not None:

@@ -54,8 +54,10 @@ def write_report(record: Record) -> str:
             f"<style>{_STYLE}</style></head><body>",
             "<h1>Détente drill</h1>",
             f'<p class="sub">{escape(options)} · {escape(str(record.facts.get("machine", "")))}</p>',
-            f'<div class="verdict {css}">{word}: {held} of {len(record.checks)} checks held '
-            f"in {record.facts.get('wall_s', 0):.0f} s</div>",
+            (
+                f'<div class="verdict {css}">{word}: {held} of {len(record.checks)} checks held '
+                f"in {record.facts.get('wall_s', 0):.0f} s</div>"
+            ),
             _not_exercised(record),
             _timeline(record),
             _notes(record),
@@ -121,7 +123,7 @@ def _checks(record: Record) -> str:
     )
 
 
-def _seconds(value: float | int) -> str:
+def _seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 

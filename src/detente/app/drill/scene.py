@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from detente.adapters.client import NodeClient, Receipt
+from detente.adapters.clock import SystemClock
+from detente.adapters.keys import read_key
 from detente.app.drill.coalition import Coalition
 from detente.app.drill.network import LOOPBACK, Network
-from detente.app.drill.plan import Plan, PlannedJob
+from detente.app.drill.plan import Plan
 from detente.app.drill.processes import Processes, Running
 from detente.app.drill.record import Event, Record, RefusalSeen
 from detente.base.digest import Digest
 from detente.base.errors import Refused, Unavailable
 from detente.base.identity import Party
-from detente.base.instant import Instant
 from detente.statement.envelope import encode_envelope, sign_payload
 from detente.statement.kinds import Kind, Use
+from detente.statement.signing import SoftwareSigner
 from detente.statement.statement import Body, Header, make_payload
 
 POLL_S = 0.1
@@ -52,6 +54,7 @@ class Scene:
         self.jobs: dict[str, Running] = {}
         self.runs: dict[str, Digest] = {}
         self.guard_homes: dict[str, Path] = {}
+        self.links: dict[tuple[Party, Party], int] = {}
         self.clients = {party: NodeClient(f"http://{LOOPBACK}:{seat.port}") for party, seat in coalition.seats.items()}
         self._tell = tell
         self._began = time.monotonic()
@@ -100,7 +103,7 @@ class Scene:
             terms=self.coalition.terms.version,
             party=party,
             nonce=secrets.token_hex(16),
-            made_at=Instant(int(time.time())),
+            made_at=SystemClock().now(),
         )
 
     async def speak(
@@ -159,9 +162,15 @@ class Scene:
         """Does the condition hold in the status of every one of these nodes?"""
         return all([condition(await self.status(party)) for party in parties])
 
-    def lane_of(self, job: PlannedJob) -> str:
-        """The lane of a job in the picture."""
-        return job.lane
+    # The network as each party sees it
+
+    def ports_seen_by(self, party: Party) -> dict[Party, int]:
+        """For each other party the port by which ``party`` reaches its node: a link where one is drawn."""
+        return {other: self.links.get((party, other), seat.port) for other, seat in self.coalition.seats.items()}
+
+    def guard_signer(self, name: str) -> SoftwareSigner:
+        """The key of a job's guard."""
+        return read_key(self.guard_homes[name] / "keys" / "guard.key")
 
     async def close(self) -> None:
         """Close clients, then processes, then the network."""

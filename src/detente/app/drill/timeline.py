@@ -36,8 +36,10 @@ def draw_timeline(record: Record) -> str:
     height = TOP + sum(ROW[kind] for kind in record.lanes.values()) + 34
     scale = (WIDTH - LEFT - RIGHT) / end_s
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Timeline of the drill" '
-        'xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="12">',
+        (
+            f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Timeline of the drill" '
+            'xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="12">'
+        ),
         _patterns(),
         _axis(end_s, scale, height),
     ]

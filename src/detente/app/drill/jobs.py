@@ -1,0 +1,118 @@
+"""The drill's training jobs: how each is started under its guard, started without one, and run for reference.
+
+Every job works in a folder of its own below its party's facility, with the same options every time: the reference run,
+the guarded run, the run that goes on after the lift, and the run of a developer that took the guard off.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from detente.app.drill.plan import PlannedJob
+from detente.app.drill.processes import Running
+from detente.app.drill.scene import Scene
+from detente.base.digest import Digest, sha256_hex
+from detente.statement.envelope import parse_envelope, statement_id
+
+TRAIN_STEPS, TRAIN_SLOW_MS = 700, 40
+"""About 7 s of one core, drawn out to 35 s so that six jobs on two cores are still at it when the pause comes."""
+LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS = 50, 7, 12
+SAVE_EVERY = 100
+PLANNED_FLOP = {"train": "1e13", "loop": "1e13"}
+_SMALL = ("--report-every", "50")
+
+
+def place_of(scene: Scene, job: PlannedJob) -> Path:
+    """The folder that a job works in, inside its party's facility."""
+    place = scene.folder / "facilities" / job.party / job.name.rpartition(".")[2]
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def start_guarded(scene: Scene, job: PlannedJob, *, bypass: bool = False, again: bool = False) -> Running:
+    """Start a job under its guard: ``detente guard --hold`` for a plain one, a guard of its own for a loop."""
+    home, place = str(scene.guard_homes[job.name]), place_of(scene, job)
+    if job.kind == "train":
+        arguments = [
+            "detente", "guard", "--home", home, "--run", job.name, "--planned-flop", PLANNED_FLOP["train"], "--hold",
+            "--wait", "60", "--", *_train_command(scene, job), "--slow-ms", str(TRAIN_SLOW_MS),
+        ]  # fmt: skip
+    else:
+        arguments = [*_loop_arguments(job, guarded=True), "--slow-ms", str(LOOP_SLOW_MS)]
+        arguments += ["--bypass"] if bypass else []
+    running = scene.processes.start(
+        f"job {job.name}{' again' if again else ''}", arguments, env={"DETENTE_HOME": home}, cwd=place
+    )
+    scene.jobs[job.name] = running
+    return running
+
+
+def start_unguarded(scene: Scene, job: PlannedJob, place: Path, *, name: str) -> Running:
+    """The same training with nobody's leave: what a developer does who took the guard off."""
+    command = [*_train_command(scene, job)[2:], "--slow-ms", str(TRAIN_SLOW_MS)]
+    return scene.processes.start(name, command, cwd=place)
+
+
+def start_reference(scene: Scene, job: PlannedJob) -> Running:
+    """The same training, uninterrupted, for the comparison at the end."""
+    place = scene.folder / "references" / job.name
+    place.mkdir(parents=True, exist_ok=True)
+    arguments = _train_command(scene, job)[2:] if job.kind == "train" else _loop_arguments(job, guarded=False)
+    return scene.processes.start(f"reference {job.name}", arguments, cwd=place)
+
+
+def final_of(place: Path) -> dict[str, Any] | None:
+    """What a finished job left behind, or ``None`` while it has not finished."""
+    try:
+        result: dict[str, Any] = json.loads((place / "final.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return result
+
+
+def reference_place(scene: Scene, job: PlannedJob) -> Path:
+    """The folder of a job's reference run."""
+    return scene.folder / "references" / job.name
+
+
+def find_run(scene: Scene, job: PlannedJob) -> Digest | None:
+    """The id of the run that the job's guard declared, or ``None`` before it has."""
+    try:
+        data = (scene.guard_homes[job.name] / "runs" / job.name / "run.json").read_bytes()
+    except OSError:
+        return None
+    scene.runs[job.name] = statement_id(parse_envelope(data))
+    return scene.runs[job.name]
+
+
+def checkpoint_with(place: Path, digest: str) -> Path | None:
+    """The file below a job's folder whose SHA-256 is ``digest``: how a halt's checkpoint is verified."""
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and path.stat().st_size > 1_000 and sha256_hex(path.read_bytes()) == digest:
+            return path
+    return None
+
+
+def _train_command(scene: Scene, job: PlannedJob) -> list[str]:
+    """The command line of a plain training job, to be run from its folder; the first two words start Python."""
+    start = [sys.executable, "-m"]
+    common = ["--out", ".", "--run", job.name, "--seed", str(job.seed), "--checkpoint-every", str(SAVE_EVERY), *_SMALL]
+    workload = scene.plan.options.workload
+    if workload == "numpy":
+        return [*start, "detente.hooks.workload.bytes_lm", *common, "--steps", str(TRAIN_STEPS)]
+    if workload == "torch":
+        return [*start, "detente.hooks.workload.torch_lm", *common, "--steps", str(TRAIN_STEPS)]
+    launcher = ["torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
+    ranks = ["-m", "detente.hooks.workload.torch_lm", "--ddp", *common, "--steps", str(TRAIN_STEPS)]
+    return [*start, *launcher, *ranks]
+
+
+def _loop_arguments(job: PlannedJob, *, guarded: bool) -> list[str]:
+    module = "guarded_searcher" if guarded else "searcher"
+    return [
+        f"detente.hooks.workload.{module}", "--out", ".", "--run", job.name, "--seed", str(job.seed),
+        "--steps", str(LOOP_STEPS), "--generations", str(LOOP_GENERATIONS), *_SMALL,
+    ]  # fmt: skip
