@@ -1,10 +1,9 @@
 """A guard's session: leave comes from m issuers, is renewed, and ends by lapse, by more than f of them, or by a denial."""
 
 import asyncio
-import dataclasses
 import random
-from collections.abc import AsyncIterator
 from decimal import Decimal
+from typing import Self
 
 import pytest
 
@@ -12,12 +11,9 @@ from detente.adapters.rundir import GuardMemory, RunFolder
 from detente.app.guarding import Denied, GuardSession
 from detente.base.errors import Refused, Unavailable
 from detente.base.identity import Party
-from detente.guard.issue import Signed, encode_reply
 from detente.guard.notice import Notice, seal_notice
-from detente.guard.permit import HeadsOffer, parse_ask, parse_request, seal_offer, sign_permit_body
+from tests.integration.guard_issuers import LIFE_S, Issuers
 from tests.unit.guard import messages as m
-
-LIFE_S = 600
 
 
 class Clock:
@@ -31,70 +27,6 @@ class Clock:
 
     def boot_id(self) -> str:
         return self.boot
-
-
-class Issuers:
-    """Four issuers with real keys, in this process; each does what the test has told it."""
-
-    asks_on_event = False
-
-    def __init__(self) -> None:
-        self.offers: dict[str, dict] = {}
-        self.silent: set[str] = set()
-        self.epochs: dict[str, int] = {}
-        self.quoted = 0
-        self.streams: dict[str, asyncio.Queue] = {}
-        self.before_signing = lambda issuer: None
-
-    async def quote(self, issuer: Party, request: bytes) -> bytes:
-        self.quoted += 1
-        if issuer in self.silent:
-            raise Unavailable(f"{issuer} is silent")
-        await asyncio.sleep(0)
-        asked = parse_request(request)
-        base = HeadsOffer(
-            request=asked.id,
-            accord=m.ACCORD,
-            terms=m.TERMS,
-            terms_version=1,
-            issuer=issuer,
-            heads=(m.signed_head(7),),
-            allowed=True,
-            rate=Decimal(1),
-            life_s=LIFE_S,
-            epoch=self.epochs.get(issuer, 0),
-            notices=0,
-        )
-        return seal_offer(dataclasses.replace(base, **self.offers.get(issuer, {})), m.ISSUERS[issuer])
-
-    async def sign(self, issuer: Party, ask: bytes) -> bytes:
-        _, parsed, permit = parse_ask(ask)
-        self.before_signing(issuer)
-        self.epochs[issuer] = permit.epoch
-        return encode_reply(Signed(sign_permit_body(parsed.body, m.ISSUERS[issuer])))
-
-    async def events(self, issuer: Party) -> AsyncIterator[bytes]:
-        queue = self.streams.setdefault(issuer, asyncio.Queue())
-        while True:
-            yield await queue.get()
-
-    async def submit(self, envelope: bytes) -> None:
-        raise Unavailable("no node")
-
-    async def close(self) -> None:
-        pass
-
-    def push(self, issuer: str, sequence: int = 1, **changes) -> None:
-        notice = Notice(
-            accord=m.ACCORD,
-            issuer=Party(issuer),
-            scope="all",
-            activities=("training",),
-            sequence=sequence,
-            cause="call",
-        )
-        data = seal_notice(dataclasses.replace(notice, **changes), m.ISSUERS[Party(issuer)])
-        self.streams[issuer].put_nowait(data)
 
 
 class Guard:
@@ -120,7 +52,7 @@ class Guard:
             on_change=self.changes.append,
         )
 
-    async def __aenter__(self) -> "Guard":
+    async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.session.run())
         await self.until(lambda: self.session.leave.given and len(self.issuers.streams) == 4)
         return self

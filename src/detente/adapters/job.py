@@ -244,7 +244,9 @@ async def start_job(
     job.extend(until_s)
     try:
         await job.begun()
-    except Unavailable:
+    except BaseException:
+        # Refused by the system or cancelled by the caller: in either case nothing of it may stay behind.
+        await asyncio.to_thread(job.kill)
         await job._reader
         raise
     return job

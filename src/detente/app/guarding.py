@@ -31,11 +31,11 @@ from detente.accord.explain import Reason
 from detente.base.digest import Digest
 from detente.base.errors import DetenteError, Refused, Unavailable
 from detente.base.identity import Party
-from detente.guard.asking import Asking, bar, compose, denial, finished, hear_offer, hear_reply
+from detente.guard.asking import Asking, bar, compose, denial, denied_by, finished, hear_offer, hear_reply
 from detente.guard.intent import Intent
 from detente.guard.issue import parse_reply
 from detente.guard.lease import Lease, next_lease
-from detente.guard.notice import NoticeBoard, hear_notice, stopping, supersede
+from detente.guard.notice import Notice, NoticeBoard, parse_notice, stopping, supersede, take_notice
 from detente.guard.permit import (
     Head,
     PermitRequest,
@@ -56,6 +56,8 @@ ROUNDS_MAX = 24
 """Bodies composed in one asking: 8 fresh offers of each of 3 liars, and nobody honest needs more."""
 BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.1, 15.0
 RECONNECT_FIRST_S, RECONNECT_MOST_S = 0.05, 5.0
+NOTICES_KEPT = 256
+"""Each issuer has one notice in force; 16 issuers leave room for sixteen pauses."""
 RETRY_HELD_S = 5.0
 """How often leave is asked for while it is denied; an event of an issuer makes it at once."""
 
@@ -132,6 +134,25 @@ class Denied:
     failed: Mapping[Party, str] = field(default_factory=dict)
 
 
+class NoticeReader:
+    """``parse_notice`` for many guards in one process: the same bytes are verified once, not once a guard."""
+
+    def __init__(self, trust: IssuerTrust) -> None:
+        self._trust = trust
+        self._read: dict[bytes, Notice] = {}
+
+    def __call__(self, data: bytes, trust: IssuerTrust) -> Notice:
+        if trust is not self._trust:
+            return parse_notice(data, trust)
+        if (known := self._read.get(data)) is not None:
+            return known
+        notice = parse_notice(data, trust)
+        if len(self._read) >= NOTICES_KEPT:
+            self._read.clear()
+        self._read[data] = notice
+        return notice
+
+
 class GuardSession:
     """One guard, one intent. ``run`` keeps leave for as long as issuers give it; ``leave`` is the present one."""
 
@@ -147,6 +168,7 @@ class GuardSession:
         memory: Memory,
         entropy: random.SystemRandom | random.Random | None = None,
         on_change: Callable[[Leave], None] | None = None,
+        read_notice: Callable[[bytes, IssuerTrust], Notice] = parse_notice,
     ) -> None:
         self._intent = intent
         self._terms = terms
@@ -157,6 +179,7 @@ class GuardSession:
         self._memory = memory
         self._random = entropy or random.SystemRandom()
         self._on_change = on_change or (lambda _leave: None)
+        self._read_notice = read_notice
         self._heads, self._epoch = memory.load()
         self._lease: Lease | None = None
         self._board = NoticeBoard(trust=trust, party=intent.party, activity=intent.activity)
@@ -338,7 +361,7 @@ class GuardSession:
             return str(error)
 
     def _denied(self, asking: Asking) -> Denied:
-        deniers = tuple(sorted(party for party, offer in asking.offers.items() if not offer.allowed))
+        deniers = denied_by(asking)
         if len(deniers) <= self.may_fail:
             said = "; ".join(f"{party}: {why}" for party, why in sorted(asking.barred.items()))
             raise Unavailable(f"too few issuers answered: {said or 'none is named by the terms'}")
@@ -390,7 +413,7 @@ class GuardSession:
 
     def _hear_notice(self, data: bytes) -> None:
         try:
-            self._board = hear_notice(self._board, data)
+            self._board = take_notice(self._board, self._read_notice(data, self._trust))
         except Refused:
             return  # A forged or superseded notice stops nobody; its sender gains nothing.
         notices = stopping(self._board)

@@ -13,7 +13,6 @@ import click
 
 from detente.app.commanding import Order, enforce, observe
 from detente.app.config import find_home
-from detente.app.init import init_solo
 from detente.app.observing import Observation
 from detente.base.digest import Digest
 from detente.base.errors import Misuse
@@ -72,6 +71,8 @@ def _observe(order: Order, home: str | None, *, as_json: bool) -> int:
     place = find_home(home)
     made = not (place / "config.toml").exists()
     if made:
+        from detente.app.init import init_solo
+
         asyncio.run(init_solo(place))
     _say(
         f"not enforced: observing `{' '.join(order.command)}`; record in {place}"

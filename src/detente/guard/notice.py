@@ -107,7 +107,11 @@ def parse_notice(data: bytes, trust: IssuerTrust) -> Notice:
 
 def hear_notice(board: NoticeBoard, data: bytes) -> NoticeBoard:
     """Take one sealed notice; P01 to P08, G04, G05, and G06 for one that is superseded."""
-    notice = parse_notice(data, board.trust)
+    return take_notice(board, parse_notice(data, board.trust))
+
+
+def take_notice(board: NoticeBoard, notice: Notice) -> NoticeBoard:
+    """Take a notice that ``parse_notice`` has read, once for all guards of a process; G06 for one that is superseded."""
     floor = board.floors.get(notice.issuer, 0)
     if notice.sequence <= floor:
         raise Refused(
