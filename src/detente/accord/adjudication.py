@@ -41,6 +41,7 @@ class Case:
     state: Literal["open", "breach", "no_breach", "refuted"]
     since: int
     challenged: bool
+    ruled_at: int | None
     sanctioned_at: int | None
     cited: tuple[Digest, ...]
 
@@ -91,10 +92,13 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
     rules = terms.adjudication
 
     def case(
-        outcome: Literal["open", "breach", "no_breach", "refuted"], sanctioned: int | None, *cited: Digest
+        outcome: Literal["open", "breach", "no_breach", "refuted"],
+        *cited: Digest,
+        ruled_at: int | None = None,
+        sanctioned_at: int | None = None,
     ) -> Case:
-        about = Case(item, body.about, body.claim, outcome, time, challenge is not None, sanctioned, (item.id, *cited))
-        return about
+        challenged = challenge is not None
+        return Case(item, body.about, body.claim, outcome, time, challenged, ruled_at, sanctioned_at, (item.id, *cited))
 
     challenge = None
     if rules is not None:  # 2
@@ -108,15 +112,16 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
         )
     for other, when in state.upto(("finding",), at):  # 1
         if _refutes(other, item) and when + settle_s <= at and (item.time is None or other.order > item.order):
-            return case("refuted", None, other.id)
+            return case("refuted", other.id)
     if rules is None:
-        return case("open", None)
+        return case("open")
     latest: dict[Party, tuple[Ruling, int, Digest]] = {}
     for ruling, when in state.upto(("ruling", item.id), at, heard=heard):  # 3
         given = ruling.body
-        if isinstance(given, Ruling) and (given.outcome == "breach" or when + settle_s <= at):
-            if challenge is None or when >= challenge[1]:
-                latest[ruling.party] = (given, when, ruling.id)
+        if not isinstance(given, Ruling) or (challenge is not None and when < challenge[1]):
+            continue
+        if given.outcome == "breach" or when + settle_s <= at:
+            latest[ruling.party] = (given, when, ruling.id)
     for outcome in ("no_breach", "breach"):
         given_by = {p: (when, cited) for p, (given, when, cited) in latest.items() if given.outcome == outcome}
         met = _met_at(terms, given_by)
@@ -124,10 +129,10 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
             continue
         cited = tuple(sorted(c for _, c in given_by.values()))
         if outcome == "no_breach":
-            return case("no_breach", None, *cited)
+            return case("no_breach", *cited, ruled_at=met)
         effective = met if challenge is not None else max(met, time + rules.challenge_within_s)
-        return case("breach", effective if effective <= at else None, *cited)
-    return case("open", None)
+        return case("breach", *cited, ruled_at=met, sanctioned_at=effective if effective <= at else None)
+    return case("open")
 
 
 def _met_at(terms: Terms, given: dict[Party, tuple[int, Digest]]) -> int | None:

@@ -173,7 +173,6 @@ def _may_vote(terms: Terms, item: Item, vote: Vote) -> bool:
     return any(terms.among(item.party, atom.of) for atom in callers)
 
 
-
 _CHECKS: Mapping[str, Callable[[Admission, Item, Lookup], FoldNote | None]] = {
     "vote": Admission._vote,
     "measurement": Admission._measurement,

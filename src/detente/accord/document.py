@@ -109,7 +109,9 @@ def _node(event: Any, events: Iterator[Any], depth: int, counter: list[int]) -> 
     if getattr(event, "tag", None) is not None:
         raise Refused("T04", "malformed", got=f"{where} a tag {shown(str(event.tag))}", expected="no tags")
     if depth > DEPTH_MAX or counter[0] > NODES_MAX:
-        raise Refused("T05", "oversized", got=f"{where} deeper or more", expected=f"{DEPTH_MAX} levels, {NODES_MAX} nodes")
+        raise Refused(
+            "T05", "oversized", got=f"{where} deeper or more", expected=f"{DEPTH_MAX} levels, {NODES_MAX} nodes"
+        )
     line, column = event.start_mark.line + 1, event.start_mark.column + 1
     if isinstance(event, ScalarEvent):
         return Node("text", line, column, text=str(event.value))
@@ -129,9 +131,7 @@ def _mapping(node: Node, events: Iterator[Any], depth: int, counter: list[int]) 
         if key.kind != "text":  # 4
             raise Refused("T03", "duplicate-key", got=f"{key.where} a {key.kind} as a key", expected="a name, once")
         if key.text in node.entries:
-            raise Refused(
-                "T03", "duplicate-key", got=f"{key.where} {shown(key.text)} again", expected="each name once"
-            )
+            raise Refused("T03", "duplicate-key", got=f"{key.where} {shown(key.text)} again", expected="each name once")
         node.keys[key.text] = (key.line, key.column)
         node.entries[key.text] = _node(next(events), events, depth + 1, counter)
     return node

@@ -1,13 +1,65 @@
-"""A status as sentences with citations."""
+"""A status as sentences with citations.
+
+Decides in which order and words a status is told. Leaves what is so to ``status``. Normative text: ``spec/accord.md`` §9.
+
+- What restricts comes first: pauses, slowdowns, consequences; then the phase, who is bound, halts, findings, releases by
+  time, and what is without effect.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from detente.accord.reason import Reason
-from detente.accord.standing import Status
+from detente.accord.standing import Pause, Status
+from detente.base.instant import show_instant
+from detente.base.quantity import show_decimal
 
 __all__ = ["Reason", "explain"]
 
 
 def explain(status: Status) -> tuple[Reason, ...]:
     """Why it is so, in plain English, most restrictive first; each reason cites its entries."""
-    raise NotImplementedError
+    return tuple(_told(status))
+
+
+def _told(status: Status) -> Iterator[Reason]:
+    for pause in (*status.pauses, *status.slowdowns):
+        yield from _pause(pause)
+    for sanction in status.sanctions:
+        who = sanction.by or "everybody"
+        yield Reason(f"{who}: {sanction.act} against {sanction.against}; {sanction.why.text}", sanction.why.cites,
+                     sanction.why.places)  # fmt: skip
+    label = " (self-witnessed: nobody else vouches for when anything happened)" if status.self_witnessed else ""
+    yield Reason(f"{status.name}, terms version {status.terms_version}: {status.why_phase.text}{label}",
+                 status.why_phase.cites, status.why_phase.places)  # fmt: skip
+    for binding in status.bindings:
+        yield binding.why
+    for halt in status.halts:
+        by = "" if halt.halt_by is None else f", due by {show_instant(halt.halt_by)}"
+        yield Reason(f"run {halt.name} of {halt.party}: {halt.state}{by}", halt.cited)
+    for finding in status.findings:
+        text = f"finding by {finding.by} about {finding.about}, {finding.claim!r}: {finding.state}"
+        yield Reason(text + (", challenged" if finding.challenged else ""), finding.cited)
+    for release in status.released_by_time:
+        yield Reason(f"released by the passing of time at {show_instant(release.at)}: {release.text}", release.cited)
+    for note in status.notes:
+        cites = () if note.statement is None else (note.statement,)
+        yield Reason(f"{note.rule}, without effect: {note.text}", cites, () if note.place is None else (note.place,))
+
+
+def _pause(pause: Pause) -> Iterator[Reason]:
+    what = "pause" if pause.effect == "pause" else f"slowdown to {show_decimal(pause.rate * 100)} %"
+    whom = "all" if pause.scope == "all" else pause.scope
+    since = show_instant(pause.since) + ("" if pause.witnessed else ", heard and not yet witnessed")
+    head = f"{what} of {', '.join(pause.activities)} for {whom}, round {pause.round}, since {since}"
+    for why in pause.why:
+        yield Reason(f"{head}: {why.text}", why.cites, why.places)
+    if pause.released:
+        yield Reason(f"released until others have halted: {', '.join(pause.released)}", pause.cited)
+    if pause.lift.missing:
+        yield Reason(f"to lift {pause.trigger} round {pause.round}: {pause.lift.missing}")
+    elif pause.lift.effective_at is not None:
+        yield Reason(f"{pause.trigger} round {pause.round} is lifted at {show_instant(pause.lift.effective_at)}")
+    if pause.lapses_at is not None:
+        yield Reason(f"{pause.trigger} round {pause.round} lapses at {show_instant(pause.lapses_at)} unless renewed")

@@ -1,4 +1,4 @@
-"""Reading members of a YAML mapping one by one, keeping every error instead of stopping at the first.
+r"""Reading members of a YAML mapping one by one, keeping every error instead of stopping at the first.
 
 Decides how an error is located and collected. Leaves out which members there are (``reading``).
 
@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from detente.accord.document import Node
-from detente.base.errors import Refused, RefusalKind, shown
+from detente.base.errors import RefusalKind, Refused, shown
 from detente.base.quantity import EXACT, parse_decimal
 
 T = TypeVar("T")
@@ -30,10 +30,10 @@ class TermsRefused(Refused):
     """Terms that cannot be read. It is the first error of the file; ``all`` holds every one that was found."""
 
     def __init__(
-        self, rule: str, kind: RefusalKind, *, got: str, expected: str, todo: str = "", all: tuple[Refused, ...] = ()
+        self, rule: str, kind: RefusalKind, *, got: str, expected: str, todo: str = "", found: tuple[Refused, ...] = ()
     ) -> None:  # fmt: skip
         super().__init__(rule, kind, got=got, expected=expected, todo=todo)
-        self.all = all or (self,)
+        self.all: tuple[Refused, ...] = found or (self,)
 
 
 class Fields:
@@ -133,7 +133,9 @@ def one_of(*choices: str) -> Callable[[Node], Any]:
     def read(node: Node) -> str:
         value = text(node)
         if value not in choices:
-            raise Refused("T08", "malformed", got=f"{node.where} {shown(value)}", expected="one of " + ", ".join(choices))
+            raise Refused(
+                "T08", "malformed", got=f"{node.where} {shown(value)}", expected="one of " + ", ".join(choices)
+            )
         return value
 
     return read

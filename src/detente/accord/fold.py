@@ -42,7 +42,7 @@ class AccordState:
 
     __slots__ = (
         "_digest", "_heard", "_poisoned", "accord", "book", "chain", "epochs", "index", "items", "keep", "noted",
-        "notes_of_chain", "progress", "settle_s", "wakes",
+        "notes_of_chain", "progress", "settles", "wakes",
     )  # fmt: skip
 
     def __init__(self, evidence: Evidence, chain: tuple[Link, ...], book: KeyBook) -> None:
@@ -50,7 +50,7 @@ class AccordState:
         self.chain = chain
         self.book = book
         self.epochs: tuple[Epoch, ...] = evidence.epochs
-        self.settle_s = max(link.terms.mirrors.settle_s for link in chain)
+        self.settles = frozenset(link.terms.mirrors.settle_s for link in chain)
         self.items: dict[Digest, Item] = {}
         self.index: dict[Topic, list[Item]] = {}
         self.wakes: dict[Topic, list[int]] = {}
@@ -241,7 +241,8 @@ def fold(evidence: Evidence) -> AccordState:
     poisoned = evidence.poisoned
     state.note_poisoned(tuple(poisoned[key] for key in sorted(poisoned)) if poisoned else ())
     if last is not None and not governing:
-        state.keep["inherited"] = (last.keep.get("sweep"), horizon)
+        sweep, before = last.keep.get("inherited", (None, 2**62))
+        state.keep["inherited"] = (last.keep.get("sweep", sweep), min(horizon, before))
     evidence.kept, evidence.kept_revision, evidence.changed = state, evidence.revision, set()
     return state
 

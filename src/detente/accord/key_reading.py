@@ -105,7 +105,9 @@ class KeyReader:
         for party in parties:
             if party not in node.entries:
                 self.errors.append(
-                    Refused("T18", "unknown-key", got=f"{node.where} no keys of {party}", expected="keys of every party")
+                    Refused(
+                        "T18", "unknown-key", got=f"{node.where} no keys of {party}", expected="keys of every party"
+                    )
                 )
         return section
 

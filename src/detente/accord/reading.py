@@ -88,7 +88,7 @@ def read_terms(data: bytes, *, template: bool = False) -> Terms:
 def _all(errors: list[Refused]) -> TermsRefused:
     first = errors[0]
     return TermsRefused(
-        first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, all=tuple(errors)
+        first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, found=tuple(errors)
     )
 
 
@@ -108,7 +108,9 @@ def _day(node: Node) -> Any:
 def _country(node: Node) -> str:
     value = text(node)
     if not (len(value) == 2 and value.isascii() and value.isupper()):
-        raise Refused("T08", "malformed", got=f"{node.where} {shown(value)}", expected="two capital letters, ISO 3166-1")
+        raise Refused(
+            "T08", "malformed", got=f"{node.where} {shown(value)}", expected="two capital letters, ISO 3166-1"
+        )
     return value
 
 
@@ -207,14 +209,23 @@ class _Reader:
             try:
                 party = parse_party(spelled)
             except Refused as refused:
-                self.errors.append(Refused("T08", "malformed", got=f"{line}:{column} {refused.got}", expected="a party name"))
+                self.errors.append(
+                    Refused("T08", "malformed", got=f"{line}:{column} {refused.got}", expected="a party name")
+                )
                 continue
             if party in {"all", "any"} or party in ROLES:
                 self.errors.append(
-                    Refused("T09", "unknown-party", got=f"{line}:{column} {party!r}", expected="a name that is no role, all or any")
+                    Refused(
+                        "T09",
+                        "unknown-party",
+                        got=f"{line}:{column} {party!r}",
+                        expected="a name that is no role, all or any",
+                    )
                 )
             found = self.one(
-                lambda f: PartyTerms(f.take("country", _country), frozenset(f.take("roles", listed(_role, 1, 16)) or ()))
+                lambda f: PartyTerms(
+                    f.take("country", _country), frozenset(f.take("roles", listed(_role, 1, 16)) or ())
+                )
             )(entry)
             if found is not None:
                 parties[party] = found
@@ -236,7 +247,9 @@ class _Reader:
 
         def build(f: Fields) -> MirrorTerms:
             listed_mirrors = f.take("parties", listed(_party, 1, 16), None)
-            day = f.take("day", self.one(lambda d: (d.take("entries", positive_large), d.take("bytes", positive_large))), None)
+            day = f.take(
+                "day", self.one(lambda d: (d.take("entries", positive_large), d.take("bytes", positive_large))), None
+            )
             return MirrorTerms(
                 listed_mirrors or tuple(p for p, about in parties.items() if "mirror" in about.roles),
                 may_fail=f.take("may_fail", lambda n: whole(n, 0, 15)),
@@ -419,7 +432,7 @@ def _closed_log(f: Fields) -> ClosedLog:
 
     return ClosedLog(
         f.take("origin", text),
-        f.take("size", lambda node: whole(node)),
+        f.take("size", whole),
         f.take("root", lambda node: parse_digest(text(node))),
         f.take("cosigned", listed(cosigned, 0, 10_000)),
     )

@@ -148,7 +148,9 @@ def _references(terms: Terms, root: Node) -> Iterator[Refused]:
                 yield Refused("T09", "unknown-party", got=f"{where} {shown(wanted_name)}", expected=expected)
     if terms.consequences and terms.adjudication is None:
         where = root.entries["consequences"].where
-        yield Refused("T13", "terms-unsound", got=f"{where} consequences without adjudication", expected="`adjudication`")
+        yield Refused(
+            "T13", "terms-unsound", got=f"{where} consequences without adjudication", expected="`adjudication`"
+        )
 
 
 def _indicators(terms: Terms, where: str) -> Iterator[Refused]:

@@ -198,7 +198,7 @@ class Sanction:
 class TimedRelease:
     """Something that ended because time passed, and not because anybody decided."""
 
-    what: Literal["pause_lapsed", "accord_expired", "vote_expired", "halted_condition"]
+    what: Literal["pause_lapsed", "accord_expired", "vote_expired"]
     text: str
     at: Instant
     cited: tuple[Digest, ...]

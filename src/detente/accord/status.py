@@ -1,39 +1,316 @@
 """What is so at an instant: ``status``, and how one run, change or deployment stands.
 
-Normative text: ``spec/accord.md`` §9.
+Decides nothing new: it puts together what members, cases and triggers are at an instant. Normative text:
+``spec/accord.md`` §9.
+
+- A party that left stays bound by every pause that latched before it left, until that pause ends.
+- A party that acceded on the condition that others halt is released from a pause until they have, and listed as such.
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from detente.accord.adjudication import Case, cases_at
 from detente.accord.fold import AccordState
-from detente.accord.standing import Standing, Status
+from detente.accord.halts import halt_of, met_halted_conditions
+from detente.accord.holds import FREE, change_of, hold_standing
+from detente.accord.limits import limit_standing
+from detente.accord.membership import Members
+from detente.accord.reason import Place, Reason
+from detente.accord.standing import (
+    Binding,
+    FindingStanding,
+    FoldNote,
+    Halt,
+    Lifted,
+    LiftProgress,
+    Pause,
+    Phase,
+    Sanction,
+    Standing,
+    Status,
+    TimedRelease,
+)
+from detente.accord.sweep import Standpoint, Sweep, TrackKey, phase_at, sweep_of
+from detente.accord.terms import Terms
+from detente.accord.topics import vote_topic
+from detente.accord.tracks import Latch, lift_progress
 from detente.base.digest import Digest
 from detente.base.identity import Party
-from detente.base.instant import Instant
+from detente.base.instant import Instant, show_instant
+from detente.statement.run import Run
+from detente.statement.vote import Vote
+
+KEPT_MAX = 16
+"""Statuses kept per state: issuers of one second ask the same question many times."""
 
 
 def status(state: AccordState, at: Instant) -> Status:
     """Everything that is so at ``at``; kept per state and instant."""
-    raise NotImplementedError
+    kept: dict[int, Status] = state.keep.setdefault("status", {})
+    if at not in kept:
+        if len(kept) >= KEPT_MAX:
+            del kept[next(iter(kept))]
+        kept[at] = _status(state, at)
+    return kept[at]
+
+
+def _status(state: AccordState, at: Instant) -> Status:
+    terms = state.terms_at(at)
+    sweep = sweep_of(state)
+    point = sweep.at(at)
+    phase: Phase = phase_at(terms, point.members, at)  # type: ignore[assignment]
+    latched = [
+        _pause(state, terms, sweep, point, key, track.latch)
+        for key, track in sorted(point.tracks.items())
+        if track.latch is not None
+    ]
+    pauses = tuple(pause for pause in latched if pause.effect == "pause")
+    cases = tuple(cases_at(state, terms, at, heard=True)) if phase == "in_force" else ()
+    votes, stale = _vote_notes(state, point)
+    alert = bool(latched) or votes or any(case.state == "open" for case in cases)
+    ended = tuple(lifted for _, track in sorted(point.tracks.items()) for lifted in track.ended)
+    since = point.members.in_force_since
+    return Status(
+        at=at,
+        accord=state.accord,
+        name=terms.accord,
+        terms_version=terms.version,
+        terms_digest=terms.digest,
+        acceptable=state.acceptable_terms(at),
+        self_witnessed=terms.mirrors.self_witnessed,
+        phase=phase,
+        phase_since=terms.expires if phase == "expired" else None if since is None else Instant(since),
+        expires=terms.expires,
+        review_by=terms.review_by,
+        activities=_activities(terms, phase),
+        bindings=_bindings(state, terms, point.members, latched),
+        pauses=pauses,
+        slowdowns=tuple(pause for pause in latched if pause.effect == "slowdown"),
+        ended=ended,
+        halts=_halts(state, terms, sweep, pauses, at),
+        findings=tuple(_finding(case) for case in cases),
+        sanctions=tuple(sanction for case in cases for sanction in _sanctions(state, terms, case)),
+        released_by_time=_released_by_time(state, terms, point, phase, ended),
+        alert=alert,
+        life_s=terms.permits.alert_s if alert else terms.permits.calm_s,
+        notes=(*state.notes, *stale),
+        why_phase=_why_phase(state, terms, point.members, phase),
+    )
 
 
 def run_standing(state: AccordState, run: Digest, at: Instant, *, flop: Decimal | None = None) -> Standing:
     """Limits on a declared run (``run`` is the statement id); ``flop`` raises the planned amount where it is larger."""
-    raise NotImplementedError
+    item = state.get(run)
+    if item is None or not isinstance(item.body, Run):
+        return Standing("held", ("declaration",), (Reason(f"run {run} is not declared"),))
+    return limit_standing(state, state.terms_at(at), item, sweep_of(state).ancestry_at(at), at, flop=flop)
 
 
 def change_standing(state: AccordState, change: Digest, at: Instant) -> Standing:
     """Hold points (on ``version.train``) for a proposal (statement id) or a version (digest)."""
-    raise NotImplementedError
+    return _held(state, change, "version.train", at)
 
 
 def release_standing(state: AccordState, version: Digest, at: Instant) -> Standing:
     """Hold points (on ``version.deploy``) for a version."""
-    raise NotImplementedError
+    return _held(state, version, "version.deploy", at)
 
 
 def proposals_waiting(state: AccordState, at: Instant) -> tuple[tuple[Digest, Party, Standing], ...]:
     """Every proposal at a hold point that is not passed: id, party, and what is missing."""
-    raise NotImplementedError
+    waiting = []
+    for item, _ in state.upto(("proposal",), at, heard=True):
+        standing = change_standing(state, item.id, at)
+        if standing.outcome != "free":
+            waiting.append((item.id, item.party, standing))
+    return tuple(waiting)
+
+
+def _held(state: AccordState, change_id: Digest, on: str, at: int) -> Standing:
+    terms = state.terms_at(at)
+    if not any(hold.on == on for hold in terms.hold_points):
+        return FREE
+    change = change_of(state, change_id)
+    if change is None:
+        return Standing("held", ("declaration",), (Reason(f"the change {change_id} was not proposed or stated"),))
+    return hold_standing(state, terms, change, on, at)
+
+
+def _activities(terms: Terms, phase: Phase) -> tuple[tuple[str, str], ...]:
+    force = terms.entry_into_force
+    if phase == "in_force":
+        return tuple((activity, "governed") for activity in force.before)
+    return tuple((force.before if phase == "before" else force.after_expiry).items())
+
+
+def _pause(
+    state: AccordState, terms: Terms, sweep: Sweep, point: Standpoint, key: TrackKey, latch: Latch
+) -> Pause:  # fmt: skip
+    trigger_id, scope = key
+    trigger = terms.trigger(trigger_id)
+    view = sweep.view(key, point)
+    effect = "pause" if trigger is None else trigger.then
+    covered = [Party(scope)] if scope != "all" else _covered(terms, point, latch.since)
+    released = tuple(
+        party
+        for party in covered
+        if not met_halted_conditions(state, terms, point.members, party, latch.since, point.at)
+    )
+    longest_s = terms.pause.longest_s
+    return Pause(
+        trigger=trigger_id,
+        round=point.tracks[key].round,
+        scope=Party(scope),
+        effect=effect,
+        rate=Decimal(0) if effect == "pause" else terms.slowdown_rate,
+        activities=terms.pause.activities,
+        since=Instant(latch.since),
+        witnessed=latch.witnessed,
+        halt_by=Instant(latch.since + terms.pause.halt_within_s),
+        lapses_at=None if longest_s is None else Instant(latch.last + longest_s),
+        parties=tuple(party for party in covered if party not in released),
+        released=released,
+        cited=latch.cited,
+        why=(latch.why,),
+        lift=LiftProgress((), "", None) if view is None else lift_progress(view),
+    )
+
+
+def _covered(terms: Terms, point: Standpoint, since: int) -> list[Party]:
+    """Everybody who was bound at some instant of the pause: nobody leaves it by leaving the accord."""
+    covered: set[str] = set()
+    for number, (_, bound) in enumerate(point.bound_history):
+        until = point.bound_history[number + 1][0] if number + 1 < len(point.bound_history) else None
+        if until is None or until > since:
+            covered |= bound
+    return [party for party in terms.parties if party in covered]
+
+
+def _bindings(
+    state: AccordState, terms: Terms, members: Members, latched: list[Pause]
+) -> tuple[Binding, ...]:  # fmt: skip
+    result = []
+    for party in terms.parties:
+        member = members.members.get(party)
+        if member is None:
+            result.append(Binding(party, False, None, None, Reason(f"{party} has not acceded")))
+            continue
+        leaves = None if member.leaves_at is None else Instant(member.leaves_at)
+        holding = [pause.trigger for pause in latched if party in pause.parties]
+        cites = [member.accession.id] + ([member.withdrawal.id] if member.withdrawal is not None else [])
+        bound = party in members.bound
+        if bound:
+            text = f"{party} acceded" + (f" and leaves at {show_instant(leaves)}" if leaves is not None else "")
+        elif party in members.waiting:
+            text = f"{party} acceded on a condition that does not hold"
+        else:
+            text = f"{party} left"
+        if holding and not bound:
+            text += f"; the pause {holding[0]} latched before that and still holds it"
+        since = Instant(member.since) if bound or holding else None
+        why = Reason(text, tuple(cites), _places(state, tuple(cites)))
+        result.append(Binding(party, bound or bool(holding), since, leaves, why))
+    return tuple(result)
+
+
+def _halts(state: AccordState, terms: Terms, sweep: Sweep, pauses: tuple[Pause, ...], at: Instant) -> tuple[Halt, ...]:
+    if not pauses:
+        return ()
+    halts = []
+    for item, _ in state.upto(("run",), at):
+        body = item.body
+        if not isinstance(body, Run):
+            continue
+        stops = [p.halt_by for p in pauses if item.party in p.parties and body.activity in p.activities]
+        if not stops:
+            continue
+        may_run = (
+            limit_standing(state, terms, item, sweep.ancestry_at(at), at, flop=None).outcome == "free"
+            and (body.proposal is None or change_standing(state, body.proposal, at).outcome == "free")
+        )  # fmt: skip
+        halt = halt_of(state, terms, item, body.run, min(stops), at, may_run=may_run)
+        if halt is not None:
+            halts.append(halt)
+    return tuple(halts)
+
+
+def _finding(case: Case) -> FindingStanding:
+    return FindingStanding(
+        case.finding.id,
+        case.finding.party,
+        case.about,
+        case.claim,
+        case.state,
+        Instant(case.since),
+        case.challenged,
+        case.cited,
+    )
+
+
+def _sanctions(state: AccordState, terms: Terms, case: Case) -> tuple[Sanction, ...]:
+    if case.sanctioned_at is None:
+        return ()
+    why = Reason(f"a ruling of breach stands against {case.about}", case.cited, _places(state, case.cited))
+    since = Instant(case.sanctioned_at)
+    return tuple(Sanction(c.act, c.party, case.about, since, case.finding.id, why) for c in terms.consequences)
+
+
+def _released_by_time(
+    state: AccordState, terms: Terms, point: Standpoint, phase: Phase, ended: tuple[Lifted, ...]
+) -> tuple[TimedRelease, ...]:
+    found = [
+        TimedRelease("pause_lapsed", f"{e.trigger} round {e.round} lapsed", e.ended_at, e.cited)
+        for e in ended
+        if e.how == "lapse"
+    ]
+    if phase == "expired" and terms.expires is not None:
+        found.append(TimedRelease("accord_expired", f"{terms.accord} expired", terms.expires, ()))
+    for (trigger, scope), track in sorted(point.tracks.items()):
+        for item, _ in state.upto(vote_topic(trigger, scope), point.at):
+            body = item.body
+            if (
+                isinstance(body, Vote) and body.choice == "pause" and body.round == track.round
+                and track.latch is None and body.expires_at <= point.at
+            ):  # fmt: skip
+                text = f"the vote of {item.party} for {trigger} expired"
+                found.append(TimedRelease("vote_expired", text, body.expires_at, (item.id,)))
+    return tuple(found)
+
+
+def _vote_notes(state: AccordState, point: Standpoint) -> tuple[bool, tuple[FoldNote, ...]]:
+    """Does a vote to pause stand, and which votes name a round that is over (F09)?"""
+    standing = False
+    stale: list[FoldNote] = []
+    for (trigger, scope), track in sorted(point.tracks.items()):
+        for item, _ in state.upto(vote_topic(trigger, scope), point.at, heard=True):
+            body = item.body
+            if not isinstance(body, Vote):
+                continue
+            if body.round < track.round:
+                if not any(item.id in ended.cited for ended in track.ended) and body.choice != "renew":
+                    counted = any(e.round == body.round and item.time is not None and item.time < e.ended_at
+                                  for e in track.ended)  # fmt: skip
+                    if not counted:
+                        stale.append(FoldNote("F09", item.id, item.place, f"round {body.round} of {trigger} is over"))
+            elif body.choice == "pause" and point.at < body.expires_at:
+                standing = True
+    return standing, tuple(stale)
+
+
+def _why_phase(state: AccordState, terms: Terms, members: Members, phase: Phase) -> Reason:
+    cites = tuple(sorted(member.accession.id for member in members.members.values()))
+    spelled = terms.entry_into_force.when.spelled()
+    if phase == "before":
+        text = f"not in force: {spelled} is not yet true"
+    elif phase == "expired":
+        text = "expired by its own date"
+    else:
+        text = f"in force: {spelled}"
+    return Reason(text, cites, _places(state, cites))
+
+
+def _places(state: AccordState, cites: tuple[Digest, ...]) -> tuple[Place, ...]:
+    items = (state.get(cited) for cited in cites)
+    return tuple(item.place for item in items if item is not None and item.place is not None)

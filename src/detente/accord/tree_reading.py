@@ -60,7 +60,9 @@ def read_condition(node: Node, context: Context) -> Condition:
         count = positive(value)
         parts = _parts(node.entries["of"], context)
         if count > len(parts):
-            raise Refused("T08", "malformed", got=f"{value.where} {count} of {len(parts)}", expected="at most all of them")
+            raise Refused(
+                "T08", "malformed", got=f"{value.where} {count} of {len(parts)}", expected="at most all of them"
+            )
         return AtLeast(count, parts)
     if len(node.entries) != 1:
         names = ", ".join(map(repr, node.entries))

@@ -1,0 +1,167 @@
+"""Hold points: whether a change may pass, and what is missing.
+
+Decides which approvals of a proposal count towards a hold point of the terms. Leaves out what an approval is and that its
+assertion verifies (``statement.approval``). Normative text: ``spec/accord.md`` §7.2.
+
+- Humans are distinct reviewers of an organisation with distinct authenticator keys; each reviewer's latest decision counts.
+- An approval counts once it has settled; anything else a reviewer says takes their approval back at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from detente.accord.conditions import Atom, Proposer, Touches, Truth, evaluate
+from detente.accord.fold import AccordState
+from detente.accord.reason import Reason
+from detente.accord.records import Item
+from detente.accord.standing import Standing
+from detente.accord.terms import HoldNeed, HoldPoint, Terms
+from detente.base.digest import Digest
+from detente.base.identity import Party, PublicKey
+from detente.statement.approval import Approval
+from detente.statement.change import ProposedBy, Touch
+from detente.statement.proposal import Proposal
+from detente.statement.run import Run
+from detente.statement.threshold import count_distinct
+from detente.statement.version import Version
+
+FREE = Standing("free", (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a hold point is asked about: who proposed it, what it touches, and the proposal that was put to humans."""
+
+    proposed_by: ProposedBy
+    touches: frozenset[Touch]
+    proposal: Digest | None
+    cited: tuple[Digest, ...]
+
+    def value(self, atom: Atom, *, restricting: bool) -> Truth:  # noqa: ARG002 - one source only
+        """The value of an atom of a hold point; what is not declared is unknown."""
+        if isinstance(atom, Touches):
+            return None if not self.touches else not self.touches.isdisjoint(atom.parts)
+        if isinstance(atom, Proposer):
+            return None if self.proposed_by.kind == "undeclared" else self.proposed_by.kind == atom.kind
+        return None
+
+
+def change_of(state: AccordState, change: Digest) -> Change | None:
+    """The change behind a proposal (statement id), or a version (its digest or the id of its statement).
+
+    A version that names no proposal is taken for the proposal of its run, if that has one.
+    """
+    item = state.get(change)
+    if item is not None and isinstance(item.body, Proposal):
+        return Change(item.body.proposed_by, frozenset(item.body.touches), item.id, (item.id,))
+    if item is not None and isinstance(item.body, Version):
+        return _of_version(state, item, item.body)
+    for stated in state.index.get(("version",), ()):
+        if isinstance(stated.body, Version) and stated.body.version == change:
+            return _of_version(state, stated, stated.body)
+    return None
+
+
+def _of_version(state: AccordState, item: Item, body: Version) -> Change:
+    proposal = body.proposal
+    if proposal is None and body.run is not None:
+        run = state.get(body.run)
+        proposal = run.body.proposal if run is not None and isinstance(run.body, Run) else None
+    return Change(body.proposed_by, frozenset(body.touches), proposal, (item.id,))
+
+
+def matching_holds(terms: Terms, change: Change, on: str) -> Iterator[tuple[HoldPoint, Truth]]:
+    """The hold points that the change meets: true, or unknown where unknown holds."""
+    for hold in terms.hold_points:
+        if hold.on == on:
+            meets = evaluate(hold.when, change)
+            if meets is True or (meets is None and hold.unknown == "holds"):
+                yield hold, meets
+
+
+def hold_standing(state: AccordState, terms: Terms, change: Change, on: str, at: int) -> Standing:
+    """Free, or held with what each hold point lacks."""
+    held: list[str] = []
+    reasons: list[Reason] = []
+    for hold, meets in matching_holds(terms, change, on):
+        lacking, cited = _lacking(state, hold.need, terms, change, at)
+        if lacking:
+            why = "" if meets else " (what it changes or who proposed it is not declared, and unknown holds)"
+            held.append(hold.id)
+            reasons.append(Reason(f"{hold.id} lacks {lacking}{why}", (*change.cited, *cited)))
+    return Standing("held", tuple(held), tuple(reasons)) if held else FREE
+
+
+def standing_approvals(
+    state: AccordState, change: Change, at: int, settle_s: int
+) -> list[tuple[Item, Approval, bool]]:  # fmt: skip
+    """Each reviewer's latest decision on the proposal, and whether it is an approval that counts.
+
+    An approval that has not settled does not count yet and takes nothing back; any other decision counts at once.
+    """
+    if change.proposal is None:
+        return []
+    latest: dict[tuple[Party, str], tuple[Item, Approval]] = {}
+    for item, time in state.upto(("approval", change.proposal), at):
+        body = item.body
+        if isinstance(body, Approval) and (body.decision != "approve" or time + settle_s <= at):
+            latest[(item.party, body.reviewer)] = (item, body)
+    return [(item, body, body.decision == "approve") for item, body in latest.values()]
+
+
+def _lacking(
+    state: AccordState, need: HoldNeed, terms: Terms, change: Change, at: int
+) -> tuple[str, tuple[Digest, ...]]:  # fmt: skip
+    """What is missing, in words, and the approvals that counted.
+
+    1. Only approvals by whom the hold point accepts, with its kind of authenticator and host.
+    2. Never the author; only significant oversight where it is asked for.
+    3. Distinct reviewers with distinct keys; distinct organisations.
+    """
+    if need.device == "attested":
+        return "an attested authenticator, which this version cannot verify", ()
+    humans: list[tuple[Party, PublicKey]] = []
+    organisations: set[Party] = set()
+    cited: list[Digest] = []
+    for item, body, approves in standing_approvals(state, change, at, terms.mirrors.settle_s):
+        if not approves or body.assertion is None or (need.by and not terms.among(item.party, need.by)):  # 1
+            continue
+        if need.same_host == "refuse" and body.same_host:
+            continue
+        if need.author_excluded and change.proposed_by.id == body.reviewer:  # 2
+            continue
+        if need.significant and body.significant != "yes":
+            continue
+        humans.append((Party(f"{item.party}/{body.reviewer}"), body.assertion.key))
+        organisations.add(item.party)
+        cited.append(item.id)
+    lacking = []
+    if (count := count_distinct(humans)) < need.humans:  # 3
+        lacking.append(f"{need.humans - count} more human approval{'s' if need.humans - count > 1 else ''}")
+    if len(organisations) < need.organisations:
+        lacking.append(f"approvals of {need.organisations - len(organisations)} more organisation(s)")
+    return " and ".join(lacking), tuple(cited)
+
+
+def significant(state: AccordState, terms: Terms, item: Item, at: int) -> bool | None:
+    """Was the version approved by a human who really looked? The ``significant`` of ``lineage.Depths``.
+
+    True: an approval that says so, by somebody else than the author, and every hold point that the change meets is
+    passed. False: a reviewer refused it or says they did not look. Otherwise unknown: an unrecorded approval is not
+    a missing one.
+    """
+    if not isinstance(item.body, Version):
+        return None
+    change = _of_version(state, item, item.body)
+    decisions = standing_approvals(state, change, at, terms.mirrors.settle_s)
+    looked = [
+        body
+        for _, body, approves in decisions
+        if approves and body.significant == "yes" and body.reviewer != change.proposed_by.id
+    ]
+    if looked and hold_standing(state, terms, change, "version.train", at).outcome == "free":
+        return True
+    refused = any(not approves or body.significant == "no" for _, body, approves in decisions)
+    return False if refused else None

@@ -1,0 +1,146 @@
+"""Limits on runs: how much a run plans, spends and builds upon, against the bounds of the terms.
+
+Decides whether a declared run is free, held until something is supplied, or refused. Normative: ``spec/accord.md`` §7.1.
+
+- Planned FLOP that are committed are unknown until an inspector found "below N FLOP"; unknown holds.
+- Cumulative FLOP are the run's own (the larger of planned and spent) and everything that went into its parents.
+- Comparison is exact: at the bound is not above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from detente.accord.adjudication import claimed_bound
+from detente.accord.admission import INSPECTORS
+from detente.accord.ancestry import Ancestry
+from detente.accord.conditions import Atom, Compare, RunActivity, Truth, evaluate
+from detente.accord.fold import AccordState
+from detente.accord.reason import Reason
+from detente.accord.records import Item
+from detente.accord.standing import Standing
+from detente.accord.terms import Limit, Need, Terms
+from detente.base.digest import Digest
+from detente.base.identity import Party
+from detente.base.quantity import ZERO, Interval, exactly
+from detente.statement.approval import Approval
+from detente.statement.finding import Finding
+from detente.statement.halted import Halted
+from detente.statement.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run's figures; ``value`` answers the atoms of a limit."""
+
+    run: Run
+    planned: Interval
+    spent: Decimal
+    cumulative: Interval
+
+    def value(self, atom: Atom, *, restricting: bool) -> Truth:  # noqa: ARG002 - one source only
+        """The atom's value for this run."""
+        if isinstance(atom, RunActivity):
+            return self.run.activity == atom.activity
+        if isinstance(atom, Compare):
+            figures = {
+                "run.planned_flop": self.planned,
+                "run.spent_flop": exactly(self.spent),
+                "run.cumulative_flop": self.cumulative,
+            }
+            return atom.of(figures[atom.what]) if atom.what in figures else None
+        return None
+
+
+def run_view(
+    state: AccordState, terms: Terms, item: Item, run: Run, ancestry: Ancestry, at: int, flop: Decimal | None
+) -> tuple[RunView, tuple[Digest, ...]]:
+    """The run's figures at ``at`` and the findings they rest on; ``flop`` stands in for a smaller plan."""
+    spent = state.progress.get((item.id, item.party), ZERO)
+    for halted, _ in state.upto(("halt", item.id), at):
+        if isinstance(halted.body, Halted):
+            spent = max(spent, halted.body.flop)
+    cited: list[Digest] = []
+    if isinstance(run.planned_flop, Decimal):
+        low = max(run.planned_flop, flop or ZERO)
+        planned = exactly(low)
+    else:
+        low, high = flop or ZERO, None
+        for found, time in state.upto(("finding",), at):
+            bound = _bound_found(found, item, terms)
+            if bound is not None and time + terms.mirrors.settle_s <= at and (high is None or bound < high):
+                high = bound
+                cited = [found.id]
+        planned = Interval(low, None if high is None else max(high, low))
+    own = Interval(
+        max(planned.low or ZERO, spent), None if planned.high is None else max(planned.high, spent)
+    )  # fmt: skip
+    return RunView(run, planned, spent, ancestry.flop_from(run, own)), tuple(cited)
+
+
+def _bound_found(found: Item, item: Item, terms: Terms) -> Decimal | None:
+    body = found.body
+    if not isinstance(body, Finding) or body.result != "confirmed" or body.run != item.id or found.party == item.party:
+        return None
+    return claimed_bound(body.claim) if terms.among(found.party, INSPECTORS) else None
+
+
+def limit_standing(
+    state: AccordState, terms: Terms, item: Item, ancestry: Ancestry, at: int, *, flop: Decimal | None
+) -> Standing:  # fmt: skip
+    """How the limits of the terms let a declared run stand; the strictest outcome, with every reason."""
+    run = item.body
+    if not isinstance(run, Run):
+        return Standing("held", ("declaration",), (Reason("what is named is not a run", (item.id,)),))
+    view, cited = run_view(state, terms, item, run, ancestry, at, flop)
+    held: list[str] = []
+    reasons: list[Reason] = []
+    refused = False
+    for limit in terms.limits:
+        value = evaluate(limit.when, view)
+        if value is False or (value is None and limit.unknown == "silent"):
+            continue
+        why = _why(limit, view, certain=value is True)
+        lacking, approvals = ("", ()) if limit.need is None else _lacking(state, terms, limit.need, item, run, at)
+        if limit.refuse:
+            refused = True
+        elif not lacking:
+            continue
+        held.append(limit.id)
+        reasons.append(Reason(f"{why}; it lacks {lacking}" if lacking else why, (item.id, *cited, *approvals)))
+    if not held:
+        return Standing("free", (), ())
+    return Standing("refused" if refused else "held", tuple(held), tuple(reasons))
+
+
+def _why(limit: Limit, view: RunView, *, certain: bool) -> str:
+    unknown = "" if certain else " is not known to be false, and unknown holds"
+    return (
+        f"{limit.id}: {limit.when.spelled()}{unknown} (planned {view.planned}, cumulative {view.cumulative} FLOP)"
+    )  # fmt: skip
+
+
+def _lacking(
+    state: AccordState, terms: Terms, need: Need, item: Item, run: Run, at: int
+) -> tuple[str, tuple[Digest, ...]]:  # fmt: skip
+    """What the need lacks, and the approvals that count: of the run, or of the proposal it carries out."""
+    lacking = []
+    if need.declaration and (item.time is None or item.time > at):
+        lacking.append("a witnessed declaration")
+    given: dict[Party, Item] = {}
+    for subject in (item.id, run.proposal):
+        if subject is None:
+            continue
+        for approval, time in state.upto(("approval", subject), at):
+            body = approval.body
+            if not isinstance(body, Approval):
+                continue
+            if body.decision != "approve":
+                given.pop(approval.party, None)
+            elif time + terms.mirrors.settle_s <= at:
+                given[approval.party] = approval
+    absent = [party for party in need.approval_of if party not in given]
+    if absent:
+        lacking.append(f"the approval of {' and '.join(absent)}")
+    return " and ".join(lacking), tuple(given[party].id for party in need.approval_of if party in given)

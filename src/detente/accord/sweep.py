@@ -1,0 +1,255 @@
+"""All triggers through time, in order: at each instant that may change something, those that it may change.
+
+Decides in which order instants are worked through, and keeps snapshots so that later evidence costs only what comes
+after it. Leaves each trigger to ``tracks``. Normative text: ``spec/accord.md`` §7.
+
+- What a trigger is at an instant depends on evidence witnessed up to then, never on how or when it was learnt.
+- Evidence that was heard and not witnessed counts only at the instant of asking: ``at`` puts it on top of a finished sweep
+  and throws the result away.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from detente.accord.ancestry import Ancestry
+from detente.accord.conditions import Compare, Votes, atoms
+from detente.accord.fold import AccordState
+from detente.accord.membership import Members, members_at
+from detente.accord.terms import Terms, Trigger
+from detente.accord.topics import FINDING, LINEAGE, MEMBER, Topic, measure_topic, vote_topic
+from detente.accord.tracks import Track, advance, timers
+from detente.accord.tree_reading import LINEAGE as LINEAGE_INDICATORS
+from detente.accord.view import View
+
+TrackKey = tuple[str, str]
+_MEMBERS: TrackKey = ("", "")
+"""Sorts before every trigger, so that who is bound is known before any trigger looks."""
+SNAPSHOT_EVERY = 64
+"""Instants between snapshots: late evidence replays at most so many more than it must."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """Everything the triggers are at ``at``, with who is bound and what each trigger saw."""
+
+    at: int
+    members: Members
+    tracks: dict[TrackKey, Track]
+    bound_history: tuple[tuple[int, frozenset[str]], ...]
+
+
+class Sweep:
+    """Works forward through the instants of one state."""
+
+    def __init__(self, state: AccordState) -> None:
+        self.state = state
+        self.position = -1
+        self.members = Members(-1, frozenset(), frozenset(), {}, None)
+        self.history: list[tuple[int, frozenset[str]]] = []
+        self.tracks: dict[TrackKey, Track] = {}
+        self.topics: dict[TrackKey, tuple[Topic, ...]] = {}
+        self.ancestry = Ancestry(state, heard=False)
+        self._queue: list[tuple[int, TrackKey]] = []
+        self._snapshots: list[tuple[int, Members, int, dict[TrackKey, Track]]] = []
+        self._steps = 0
+        self._marks = _fixed_instants(state)
+        for terms in (link.terms for link in state.chain):
+            for trigger in terms.triggers:
+                for scope in ("all",) if trigger.scope == "all" else tuple(terms.parties):
+                    key = (trigger.id, scope)
+                    topics = {MEMBER, *_topics(terms, trigger, scope), *self.topics.get(key, ())}
+                    self.topics[key] = tuple(sorted(topics))
+                    self.tracks.setdefault(key, Track())
+        self._schedule_all()
+
+    def carry(self, state: AccordState, horizon: int) -> None:
+        """Go on with a newer state of the same governance, which differs only from ``horizon`` on."""
+        self.state = state
+        if horizon <= self.position:
+            while self._snapshots and self._snapshots[-1][0] >= horizon:
+                self._snapshots.pop()
+            if self._snapshots:
+                self.position, self.members, length, tracks = self._snapshots[-1]
+                self.tracks = dict(tracks)
+                del self.history[length:]
+            else:
+                self.position, self.history = -1, []
+                self.members = Members(-1, frozenset(), frozenset(), {}, None)
+                self.tracks = dict.fromkeys(self.tracks, Track())
+        if horizon <= self.ancestry.at:
+            self.ancestry = Ancestry(state, heard=False)
+        self._schedule_all()
+
+    def run_before(self, at: int) -> None:
+        """Work through every instant before ``at``."""
+        while self._queue and self._queue[0][0] < at:
+            instant = self._queue[0][0]
+            due: set[TrackKey] = set()
+            while self._queue and self._queue[0][0] == instant:
+                due.add(heapq.heappop(self._queue)[1])
+            self.ancestry.advance(self.state, instant)
+            for key in sorted(due):
+                if key == _MEMBERS:
+                    self.members = members_at(self.state, instant, self.members)
+                    if not self.history or self.history[-1][1] != self.members.bound:
+                        self.history.append((instant, self.members.bound))
+                else:
+                    self.tracks[key] = self._step(
+                        key, self.tracks[key], instant, self.members, self.ancestry, heard=False
+                    )
+            self.position = instant
+            for key in due:
+                self._schedule(key, instant)
+            self._steps += 1
+            if self._steps % SNAPSHOT_EVERY == 0:
+                self._snapshots.append((instant, self.members, len(self.history), dict(self.tracks)))
+
+    def at(self, at: int) -> Standpoint:
+        """Everything at ``at``, evidence heard and not witnessed on top; the sweep itself stays just before ``at``."""
+        if at <= self.position:
+            past = Sweep(self.state)
+            return past.at(at)
+        self.run_before(at)
+        members = members_at(self.state, at, self.members)
+        history = list(self.history)
+        if not history or history[-1][1] != members.bound:
+            history.append((at, members.bound))
+        ancestry = self.ancestry_at(at)
+        tracks = {key: self._step(key, track, at, members, ancestry, heard=True) for key, track in self.tracks.items()}
+        return Standpoint(at, members, tracks, tuple(history))
+
+    def view(self, key: TrackKey, standpoint: Standpoint) -> View | None:
+        """What the trigger sees at a standpoint; None if the terms no longer have it."""
+        terms = self.state.terms_at(standpoint.at)
+        trigger = terms.trigger(key[0])
+        if trigger is None:
+            return None
+        track = standpoint.tracks[key]
+        ancestry = self.ancestry_at(standpoint.at)
+        return _view(self.state, terms, trigger, track, key[1], standpoint.at, standpoint.members, ancestry, heard=True)
+
+    def ancestry_at(self, at: int) -> Ancestry:
+        """The lineage at ``at``, versions that were only heard included."""
+        heard = any(item.time is None for item in self.state.index.get(("version",), [])[-1:])
+        if not heard:
+            if self.ancestry.at > at:
+                self.ancestry = Ancestry(self.state, heard=False)
+            self.ancestry.advance(self.state, at)
+            return self.ancestry
+        ancestry = Ancestry(self.state, heard=True)
+        ancestry.advance(self.state, at)
+        return ancestry
+
+    def _step(
+        self, key: TrackKey, track: Track, at: int, members: Members, ancestry: Ancestry, *, heard: bool
+    ) -> Track:  # fmt: skip
+        terms = self.state.terms_at(at)
+        trigger_id, scope = key
+        governed = phase_at(terms, members, at) == "in_force" and (
+            scope == "all" or scope in members.bound or track.latch is not None
+        )
+
+        def make_view(terms: Terms, trigger: Trigger, track: Track) -> View:
+            return _view(self.state, terms, trigger, track, scope, at, members, ancestry, heard=heard)
+
+        trigger = terms.trigger(trigger_id)
+        return advance(track, terms, trigger, make_view, scope=scope, governed=governed, at=at)
+
+    def _schedule_all(self) -> None:
+        self._queue = []
+        for key in (_MEMBERS, *self.tracks):
+            self._schedule(key, self.position)
+
+    def _schedule(self, key: TrackKey, after: int) -> None:
+        topics = (MEMBER,) if key == _MEMBERS else self.topics[key]
+        found = [self.state.next_wake(topics, after)]
+        mark = bisect_right(self._marks, after)
+        if mark < len(self._marks):
+            found.append(self._marks[mark])
+        if key != _MEMBERS and after >= 0:
+            terms = self.state.terms_at(after)
+            trigger = terms.trigger(key[0])
+            if trigger is not None:
+                view = _view(
+                    self.state,
+                    terms,
+                    trigger,
+                    self.tracks[key],
+                    key[1],
+                    after,
+                    self.members,
+                    self.ancestry,
+                    heard=False,
+                )
+                found += [instant for instant in timers(self.tracks[key], view) if instant > after]
+        instants = [instant for instant in found if instant is not None]
+        if instants:
+            heapq.heappush(self._queue, (min(instants), key))
+
+
+def phase_at(terms: Terms, members: Members, at: int) -> str:
+    """``before``, ``in_force`` or ``expired``."""
+    if members.in_force_since is None:
+        return "before"
+    return "expired" if terms.expires is not None and at >= terms.expires else "in_force"
+
+
+def sweep_of(state: AccordState) -> Sweep:
+    """The state's sweep: carried on from the state before it where only later evidence came in."""
+    kept: Sweep | None = state.keep.get("sweep")
+    if kept is not None:
+        return kept
+    inherited: tuple[Sweep | None, int] = state.keep.pop("inherited", (None, -1))
+    older, horizon = inherited
+    if older is not None and older.state.keep.get("sweep") is older:
+        # The older state gives its sweep away and makes another should anybody ask it again.
+        older.state.keep.pop("sweep")
+        older.carry(state, horizon)
+        sweep = older
+    else:
+        sweep = Sweep(state)
+    state.keep["sweep"] = sweep
+    return sweep
+
+
+def _fixed_instants(state: AccordState) -> list[int]:
+    instants = set()
+    for link in state.chain:
+        instants |= {link.settled, link.since}
+        if link.terms.expires is not None:
+            instants.add(int(link.terms.expires))
+    return sorted(instants)
+
+
+def _topics(terms: Terms, trigger: Trigger, scope: str) -> set[Topic]:
+    topics: set[Topic] = {vote_topic(trigger.id, scope)}
+    conditions = [trigger.when] + ([terms.lift.when] if terms.lift.when is not None else [])
+    for condition in conditions:
+        for atom in atoms(condition):
+            if isinstance(atom, Compare):
+                topics.add(measure_topic(atom.what))
+                if atom.what in LINEAGE_INDICATORS:
+                    topics.add(LINEAGE)
+            elif not isinstance(atom, Votes):
+                topics.add(FINDING)
+    return topics
+
+
+def _view(
+    state: AccordState,
+    terms: Terms,
+    trigger: Trigger,
+    track: Track,
+    scope: str,
+    at: int,
+    members: Members,
+    ancestry: Ancestry,
+    *,
+    heard: bool,
+) -> View:
+    return View(
+        state, terms, trigger, scope, track.round, track.cut, track.started, at, heard, members, ancestry
+    )  # fmt: skip

@@ -1,0 +1,216 @@
+"""One trigger over one scope through time: latched, lifted, lapsed, round after round.
+
+Decides when a trigger latches, when a lift takes effect and what it answers, and when a pause lapses. Leaves what the
+trigger sees to ``view`` and the order of instants to ``sweep``. Normative text: ``spec/accord.md`` §7.
+
+- A trigger latches at the first entry or instant at which its condition is not false.
+- A lift needs the quorum of the terms from distinct parties, each vote settled, standing and not taken back, and its
+  condition true. It answers the evidence witnessed before its last vote; the next round sees only later evidence.
+- A voter's pause or retraction, witnessed no earlier than their lift, cancels it, up to the instant it takes effect.
+- A pause lapses ``longest`` after the last evidence that would have latched it or the last renewal. A lapse answers the
+  evidence up to then, ends the round like a lift, and is listed as released by time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from detente.accord.conditions import atoms, evaluate
+from detente.accord.quorum import missing
+from detente.accord.reason import Place, Reason
+from detente.accord.records import Item
+from detente.accord.standing import Lifted, LiftProgress
+from detente.accord.terms import Terms, Trigger
+from detente.accord.view import View, distinct_voices
+from detente.base.digest import Digest
+from detente.base.identity import Party
+from detente.base.instant import Instant
+
+ENDED_MAX = 256
+"""Ended rounds that a status lists; older ones are in the logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """A latched trigger. ``last`` is the time of the latest evidence that would have latched it, or of a renewal."""
+
+    since: int
+    last: int
+    witnessed: bool
+    cited: tuple[Digest, ...]
+    why: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Where a trigger over a scope stands: its round, what earlier rounds answered, and whether it is latched."""
+
+    round: int = 0
+    cut: int = 0
+    started: int = 0
+    latch: Latch | None = None
+    ended: tuple[Lifted, ...] = ()
+
+
+MakeView = Callable[[Terms, Trigger, Track], View]
+
+
+def advance(
+    track: Track, terms: Terms, trigger: Trigger | None, make_view: MakeView, *, scope: str, governed: bool, at: int
+) -> Track:
+    """The track at ``at``, from the track just before.
+
+    1. Outside force, or without the trigger in the terms, nothing is latched.
+    2. A lift that takes effect ends the round; so does a lapse.
+    3. A trigger whose condition is not false is latched, or stays so and notes the latest evidence.
+    """
+    latch = track.latch
+    if trigger is None or not governed:  # 1
+        if latch is None:
+            return track
+        return _end(track, latch, trigger_id=trigger.id if trigger else "", scope=scope, at=at, cut=track.cut,
+                    how="amendment" if trigger is None else "expiry", cited=())  # fmt: skip
+    view = make_view(terms, trigger, track)
+    if latch is not None:
+        ended = _released(track, latch, view, at)  # 2
+        if ended is None:
+            return replace(track, latch=_refreshed(latch, view, at))
+        track = ended
+        view = make_view(terms, trigger, track)
+    value = evaluate(trigger.when, view)  # 3
+    if value is False or (value is None and trigger.unknown == "silent"):
+        return track
+    return replace(track, latch=_latched(trigger, view, at, certain=value is True))
+
+
+def timers(track: Track, view: View) -> Iterator[int]:
+    """The instants at which the mere passing of time may change the track."""
+    if track.latch is not None:
+        longest_s = view.terms.pause.longest_s
+        if longest_s is not None:
+            yield track.latch.last + longest_s
+    if any(getattr(atom, "what", None) in view.terms.indicators for atom in atoms(view.trigger.when)):
+        yield from view.next_due()
+
+
+def _latched(trigger: Trigger, view: View, at: int, *, certain: bool) -> Latch:
+    cited = tuple(dict.fromkeys(statement for statement, _ in view.cited))
+    state = view.state
+    witnessed = not view.heard or all(
+        (item := state.get(statement)) is not None and item.time is not None for statement in cited
+    )
+    marks = f" ({'; '.join(dict.fromkeys(view.marks))})" if view.marks else ""
+    said = "" if certain else " is not known to be false, and unknown holds"
+    text = f"{trigger.id}: {trigger.when.spelled()}{said}{marks}"
+    return Latch(at, at, witnessed, cited, Reason(text, cited, _places(view, cited)))
+
+
+def _places(view: View, cited: tuple[Digest, ...]) -> tuple[Place, ...]:
+    items = (view.state.get(statement) for statement in cited)
+    return tuple(item.place for item in items if item is not None and item.place is not None)
+
+
+def _refreshed(latch: Latch, view: View, at: int) -> Latch:
+    """The latch with the latest evidence that would have latched it, or the latest renewal by a lifting quorum."""
+    last = latch.last
+    if evaluate(view.trigger.when, view) is not False:
+        last = max([last, *(time for _, time in view.cited), *view.moments])
+    standing: dict[Party, tuple[Item, int]] = {}
+    for item, body, time in view.votes("renew"):
+        if at < body.expires_at:
+            standing[item.party] = (item, time)
+    voices = distinct_voices(item for item, _ in standing.values())
+    if voices and not missing(view.terms.lift.votes, voices, view.terms.parties):
+        last = max([last, *(standing[party][1] for party in voices)])
+    return latch if last == latch.last else replace(latch, last=last)
+
+
+def _released(track: Track, latch: Latch, view: View, at: int) -> Track | None:
+    """The track after a lift or lapse at ``at``; None while the latch holds."""
+    lifted = lift_at(view, at)
+    if lifted is not None:
+        cut, cited = lifted
+        return _end(track, latch, trigger_id=view.trigger.id, scope=view.scope, at=at, cut=cut, how="lift", cited=cited)
+    longest_s = view.terms.pause.longest_s
+    latch = _refreshed(latch, view, at)
+    if longest_s is not None and at >= latch.last + longest_s:
+        return _end(
+            track, latch, trigger_id=view.trigger.id, scope=view.scope, at=at, cut=latch.last + 1, how="lapse", cited=()
+        )
+    return None
+
+
+def _end(
+    track: Track,
+    latch: Latch,
+    *,
+    trigger_id: str,
+    scope: str,
+    at: int,
+    cut: int,
+    how: Literal["lift", "lapse", "amendment", "expiry"],
+    cited: tuple[Digest, ...],
+) -> Track:  # fmt: skip
+    ended = Lifted(
+        trigger_id,
+        track.round,
+        Party(scope),
+        Instant(latch.since),
+        Instant(at),
+        how,
+        Instant(max(cut, track.cut)),
+        cited,
+    )
+    return Track(track.round + 1, max(cut, track.cut), at, None, (*track.ended, ended)[-ENDED_MAX:])
+
+
+def standing_lifts(view: View) -> dict[Party, tuple[Item, int, int]]:
+    """Each party's earliest lift vote that it has not taken back: statement, witnessed time, expiry.
+
+    Of a lift and a pause or retraction at the same time, the one that restricts has the last word.
+    """
+    lifts: dict[Party, tuple[Item, int, int]] = {}
+    for item, body, time in view.votes("lift", "pause", "retract"):
+        if body.choice != "lift":
+            lifts.pop(item.party, None)
+        elif view.at < body.expires_at and item.time is not None:
+            lifts.setdefault(item.party, (item, time, body.expires_at))
+    return lifts
+
+
+def lift_at(view: View, at: int) -> tuple[int, tuple[Digest, ...]] | None:
+    """What a lift in effect at ``at`` answers: evidence before the time of its last vote, and the votes.
+
+    The smallest such time counts: later votes answer nothing more.
+    """
+    settle_s = view.terms.mirrors.settle_s
+    lifts = {p: found for p, found in standing_lifts(view).items() if found[1] + settle_s <= at}
+    for cut in sorted({time for _, time, _ in lifts.values()}):
+        voices = distinct_voices(item for item, time, _ in lifts.values() if time <= cut)
+        if not missing(view.terms.lift.votes, voices, view.terms.parties):
+            break
+    else:
+        return None
+    condition = view.terms.lift.when
+    if condition is not None and evaluate(condition, view, restricting=False) is not True:
+        return None
+    return cut, tuple(sorted(lifts[party][0].id for party in voices))
+
+
+def lift_progress(view: View) -> LiftProgress:
+    """Who has voted to lift, what is missing, and from when it would be in effect."""
+    lifts = standing_lifts(view)
+    voices = distinct_voices(item for item, _, _ in lifts.values())
+    lacking = missing(view.terms.lift.votes, voices, view.terms.parties)
+    condition = view.terms.lift.when
+    if condition is not None and evaluate(condition, view, restricting=False) is not True:
+        lacking = f"{lacking}; and that {condition.spelled()}" if lacking else f"that {condition.spelled()}"
+    if lacking:
+        return LiftProgress(voices, lacking, None)
+    for cut in sorted({time for _, time, _ in lifts.values()}):
+        early = distinct_voices(item for item, time, _ in lifts.values() if time <= cut)
+        if not missing(view.terms.lift.votes, early, view.terms.parties):
+            return LiftProgress(voices, "", Instant(cut + view.terms.mirrors.settle_s))
+    return LiftProgress(voices, "", None)

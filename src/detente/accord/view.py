@@ -1,0 +1,238 @@
+"""What a trigger sees at an instant: the value of every atom, from the evidence that no lift has answered.
+
+Decides the value of votes, measurements, depths, findings and rulings. Leaves the tree to ``conditions`` and what follows
+to ``tracks``. Normative text: ``spec/accord.md`` §7.
+
+- In round r > 0 only evidence at or after the cut counts, only votes that name the round, and silence counts from the
+  start of the round.
+- Of several suppliers, the answer that restricts wins. A later measurement replaces an earlier one of the same supplier
+  only once it has settled; until then both speak.
+- An indicator without any measurement is unknown; where terms say ``every``, it is awaited until then, and overdue after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from detente.accord.adjudication import Case, cases_at
+from detente.accord.ancestry import Ancestry
+from detente.accord.conditions import (
+    Atom,
+    Breach,
+    Compare,
+    NoneOpen,
+    OpenFinding,
+    Truth,
+    Votes,
+    kleene_all,
+    kleene_any,
+)
+from detente.accord.fold import AccordState
+from detente.accord.membership import Members
+from detente.accord.records import Item
+from detente.accord.terms import Indicator, Terms, Trigger
+from detente.accord.topics import measure_topic, vote_topic
+from detente.accord.tree_reading import LINEAGE
+from detente.base.digest import Digest
+from detente.base.identity import Party, PublicKey
+from detente.base.quantity import Interval
+from detente.statement.measurement import Measurement
+from detente.statement.run import Run
+from detente.statement.threshold import count_distinct
+from detente.statement.version import Version
+from detente.statement.vote import Vote
+
+
+def distinct_voices(items: Iterable[Item]) -> tuple[Party, ...]:
+    """The parties among the speakers that can be told apart by party and by public key."""
+    chosen: list[Party] = []
+    pairs: list[tuple[Party, PublicKey]] = []
+    for item in sorted(items, key=lambda item: (item.party, item.id)):
+        own = [(item.party, signer.key) for signer in item.signers if signer.party == item.party]
+        if count_distinct([*pairs, *own]) > len(chosen):
+            pairs += own
+            chosen.append(item.party)
+    return tuple(chosen)
+
+
+@dataclass(slots=True)
+class View:
+    """A trigger's sight at ``at``. What made an atom not false is collected in ``cited`` and ``marks``;
+    ``moments`` are instants at which silence became overdue.
+    """
+
+    state: AccordState
+    terms: Terms
+    trigger: Trigger
+    scope: str
+    round: int
+    cut: int
+    started: int
+    at: int
+    heard: bool
+    members: Members
+    ancestry: Ancestry
+    cited: list[tuple[Digest, int]] = field(default_factory=list)
+    marks: list[str] = field(default_factory=list)
+    moments: list[int] = field(default_factory=list)
+
+    def value(self, atom: Atom, *, restricting: bool) -> Truth:
+        """The atom's value at ``at``; see the module."""
+        if isinstance(atom, Votes):
+            return self._votes(atom)
+        if isinstance(atom, Compare):
+            return self._compare(atom, restricting=restricting)
+        if isinstance(atom, NoneOpen):
+            return not any(case.state == "open" for case in self._cases())
+        if isinstance(atom, OpenFinding):
+            return self._open_finding(atom)
+        if isinstance(atom, Breach):
+            found = [
+                case for case in self._cases()
+                if case.state == "breach" and case.ruled_at is not None and case.ruled_at >= self.cut
+            ]  # fmt: skip
+            self.cited += [(cited, case.ruled_at or self.at) for case in found for cited in case.cited]
+            return bool(found)
+        return None
+
+    def votes(self, *choices: str) -> Iterator[tuple[Item, Vote, int]]:
+        """Votes of this round with one of these choices, in fold order, each with the time at which it counts."""
+        for item, time in self.state.upto(vote_topic(self.trigger.id, self.scope), self.at, heard=self.heard):
+            body = item.body
+            if isinstance(body, Vote) and body.round == self.round and body.choice in choices:
+                yield item, body, time
+
+    def _votes(self, atom: Votes) -> bool:
+        standing: dict[Party, tuple[Item, int]] = {}
+        for item, body, time in self.votes("pause"):
+            if self.at < body.expires_at and self.terms.among(item.party, atom.of):
+                standing[item.party] = (item, time)
+        found = distinct_voices(item for item, _ in standing.values())
+        if len(found) >= atom.at_least:
+            self.cited += [(standing[party][0].id, standing[party][1]) for party in found]
+            return True
+        return False
+
+    def _cases(self) -> Iterator[Case]:
+        for case in cases_at(self.state, self.terms, self.at, heard=self.heard):
+            if self.scope in {"all", case.about}:
+                yield case
+
+    def _open_finding(self, atom: OpenFinding) -> bool:
+        found = [
+            case for case in self._cases()
+            if case.state == "open" and case.since >= self.cut and self.terms.among(case.finding.party, atom.by)
+        ]  # fmt: skip
+        if len(found) < atom.at_least:
+            return False
+        self.cited += [(case.finding.id, case.since) for case in found]
+        return True
+
+    def _subjects(self) -> list[Party]:
+        """The parties a trigger looks at: its own, or every bound developer."""
+        if self.scope != "all":
+            return [Party(self.scope)]
+        return sorted(p for p in self.members.bound if "developer" in self.terms.parties[p].roles)
+
+    def _compare(self, atom: Compare, *, restricting: bool) -> Truth:
+        combine = kleene_any if restricting else kleene_all
+        values: list[Truth] = []
+        indicator = self.terms.indicators.get(atom.what)
+        if atom.what in LINEAGE:
+            silent = indicator is not None and indicator.unknown == "silent"
+            values += [self._lineage(atom, party, silent=silent, restricting=restricting) for party in self._subjects()]
+        if indicator is not None and indicator.supplied_by:
+            subjects: list[Party | None] = [None] if indicator.about == "world" else [*self._subjects()]
+            values += [self._measured(indicator, atom, subject, restricting=restricting) for subject in subjects]
+        return combine(values) if values else not restricting
+
+    def _lineage(self, atom: Compare, party: Party, *, silent: bool, restricting: bool) -> Truth:
+        value, cited, last = self.ancestry.greatest(atom.what, party, self.cut)  # type: ignore[arg-type]
+        answer = atom.of(value)
+        if answer is None and silent:
+            return not restricting
+        if answer is not False:
+            self.cited += [(statement, min(last, self.at)) for statement in cited]
+            self.marks.append(f"{atom.what} of {party} is {value}")
+        return answer
+
+    def _measured(self, indicator: Indicator, atom: Compare, subject: Party | None, *, restricting: bool) -> Truth:
+        """One indicator of one subject.
+
+        1. Per supplier the latest settled measurement after the cut, and every later one.
+        2. The answer that restricts wins; unknown as the terms say.
+        3. Overdue, counted from the last measurement, the start of the round, of membership and of force.
+        """
+        settle_s = self.terms.mirrors.settle_s
+        combine = kleene_any if restricting else kleene_all
+        speaking: dict[Party, list[tuple[Item, int]]] = {}
+        last = -1
+        for item, time in self.state.upto(measure_topic(indicator.name), self.at, heard=self.heard):
+            if not self._is_of(item, indicator, subject):
+                continue
+            settled = item.time is not None and time + settle_s <= self.at
+            if settled:
+                last = time
+            if time >= self.cut:
+                speaking[item.party] = [(item, time)] if settled else [*speaking.get(item.party, []), (item, time)]
+        values: list[Truth] = []
+        for item, time in (said for of_party in speaking.values() for said in of_party):  # 1
+            body = item.body
+            if isinstance(body, Measurement):
+                answer = atom.of(Interval(body.low, body.high))
+                if answer is None and indicator.unknown == "silent":
+                    answer = not restricting
+                if answer is not (not restricting):
+                    self.cited.append((item.id, time))
+                values.append(answer)
+        if not values and indicator.every_s is None and self.round == 0 and indicator.unknown == "holds":
+            self.marks.append(f"{indicator.name} was never measured")
+            values.append(None)
+        answer = combine(values) if values else not restricting  # 2
+        due = self.due_at(indicator, subject, last)
+        if due is not None and self.at > due and indicator.overdue == "holds":  # 3
+            self.marks.append(f"{indicator.name}{f' of {subject}' if subject else ''} is overdue")
+            self.moments.append(due + 1)
+            answer = combine([answer, None])
+        return answer
+
+    def due_at(self, indicator: Indicator, subject: Party | None, last: int) -> int | None:
+        """The last instant at which a measurement is not overdue yet; it must have settled by then."""
+        if indicator.every_s is None:
+            return None
+        member = None if subject is None else self.members.members.get(subject)
+        base = max(last, self.started, self.members.in_force_since or 0, member.since if member else 0)
+        return base + indicator.every_s + self.terms.mirrors.settle_s
+
+    def next_due(self) -> Iterator[int]:
+        """The first overdue instants of this trigger's indicators if nobody measures again."""
+        for indicator in self.terms.indicators.values():
+            subjects: list[Party | None] = [None] if indicator.about == "world" else [*self._subjects()]
+            for subject in subjects:
+                due = self.due_at(indicator, subject, -1)
+                if due is not None:
+                    yield due + 1
+
+    def _is_of(self, item: Item, indicator: Indicator, subject: Party | None) -> bool:
+        body = item.body
+        if not isinstance(body, Measurement) or body.unit != indicator.unit:
+            return False
+        if not self.terms.among(item.party, indicator.supplied_by):
+            return False
+        return subject is None or subject == self._about(item, body)
+
+    def _about(self, item: Item, body: Measurement) -> Party | None:
+        """Whom a measurement is about: the party it names, that of the run or version it names, or its author."""
+        about = body.about
+        if about is None:
+            return item.party
+        if about.party is not None:
+            return about.party
+        if about.run is not None:
+            run = self.state.get(about.run)
+            return run.party if run is not None and isinstance(run.body, Run) else item.party
+        for stated in self.state.index.get(("version",), ()):
+            if isinstance(stated.body, Version) and stated.body.version == about.version:
+                return stated.party
+        return item.party
