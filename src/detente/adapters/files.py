@@ -147,6 +147,7 @@ class HeadFile:
         self._origin = origin
         self._sync = sync
         self._handle: int | None = None
+        self._seen: tuple[bytes, HeadMark | None] | None = None
 
     def open(self) -> HeadMark | None:
         """Open, make where missing, and return the mark; raises ``Refused`` C06, C07, C04, ``Unavailable``."""
@@ -180,6 +181,8 @@ class HeadFile:
     def read(self) -> HeadMark | None:
         """The newest mark on the disk; None before the first; raises ``Refused`` C06, C07."""
         data = os.pread(self._fd, 2 * SLOT_BYTES, 0)
+        if self._seen is not None and self._seen[0] == data:
+            return self._seen[1]
         slots = (data[:SLOT_BYTES], data[SLOT_BYTES:])
         marks = [mark for mark in map(_read_mark, slots) if mark is not None]
         if not marks:
@@ -201,6 +204,7 @@ class HeadFile:
                 expected=f"the head of {shown(self._origin)}",
                 todo="this file belongs to another log: correct `head` in config.toml",
             )
+        self._seen = (data, newest)
         return newest
 
     def swap(self, expected: HeadMark | None, size: int, root: bytes) -> HeadMark:
@@ -223,6 +227,9 @@ class HeadFile:
             slot = show_mark(mark).encode().ljust(SLOT_BYTES, b"\0")
             os.pwrite(self._fd, slot, (number % 2) * SLOT_BYTES)
             self._sync(self._fd)
+            kept = (self._seen[0] if self._seen else b"").ljust(2 * SLOT_BYTES, b"\0")
+            both = kept[:SLOT_BYTES] + slot if number % 2 else slot + kept[SLOT_BYTES:]
+            self._seen = (both, mark)
         except OSError as error:
             raise disk_error(error, self._path) from error
         return mark

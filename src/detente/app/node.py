@@ -1,28 +1,70 @@
 """One party's node: its log, its mirrors' half, its evidence, its permits; everything a node does, without HTTP.
 
-Decides how the parts meet. Leaves out transport (``server``) and what is so (the pure rooms).
+Decides how the parts meet: what is told to whom when a log moved, and when the state is looked at again. Leaves out
+transport (``server``), what is so (the pure rooms), and each part's own rules (the modules beside this one).
 
-Skeleton: signatures first; the parts follow.
+- ``open_node`` locks the home and refuses a store that is behind its last signed head: C04, C21 to C23.
+- ``submit``: admit → sequence → durable → sign → mirrors → publish → acknowledge with a proof (contracts §2).
+- ``start`` begins what needs a network; without it the node serves calls of its own process, which is all that one
+  organisation on one machine needs.
+- Before the first new head is signed, so many mirrors have said how far they hold our log that one honest mirror of any
+  earlier quorum is among them: a restored home forks itself otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from detente.accord.fold import AccordState
+import httpx
+
+from detente.accord.fold import AccordState, fold
 from detente.accord.reason import Place
+from detente.accord.records import class_of
 from detente.accord.standing import Standing, Status
-from detente.adapters.client import Receipt
-from detente.app.config import Config
+from detente.accord.status import proposals_waiting, status
+from detente.adapters.client import NodeClient, Receipt
+from detente.adapters.clock import SystemClock, WallClock
+from detente.adapters.content import Content
+from detente.adapters.files import HeadFile, HomeLock
+from detente.adapters.store import Store
+from detente.adapters.store_writer import StoreWriter
+from detente.app.admission import Rates, check_admission, check_rate
+from detente.app.coalition import Coalition, coalition_of
+from detente.app.config import Config, load_config
+from detente.app.evidence_feed import EvidenceFeed
+from detente.app.following import Follower
+from detente.app.issuing import Issuer
+from detente.app.log_serving import LogServing
+from detente.app.logbook import HeldLog, LogBook, SeenHead
+from detente.app.mirroring import Mirror, Witness
+from detente.app.notices import Hub, Notices
+from detente.app.pushing import Pusher, find_ahead
+from detente.app.sequencer import Sequencer
+from detente.app.upkeep import Upkeep
 from detente.base.digest import Digest
+from detente.base.errors import DetenteError, Refused, Unavailable
 from detente.base.identity import Party
 from detente.base.instant import Instant
-from detente.guard.decide import Decision
+from detente.base.strict_json import encode_json
+from detente.guard.decide import Decision, decide
 from detente.guard.intent import Intent
+from detente.log.proof import InclusionProof, encode_proof
+from detente.statement.kinds import Use
+from detente.statement.signing import SoftwareSigner
+from detente.statement.statement import VerifiedStatement
 
-__all__ = ["Node", "Receipt", "open_node"]
+__all__ = ["Filed", "Node", "Receipt", "open_node"]
+
+FORWARD_S = 2.0
+"""How long telling peers of a restricting statement may take; its entry follows by the mirrors anyway."""
+PEERS_ASKED_S = 0.25
+_LOG = logging.getLogger("detente.node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,56 +77,475 @@ class Filed:
     witnessed_at: Instant | None
 
 
+def open_node(
+    home: Path,
+    *,
+    clock: WallClock | None = None,
+    store: Callable[[Path], Store] = Store,
+    head_file: Callable[[Path, str], HeadFile] = HeadFile,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Node:
+    """Lock the home, open its store, check it against the last signed head.
+
+    Raises ``Refused`` C01, C02, C04 to C07, C11, C12, C20 to C23, N01, N02, ``Unavailable``. ``store`` and ``head_file``
+    are for tests that let writes fail.
+    """
+    config = load_config(home)
+    lock = HomeLock(home)
+    lock.take()
+    try:
+        node = Node(config, clock or SystemClock(), store(config.store_path), transport)
+        try:
+            node.load(head_file)
+        except BaseException:
+            node.abandon()
+            raise
+    except BaseException:
+        lock.release()
+        raise
+    node.on_closed(lock.release)
+    return node
+
+
 class Node:
     """Opened by ``open_node``; ``start`` begins its tasks, ``close`` ends them. One event loop, one process."""
 
-    config: Config
-    party: Party
+    def __init__(
+        self, config: Config, clock: WallClock, store: Store, transport: httpx.AsyncBaseTransport | None
+    ) -> None:
+        self.config = config
+        self.party = config.party
+        self.clock = clock
+        self.store = store
+        founding = config.read_terms()
+        self.writer = StoreWriter(store)
+        self.feed = EvidenceFeed(founding)
+        self.evidence = self.feed.evidence
+        self.coalition: Coalition = coalition_of((self.evidence.founding,))
+        self.book = LogBook(store, self.writer, self.feed, self.coalition)
+        self.blobs = Content(
+            config.home / "blobs", blob_bytes=config.limits.blob_bytes, all_bytes=config.limits.blobs_bytes
+        )
+        self.hub = Hub(clients_max=config.limits.clients, events_max=config.limits.client_events)
+        self.logs = LogServing(store, self.book)
+        self.peers: dict[Party, NodeClient] = {
+            party: NodeClient(url, transport=transport) for party, url in config.peers.items() if party != config.party
+        }
+        self._keys = Rates(per_s=config.limits.key_s, burst=10 * config.limits.key_s)
+        self._guards = Rates(per_s=config.limits.guard_s, burst=10 * config.limits.guard_s)
+        self._forwarding: set[asyncio.Future[None]] = set()
+        self._cleared = asyncio.Event()
+        self._started = False
+        self._dirty = False
+        self._at_close: list[Callable[[], None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.sequencer: Sequencer | None = None
+        self.pusher: Pusher | None = None
+        keys = self.evidence.founding.keys.get(self.party)
+        self.mirror = Mirror(
+            party=self.party,
+            name=keys.mirror.name if keys is not None and keys.mirror is not None else self.party,
+            signer=self._signer("mirror"),
+            store=store,
+            writer=self.writer,
+            book=self.book,
+            clock=clock,
+        )
+        self.witness = Witness(
+            name=keys.witness.name if keys is not None and keys.witness is not None else self.party,
+            signer=self._signer("witness") if keys is not None and keys.witness is not None else None,
+            store=store,
+            writer=self.writer,
+            book=self.book,
+            clock=clock,
+        )
+        self.notices = Notices(
+            accord=self.evidence.accord, party=self.party, signer=self._signer("permit"), store=store
+        )
+        self.follower = Follower(
+            book=self.book,
+            writer=self.writer,
+            own=self.party,
+            peers=self.peers,
+            gossip_s=config.gossip_s,
+            cosign=self.mirror.cosign_stored,
+            hear=self.hear,
+            patience_s=lambda log: 0.5 if self.mirror.mirrors(log) else 0.0,
+        )
+        self.issuer = Issuer(
+            party=self.party,
+            signer=self._signer("permit"),
+            store=store,
+            writer=self.writer,
+            book=self.book,
+            clock=clock,
+            state=self.state,
+            notices=lambda: self.notices.sequence,
+            fetch=self.follower.fetch,
+        )
+        self.upkeep = Upkeep(self)
 
-    async def start(self) -> None: ...
-    async def close(self) -> None: ...
+    def _signer(self, use: Use) -> SoftwareSigner | None:
+        return self.config.signer(use) if self.config.has_key(use) else None
+
+    def load(self, head_file: Callable[[Path, str], HeadFile]) -> None:
+        """Read the store into memory and evidence, and open the sequencer; see ``open_node``."""
+        self.book.on_move.append(self._on_move)
+        self.book.on_closed.append(self.upkeep.keep_proof)
+        self.feed.on_change = self._on_change
+        self.feed.on_terms = self.upkeep.find_terms
+        self.notices.prepare()
+        self.book.open(self.coalition)
+        for data in self.store.heard():
+            checked = self.feed.check(data)
+            if isinstance(checked, VerifiedStatement) and checked.statement.id not in self.feed.places:
+                self.feed.receive(checked)
+        self._refresh(fold(self.evidence))
+        own = self.coalition.own_log(self.party)
+        if own is not None and self.config.has_key("log"):
+            self.sequencer = Sequencer(
+                store=self.store,
+                writer=self.writer,
+                book=self.book,
+                log=self.book.find(own.origin),
+                head_file=head_file(self.config.head_path, own.origin),
+                signer=self.config.signer("log"),
+                clock=self.clock,
+                on_head=self._on_own_head,
+            )
+            self.sequencer.open()
+            self.pusher = Pusher(
+                book=self.book, log=self.sequencer.log, own=self.party, peers=self.peers, on_ahead=self._on_ahead
+            )
+        if self.terms_self_witnessed or not self.config.peers:
+            self._cleared.set()
+
+    @property
+    def terms_self_witnessed(self) -> bool:
+        """Do the terms in force say that the party witnesses itself?"""
+        return self.coalition.terms.mirrors.self_witnessed
+
+    def on_closed(self, callback: Callable[[], None]) -> None:
+        """Call this at the very end of ``close``."""
+        self._at_close.append(callback)
+
+    async def start(self) -> None:
+        """Begin everything that needs a network or a clock."""
+        self._started = True
+        self.follower.start()
+        self._tasks = [asyncio.create_task(self._clear()), asyncio.create_task(self.upkeep.run())]
+        self._consider()
+
+    def abandon(self) -> None:
+        """Close the store of a node that could not be loaded; no task of it runs yet."""
+        self.writer.close()
+        self.feed.close()
+        self.store.close()
+
+    async def close(self) -> None:
+        """End every task, finish what is being written, release the home."""
+        self._started = False
+        self.hub.close()
+        for task in (*self._tasks, *self._forwarding):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._forwarding, return_exceptions=True)
+        await self.follower.close()
+        if self.pusher is not None:
+            await self.pusher.close()
+        if self.sequencer is not None:
+            await self.sequencer.close()
+        await self.upkeep.close()
+        await self.book.flush()
+        await asyncio.gather(*(client.close() for client in self.peers.values()), return_exceptions=True)
+        await asyncio.to_thread(self.writer.close)
+        self.feed.close()
+        self.store.close()
+        for callback in self._at_close:
+            callback()
+
+    # Statements
 
     async def submit(self, envelope: bytes, *, witnessed: bool = True) -> Receipt:
-        """Admit, sequence, store durably, sign, have mirrored, acknowledge with a proof."""
-        raise NotImplementedError
+        """Admit, sequence, store durably, sign, have mirrored, acknowledge with a proof.
+
+        ``witnessed`` waits up to ``ack_s`` for a quorum; a receipt without one says so. Raises ``Refused`` S…, B…, N20,
+        N22, N27, N30 to N33, M18, C05, C10, C21, ``Unavailable``.
+        """
+        checked = self.feed.check(envelope)
+        if isinstance(checked, Refused):
+            raise checked
+        verified = self._admit(checked)
+        sequencer = await self._ready_sequencer()
+        index = await sequencer.append(verified)
+        if _restricts(verified):
+            self._forward(verified.envelope_bytes)
+        log = sequencer.log
+        if self.mirror.mirrors(log):
+            await self.mirror.cosign_stored(log)
+        if witnessed:
+            await self._wait_witnessed(log, index)
+        return self._receipt(verified.statement.id, log, index)
+
+    async def submit_all(self, envelopes: list[bytes]) -> list[Receipt | Refused]:
+        """``submit`` for many at once, verified on two threads; no rate per key, and no wait for a quorum."""
+        checked = await self.feed.check_all(envelopes)
+        sequencer = await self._ready_sequencer()
+        results: list[Receipt | Refused | None] = [None] * len(envelopes)
+        appending: dict[int, asyncio.Future[int]] = {}
+        for number, found in enumerate(checked):
+            try:
+                if isinstance(found, Refused):
+                    raise found
+                verified = self._check(found)
+                appending[number] = asyncio.ensure_future(sequencer.append(verified))
+            except Refused as refused:
+                results[number] = refused
+        done = await asyncio.gather(*appending.values(), return_exceptions=True)
+        for number, outcome in zip(appending, done, strict=True):
+            if isinstance(outcome, int):
+                found = checked[number]
+                assert isinstance(found, VerifiedStatement), "only verified ones were appended"
+                results[number] = self._receipt(found.statement.id, sequencer.log, outcome)
+            elif isinstance(outcome, Refused):
+                results[number] = outcome
+            else:
+                raise outcome
+        return [result for result in results if result is not None]
 
     async def hear(self, envelope: bytes) -> Digest:
-        """Take a statement that stands in no log yet: it counts at once if it restricts."""
-        raise NotImplementedError
+        """Take a statement that stands in no log yet: it counts at once if it restricts, and is kept then.
+
+        Raises ``Refused`` S…, B…, N30 to N33.
+        """
+        checked = self.feed.check(envelope)
+        if isinstance(checked, Refused):
+            raise checked
+        statement = checked.statement.id
+        if statement in self.feed.places or statement in self.feed.heard:
+            return statement
+        verified = self._admit(checked)
+        if _restricts(verified):
+            self.feed.receive(verified)
+            self._consider()
+            await self.writer.write(lambda transaction: transaction.add_heard(statement, verified.envelope_bytes))
+        return statement
+
+    def find_statement(self, statement: Digest) -> Filed:
+        """A statement by its id; raises ``Refused`` N34."""
+        places = self.feed.places.get(statement, ())
+        heard = self.feed.heard.get(statement)
+        if places:
+            log = self.book.find(places[0].origin)
+            (data,) = self.book.entries(log, places[0].index, places[0].index + 1)
+            times = [time for place in places if (time := self.evidence.place_time(place)) is not None]
+            return Filed(statement, data, places, min(times, default=None))
+        if heard is not None:
+            return Filed(statement, heard.envelope_bytes, (), None)
+        raise Refused("N34", "not-found", got=f"statement {statement}", expected="one that this node has stored or heard")
+
+    # Permits and state
 
     async def quote(self, request: bytes) -> bytes:
-        """Round 1 of a permit: a sealed request in, a sealed offer out."""
-        raise NotImplementedError
+        """Round 1 of a permit: a sealed request in, a sealed offer out; raises ``Refused`` P…, N26."""
+        return await self.issuer.quote(request)
 
     async def sign(self, ask: bytes) -> bytes:
-        """Round 2 of a permit: a sealed ask in, ``guard.issue.encode_reply`` out."""
-        raise NotImplementedError
+        """Round 2 of a permit: a sealed ask in, ``guard.issue.encode_reply`` out; raises ``Refused`` P…, N26."""
+        return await self.issuer.sign(ask)
 
     def state(self) -> AccordState:
-        """The fold of everything stored."""
-        raise NotImplementedError
+        """The fold of everything stored and heard."""
+        return fold(self.evidence)
 
     def status(self, at: Instant | None = None) -> Status:
         """The status now, or at an instant."""
-        raise NotImplementedError
+        return status(self.state(), self.clock.now() if at is None else at)
 
     def decide(self, intent: Intent) -> Decision:
-        """What this node would decide now."""
-        raise NotImplementedError
+        """What this node would decide now; signs nothing."""
+        return decide(self.state(), intent, self.clock.now())
 
     def proposals(self) -> tuple[tuple[Digest, Party, Standing], ...]:
-        """Proposals at hold points."""
-        raise NotImplementedError
+        """Proposals at hold points: id, party, and what is missing."""
+        return proposals_waiting(self.state(), self.clock.now())
 
-    def find_statement(self, statement: Digest) -> Filed:
-        """Raises ``Refused`` N-not-found."""
-        raise NotImplementedError
+    def health(self) -> dict[str, object]:
+        """Who this is, and how it fares: for people and for ``find_served``. Shows no secret and no statement."""
+        log = self.sequencer.log if self.sequencer is not None else None
+        return {
+            "party": self.party,
+            "accord": self.evidence.accord,
+            "terms": {"version": self.coalition.terms.version, "digest": self.coalition.terms.digest},
+            "self_witnessed": self.terms_self_witnessed,
+            "log": None
+            if log is None
+            else {
+                "origin": log.origin,
+                "size": log.size,
+                "signed": log.stored.size if log.stored else 0,
+                "witnessed": log.witnessed.size if log.witnessed else 0,
+                "signs": self.sequencer is not None and self.sequencer.ahead is None and self._cleared.is_set(),
+                "closed": log.closed,
+            },
+            "logs": {
+                origin: {"size": held.size, "witnessed": held.witnessed.size if held.witnessed else 0}
+                for origin, held in sorted(self.book.logs.items())
+            },
+            "peers": {party: self.follower.heard_of.get(party, False) for party in sorted(self.peers)},
+            "listeners": len(self.hub),
+            "notices": self.notices.sequence,
+        }
 
-    def events(self) -> AsyncIterator[bytes]:
-        """Sealed notices as this node makes them; empty bytes when a head moved (as ``guarding.Channel.events``)."""
-        raise NotImplementedError
+    async def events(self) -> AsyncIterator[bytes]:
+        """Events as they go on the wire, for a listener in this process."""
+        listener = self.hub.subscribe(catch_up=True)
+        try:
+            while (data := await listener.next(15.0)) is not None:
+                if data:
+                    yield data
+        finally:
+            self.hub.unsubscribe(listener)
+
+    def check_guard_rate(self, guard: object) -> None:
+        """Refuse (N35) a guard that asks too often."""
+        if not self._guards.take(guard, at_s=time.monotonic()):
+            raise Refused(
+                "N35", "rate", got="too many messages of one guard", expected=f"{self.config.limits.guard_s} a second"
+            )
+
+    # Within
+
+    def _check(self, verified: VerifiedStatement) -> VerifiedStatement:
+        versions = {link.terms.version for link in self.state().chain}
+        return check_admission(verified, accord=self.evidence.accord, versions=versions, now=self.clock.now())
+
+    def _admit(self, verified: VerifiedStatement) -> VerifiedStatement:
+        check_rate(self._check(verified), self._keys, at_s=time.monotonic())
+        return verified
+
+    async def _ready_sequencer(self) -> Sequencer:
+        if self.sequencer is None:
+            raise Refused(
+                "N27",
+                "unknown-role",
+                got=f"{self.party}, which keeps no log",
+                expected="a node whose party has a log in the terms",
+                todo="submit to another party's node: any log carries any party's statement",
+            )
+        if not self._cleared.is_set():
+            try:
+                await asyncio.wait_for(self._cleared.wait(), self.config.ack_s)
+            except TimeoutError:
+                raise Unavailable(
+                    "too few mirrors have said how far they hold this log; nothing is signed before that"
+                ) from None
+        return self.sequencer
+
+    async def _wait_witnessed(self, log: HeldLog, index: int) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.config.ack_s
+        while (log.witnessed is None or log.witnessed.size <= index) and (left := deadline - loop.time()) > 0:
+            await self.book.wait_move(left)
+
+    def _receipt(self, statement: Digest, log: HeldLog, index: int) -> Receipt:
+        witnessed = log.witnessed is not None and log.witnessed.size > index
+        head = log.witnessed if witnessed else log.stored
+        assert head is not None, "an index is given for what is under a signed head"
+        proof = InclusionProof(index, tuple(log.tree.inclusion_proof(index, head.size)), head.note)
+        return Receipt(statement, Place(log.origin, index), witnessed, encode_proof(proof))
+
+    def _on_own_head(self, head: SeenHead) -> None:
+        if self.pusher is not None and self._started:
+            self.pusher.wake()
+
+    def _on_move(self, log: HeldLog) -> None:
+        if not self._started:
+            return
+        if self.pusher is not None and self.sequencer is not None and log is self.sequencer.log:
+            self.pusher.tell()
+        witnessed = log.witnessed.size if log.witnessed else 0
+        self.hub.publish("head", encode_json({"origin": log.origin, "size": log.size, "witnessed": witnessed}))
+
+    def _on_change(self) -> None:
+        if self._started and not self._dirty:
+            self._dirty = True
+            asyncio.get_running_loop().call_soon(self._consider)
+
+    def _consider(self) -> None:
+        """Look at the state anew, and give notice of what it stops."""
+        self._dirty = False
+        state = fold(self.evidence)
+        self._refresh(state)
+        for notice in self.notices.consider(status(state, self.clock.now())):
+            self.hub.publish("notice", notice)
+        self.hub.hold(self.notices.holding())
+
+    def consider(self) -> None:
+        """As after a change: time alone may have changed what is so."""
+        self._consider()
+
+    def _refresh(self, state: AccordState) -> None:
+        """Follow the chain of terms: other logs, mirrors, quorum."""
+        now = self.clock.now()
+        chain = [link.terms for link in state.chain if link.since <= now]
+        if chain[-1].digest != self.coalition.terms.digest:
+            self.coalition = coalition_of(chain)
+            self.book.open(self.coalition)
+
+    def _on_ahead(self, refused: Refused) -> None:
+        if self.sequencer is not None and self.sequencer.ahead is None:
+            self.sequencer.ahead = refused
+            _LOG.error("nothing is signed any more: %s", refused)
+
+    def _forward(self, envelope: bytes) -> None:
+        """Tell the issuers of a restricting statement at once: it binds them on receipt."""
+        if self._started:
+            for party, client in self.peers.items():
+                if party in self.coalition.mirrors:
+                    task = asyncio.ensure_future(_tell(client, envelope))
+                    self._forwarding.add(task)
+                    task.add_done_callback(self._forwarding.discard)
+
+    async def _clear(self) -> None:
+        """Ask mirrors how far they hold our log; sign only once enough have answered."""
+        if self.sequencer is not None and not self._cleared.is_set():
+            waiting = {party for party in self.peers if party in self.coalition.mirrors}
+            rule = self.coalition.terms.mirrors
+            others = len(self.coalition.mirrors - {self.party})
+            # A quorum took q of the others, of whom f may lie: this many of them are sure to include an honest one.
+            needed = others - (rule.witness - rule.may_fail) + 1
+            answered = 0
+            while answered < needed:
+                done = await asyncio.gather(*(self._ask_ahead(party) for party in waiting))
+                answered += sum(done)
+                waiting -= {party for party, said in zip(list(waiting), done, strict=True) if said}
+                if answered < needed:
+                    await asyncio.sleep(PEERS_ASKED_S)
+            self._cleared.set()
+        if self.sequencer is not None and self.sequencer.ahead is None:
+            with contextlib.suppress(DetenteError):
+                await self.sequencer.catch_up()
+            if self.pusher is not None:
+                self.pusher.start()
+                self.pusher.tell()
+
+    async def _ask_ahead(self, party: Party) -> bool:
+        assert self.sequencer is not None, "asked by _clear alone"
+        try:
+            refused = await find_ahead(self.sequencer.log, self.peers[party])
+        except (DetenteError, OSError):
+            return False
+        if refused is not None:
+            self._on_ahead(refused)
+        return True
 
 
-def open_node(home: Path) -> Node:
-    """Lock the home, open its store, check it against the last signed head; raises ``Refused`` C…, N…."""
-    raise NotImplementedError
+def _restricts(verified: VerifiedStatement) -> bool:
+    return class_of(verified.statement.body, verified.statement.kind) == "restricting"
+
+
+async def _tell(client: NodeClient, envelope: bytes) -> None:
+    with contextlib.suppress(DetenteError, OSError, TimeoutError):
+        await asyncio.wait_for(client.hear(envelope), FORWARD_S)
+
+

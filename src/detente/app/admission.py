@@ -1,0 +1,87 @@
+"""What a node takes into its own log: whose statement, about which accord, under which terms, and how many.
+
+Decides admission, which is narrower than what the fold can read: a statement that could only become a cited no-op is
+refused by name while its author can still mend it. Leaves out signatures (``statement``), the log (``sequencer``) and
+everything that depends on the state (``accord``). Any party may speak here: nobody whose own node is down is mute.
+
+1. It verifies under a key ever enrolled: B10 to B14, S….
+2. It speaks of this accord: N30. Under a version of the terms that is known: N31.
+3. Its own date is not far ahead of our clock: N32. (Otherwise its date is only a claim, and nothing rests on it.)
+4. Its key has not said too much in a short time: N33.
+
+>>> rates = Rates(per_s=1, burst=2)
+>>> [rates.take("a", at_s=at) for at in (0.0, 0.0, 0.0, 1.0)]
+[True, True, False, True]
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection
+
+from detente.base.digest import Digest
+from detente.base.errors import Refused
+from detente.base.instant import Instant, show_instant
+from detente.statement.statement import VerifiedStatement
+
+AHEAD_MAX_S = 3_600
+"""How far a statement's date may be ahead of our clock: clocks of honest machines differ by seconds."""
+NAMES_MAX = 16_384
+"""Keys or addresses remembered; the one unused longest is forgotten first."""
+
+
+class Rates:
+    """Token buckets by name: ``per_s`` on average, ``burst`` at once. The clock is the caller's, in seconds."""
+
+    def __init__(self, *, per_s: float, burst: float) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._left: OrderedDict[object, tuple[float, float]] = OrderedDict()
+
+    def take(self, name: object, *, at_s: float, count: int = 1) -> bool:
+        """Take ``count`` of ``name``'s tokens; false, and nothing taken, when there are not so many."""
+        left, since = self._left.pop(name, (self._burst, at_s))
+        left = min(self._burst, left + max(0.0, at_s - since) * self._per_s)
+        enough = left >= count
+        self._left[name] = (left - count if enough else left, at_s)
+        if len(self._left) > NAMES_MAX:
+            self._left.popitem(last=False)
+        return enough
+
+
+def check_admission(
+    verified: VerifiedStatement, *, accord: Digest, versions: Collection[int], now: Instant
+) -> VerifiedStatement:
+    """Steps 2 and 3 of the module; raises ``Refused`` N30, N31, N32."""
+    header = verified.statement.header
+    if header.accord != accord:  # 2
+        raise Refused("N30", "wrong-accord", got=f"accord {header.accord}", expected=f"accord {accord}")
+    if header.terms not in versions:
+        raise Refused(
+            "N31",
+            "wrong-terms",
+            got=f"version {header.terms} of the terms",
+            expected=f"one of {sorted(versions)}",
+            todo="fetch the terms in force, and sign the statement under their version",
+        )
+    if header.made_at > now + AHEAD_MAX_S:  # 3
+        raise Refused(
+            "N32",
+            "future-dated",
+            got=f"made at {show_instant(header.made_at)}",
+            expected=f"at most {AHEAD_MAX_S} s after {show_instant(now)}",
+            todo="set the clock of the machine that signs",
+        )
+    return verified
+
+
+def check_rate(verified: VerifiedStatement, rates: Rates, *, at_s: float) -> None:
+    """Step 4: each signer's key counts; raises ``Refused`` N33."""
+    if not all(rates.take(signer.key, at_s=at_s) for signer in verified.signers):
+        raise Refused(
+            "N33",
+            "rate",
+            got=f"too many statements signed by one key of {verified.statement.header.party}",
+            expected="fewer in a second",
+            todo="send it again in a moment",
+        )

@@ -1,0 +1,132 @@
+"""The one ``Evidence`` of a node, fed from everything that it stores or hears.
+
+Decides when signatures are checked (once, in batches, on two threads) and remembers where each statement stands. Leaves
+out what the evidence means (``accord``) and how entries come here (``logbook``).
+
+- An entry that cannot be verified is given to the evidence as bytes: it keeps it as a cited no-op and tries again when
+  keys become known.
+- What was verified at admission is not verified again.
+
+>>> from detente.app.evidence_feed import BATCH_MIN
+>>> BATCH_MIN
+16
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from detente.accord.evidence import Evidence
+from detente.accord.reason import Place
+from detente.base.digest import Digest
+from detente.base.errors import Refused
+from detente.base.identity import Party, PublicKey
+from detente.base.instant import Instant
+from detente.statement.statement import VerifiedStatement, verify_envelope
+
+BATCH_MIN = 16
+"""Statements below which handing them to another thread costs more than it gains (about 50 µs)."""
+CHUNK = 64
+THREADS = 2
+"""Verification releases the interpreter lock, parsing does not: a third thread gains nothing."""
+
+Checked = VerifiedStatement | Refused
+
+
+class EvidenceFeed:
+    """Feeds one ``Evidence``; ``on_change`` is called after anything was added."""
+
+    def __init__(self, founding: bytes) -> None:
+        self.evidence = Evidence(founding)
+        self.places: dict[Digest, tuple[Place, ...]] = {}
+        self.signers: dict[tuple[str, Digest], frozenset[PublicKey]] = {}
+        self.heard: dict[Digest, VerifiedStatement] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        self.on_terms: Callable[[VerifiedStatement], None] = lambda _verified: None
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="detente-verify")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=True)
+
+    # Verifying
+
+    def check(self, data: bytes) -> Checked:
+        """Verify one envelope; the refusal is a value here, because a batch goes on."""
+        try:
+            return verify_envelope(data, self.evidence.keys)
+        except Refused as refused:
+            return refused
+
+    def check_batch(self, entries: Sequence[bytes]) -> list[Checked]:
+        """Verify many on two threads and wait for them."""
+        if len(entries) < BATCH_MIN:
+            return [self.check(entry) for entry in entries]
+        chunks = [entries[at : at + CHUNK] for at in range(0, len(entries), CHUNK)]
+        return [checked for part in self._pool.map(self._check_chunk, chunks) for checked in part]
+
+    async def check_all(self, entries: Sequence[bytes]) -> list[Checked]:
+        """Verify many without stopping the event loop."""
+        if len(entries) < BATCH_MIN:
+            return [self.check(entry) for entry in entries]
+        loop = asyncio.get_running_loop()
+        chunks = [entries[at : at + CHUNK] for at in range(0, len(entries), CHUNK)]
+        parts = await asyncio.gather(*(loop.run_in_executor(self._pool, self._check_chunk, chunk) for chunk in chunks))
+        return [checked for part in parts for checked in part]
+
+    def _check_chunk(self, entries: Sequence[bytes]) -> list[Checked]:
+        return [self.check(entry) for entry in entries]
+
+    # Feeding
+
+    def feed(
+        self, origin: str, start: int, entries: Sequence[bytes], checked: Sequence[Checked | None] | None = None
+    ) -> None:
+        """Add stored entries of a log from index ``start`` on; ``checked`` is what a check before said of each."""
+        if checked is None:
+            checked = self.check_batch(entries)
+        evidence = self.evidence
+        for index, (entry, found) in enumerate(zip(entries, checked, strict=True), start):
+            place = Place(origin, index)
+            if isinstance(found, VerifiedStatement):
+                evidence.add_verified(place, found)
+                self._note(place, found)
+            elif (verified := evidence.add_entry(place, entry)) is not None:
+                # Its key became known after the check, perhaps by an entry of the same batch.
+                self._note(place, verified)
+        if entries:
+            self.on_change()
+
+    def receive(self, verified: VerifiedStatement) -> None:
+        """Add a statement that stands in no log yet."""
+        self.evidence.receive(verified)
+        self.heard[verified.statement.id] = verified
+        self._look(verified)
+        self.on_change()
+
+    def add_cosignature(self, origin: str, mirror: Party, size: int, time_s: Instant) -> None:
+        """Add a cosignature that was verified and fits what is stored."""
+        self.evidence.add_cosignature(origin, mirror, size, time_s)
+        self.on_change()
+
+    def add_terms(self, data: bytes) -> None:
+        """Add the text of an amendment."""
+        self.evidence.add_terms(data)
+        self.on_change()
+
+    def _note(self, place: Place, verified: VerifiedStatement) -> None:
+        statement = verified.statement.id
+        known = self.places.get(statement, ())
+        if place not in known:
+            self.places[statement] = (*known, place)
+        signers = frozenset(signer.key for signer in verified.signers)
+        here = (place.origin, statement)
+        self.signers[here] = self.signers.get(here, frozenset()) | signers
+        self.heard.pop(statement, None)
+        self._look(verified)
+
+    def _look(self, verified: VerifiedStatement) -> None:
+        if verified.statement.kind == "terms":
+            self.on_terms(verified)

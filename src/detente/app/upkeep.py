@@ -1,0 +1,140 @@
+"""What a node does as time goes by: look at the clock, log the hour's permits, find the texts of amendments.
+
+Decides when these are done. Leaves out what they mean.
+
+- Every second the status is looked at again: what time alone stops is told as well.
+- Once an hour is over, the Merkle root of the permits signed in it is filed as an ``observation`` of the issuer
+  (``spec/node.md`` §6): ``source`` is ``urn:detente:permits:<party>:<hour>``, ``digest`` the root, ``span`` 0 to their number.
+- The text of an amendment is looked for among the blobs, then asked of peers, when a ``terms`` statement names it.
+- A proof that a log contradicted itself is also kept as a file of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+from detente.accord.document import BYTES_MAX
+from detente.adapters.files import store_file
+from detente.app.issuing import HOUR_S
+from detente.app.logbook import HeldLog
+from detente.base.digest import Digest, sha256_hex
+from detente.base.errors import DetenteError, Refused
+from detente.base.instant import Instant, show_instant
+from detente.statement.envelope import encode_envelope, sign_payload
+from detente.statement.observation import Observation, Span
+from detente.statement.statement import Header, VerifiedStatement, make_payload
+from detente.statement.terms import TermsLink
+
+if TYPE_CHECKING:
+    from detente.app.node import Node
+
+TICK_S = 1.0
+_LOGGED = "permits-logged"
+_LOG = logging.getLogger("detente.node")
+
+
+class Upkeep:
+    """The tasks of one node that follow the clock."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._wanted: set[Digest] = set()
+        self._files: set[asyncio.Future[None]] = set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            with contextlib.suppress(DetenteError, OSError):
+                self._node.notices.prepare()
+                self._node.consider()
+                await self.log_permits()
+                await self._ask_terms()
+
+    async def close(self) -> None:
+        """Wait for files that are being written."""
+        await asyncio.gather(*self._files, return_exceptions=True)
+
+    # Permits
+
+    async def log_permits(self) -> int:
+        """File the root of each hour that is over and has permits; returns how many were filed."""
+        node = self._node
+        stored = node.store.meta(_LOGGED)
+        following = int(stored) + 1 if stored else 0
+        filed = 0
+        while (hour := node.issuer.first_hour(following)) is not None and hour < node.clock.now() // HOUR_S:
+            found = node.issuer.hourly_root(hour)
+            if found is not None and node.sequencer is not None and node.config.has_key("statement"):
+                await node.submit(self._observation(hour, *found), witnessed=False)
+                filed += 1
+            done = b"%d" % hour
+            await node.writer.write(lambda transaction, done=done: transaction.put_meta(_LOGGED, done))  # type: ignore[misc]
+            following = hour + 1
+        return filed
+
+    def _observation(self, hour: int, root: Digest, count: int) -> bytes:
+        node = self._node
+        start = show_instant(Instant(hour * HOUR_S))
+        body = Observation(
+            source=f"urn:detente:permits:{node.party}:{start}",
+            digest=root,
+            span=Span(0, count),
+            quote=f"{count} permits signed in the hour from {start}",
+            seen_at=node.clock.now(),
+        )
+        header = Header(
+            accord=node.evidence.accord,
+            terms=node.coalition.terms.version,
+            party=node.party,
+            nonce=secrets.token_hex(16),
+            made_at=node.clock.now(),
+        )
+        return encode_envelope(sign_payload(make_payload("observation", header, (), body), node.config.signer("statement")))
+
+    # Terms
+
+    def find_terms(self, verified: VerifiedStatement) -> None:
+        """Give the evidence the text that a ``terms`` statement names, now or when a peer has it."""
+        body = verified.statement.body
+        if not isinstance(body, TermsLink) or body.digest in self._node.evidence.texts:
+            return
+        if self._node.blobs.has(body.digest):
+            with contextlib.suppress(Refused):  # A text that does not read as terms has no effect: the fold notes it.
+                self._node.feed.add_terms(self._node.blobs.read(body.digest))
+                return
+        self._wanted.add(body.digest)
+
+    def take_blob(self, digest: Digest) -> None:
+        """A blob was stored: it may be a text that was wanted."""
+        if digest in self._wanted:
+            self._wanted.discard(digest)
+            with contextlib.suppress(Refused):
+                self._node.feed.add_terms(self._node.blobs.read(digest))
+
+    async def _ask_terms(self) -> None:
+        for digest in list(self._wanted):
+            for client in self._node.peers.values():
+                try:
+                    data = await client.find_blob(digest, most=BYTES_MAX)
+                except DetenteError:
+                    continue
+                if sha256_hex(data) == digest:
+                    self._node.blobs.store(data)
+                    self.take_blob(digest)
+                    break
+
+    # Proofs
+
+    def keep_proof(self, log: HeldLog, proof: bytes) -> None:
+        """Write a proof of equivocation beside the store; it is served as well."""
+        name = f"{sha256_hex(log.origin.encode())[:16]}-{sha256_hex(proof)[:16]}.txt"
+        path = self._node.config.home / "equivocations" / name
+        _LOG.error("%s contradicted itself; the proof is %s", log.origin, path)
+        task = asyncio.ensure_future(asyncio.to_thread(store_file, path, proof))
+        self._files.add(task)
+        task.add_done_callback(self._files.discard)
