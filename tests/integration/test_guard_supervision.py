@@ -272,3 +272,39 @@ def test_a_checkpoint_that_is_a_pipe_does_not_hang_the_guard(tmp_path: Path):
     with pytest.raises(Refused) as caught:
         fetch_verified(path, "run", "r1", 0)
     assert caught.value.rule == "G42"
+
+
+HASTY = """
+import os, signal, sys
+from pathlib import Path
+from detente.base.digest import sha256_hex
+from detente.guard.receipt import Receipt, encode_receipt, parse_request
+def answer(*_):
+    control = Path(os.environ["DETENTE_CONTROL_DIR"])
+    request = parse_request((control / "pause").read_bytes()).request
+    receipt = Receipt(run="run", step=7, checkpoint="big.ckpt", size=SIZE, sha256=DIGEST, exact=True, pid=os.getpid(),
+        request=request, directory=PLACE)
+    (control / "new").write_bytes(encode_receipt(receipt))
+    (control / "new").rename(control / "receipt.json")
+    os._exit(75)
+signal.signal(signal.SIGUSR1, answer)
+(Path(PLACE) / "ready").touch()
+while True: signal.pause()
+"""
+
+
+def test_a_checkpoint_that_takes_longer_to_hash_than_the_job_to_exit_still_counts(tmp_path: Path):
+    """The job is gone, and with it the need to hurry: its last word is checked before the halt is filed."""
+    data = bytes(48 * 2**20)
+    (tmp_path / "big.ckpt").write_bytes(data)
+    told = f"SIZE, DIGEST, PLACE = {len(data)}, {sha256_hex(data)!r}, {str(tmp_path)!r}\n"
+
+    async def scenario() -> None:
+        async with Bench(tmp_path, [sys.executable, "-c", told + HASTY], halt_within_s=0.3) as bench:
+            await bench.until((tmp_path / "ready").exists)
+            bench.pause()
+            assert await bench.code == 75
+            (halted,) = bench.node.bodies("halted")
+            assert (halted.step, halted.checkpoint) == (7, sha256_hex(data))
+
+    play(scenario())

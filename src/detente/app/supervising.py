@@ -116,6 +116,8 @@ class Supervision:
         self._job: Job | None = None
         self._watchers: set[asyncio.Task[Any]] = set()
         self._request = ""
+        self._answer: asyncio.Task[Any] | None = None
+        self._over = asyncio.Event()
         self._until_s = 0.0
         self._code: int | None = None
         self._operator_asks = 0
@@ -167,19 +169,19 @@ class Supervision:
                 await self._job.wait()
 
     async def _next_event(self) -> Event:
-        times = [at for at in (self._machine.deadline_s, self._machine.kill_s) if at is not None]
-        due_s = (
-            min(times, default=float("inf"))
-            if self._machine.phase in {"asked", "stopping"}
-            else max(times, default=float("inf"))
+        machine = self._machine
+        due_s = {"asked": machine.deadline_s, "stopping": machine.deadline_s, "frozen": machine.kill_s}.get(
+            machine.phase
         )
         while True:
             now_s = self._clock.boottime_s()
-            if now_s >= due_s and self._machine.phase in {"asked", "stopping", "frozen"}:
+            # Once every process is gone there is nothing to freeze: a large checkpoint may take its time to be hashed.
+            if due_s is not None and now_s >= due_s and not self._over.is_set():
                 return Tick(now_s)
+            rest_s = 1.0 if due_s is None else due_s - now_s
             try:
                 # A second at most: the loop's own clock does not run through a suspend.
-                return await asyncio.wait_for(self._events.get(), max(0.001, min(1.0, due_s - now_s)))
+                return await asyncio.wait_for(self._events.get(), max(0.02, min(1.0, rest_s)))
             except TimeoutError:
                 continue
 
@@ -215,6 +217,8 @@ class Supervision:
             "DETENTE_RUN": self._task.name,
             "DETENTE_CONTROL_DIR": str(control),
         }
+        self._over.clear()
+        self._answer = None
         self._job = await start_job(
             self._task.command, until_s=self._until_s, environment=environment, directory=self._task.directory
         )
@@ -244,19 +248,24 @@ class Supervision:
             # job may know, and what it does not save now it could not save by the deadline either.
             self._report(f"{why}: no process of the job can answer a request for a checkpoint; sending SIGTERM")
             job.tell_all(signal.SIGTERM)
-        self._watch(self._await_receipt(self._request))
+        self._answer = self._watch(self._await_receipt(self._request))
 
     async def _await_receipt(self, request: str) -> None:
+        """Until a receipt holds, or the job is over and left none that does: its last word is looked at after its end."""
         path = self._folder.control / "receipt.json"
         seen: tuple[int, int] | None = None
         while True:
+            last = self._over.is_set()
             with contextlib.suppress(FileNotFoundError):
                 found = path.stat()
                 if (found.st_ino, found.st_mtime_ns) != seen:
                     seen = (found.st_ino, found.st_mtime_ns)
                     if await self._read_receipt(path, request):
                         return
-            await asyncio.sleep(RECEIPT_POLL_S)
+            if last:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), RECEIPT_POLL_S)
 
     async def _read_receipt(self, path: Path, request: str) -> bool:
         least = 0 if self._machine.checkpoint is None else self._machine.checkpoint.step
@@ -290,6 +299,9 @@ class Supervision:
         if job.status is not None and left and self._machine.phase == "running":
             self._report(f"the command has ended; {len(left)} of its processes go on, and stay guarded")
         ended: Ended = await job.wait()
+        self._over.set()
+        if self._answer is not None:
+            await asyncio.wait([self._answer])
         if ended.lapsed:
             self._report("the keeper ended the job at its latest instant")
         code = 1 if ended.status is None else ended.status
@@ -329,10 +341,11 @@ class Supervision:
         made = await self._petitioner.file("resumed", body, within_s=FILE_WITHIN_S)
         self._report(f"resumed under permit epoch {epoch}; filed {made[:12]}…")
 
-    def _watch(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _watch(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._watchers.add(task)
         task.add_done_callback(self._watchers.discard)
+        return task
 
 
 def fetch_verified(path: Path, run: str, request: str, least_step: int) -> Receipt:
