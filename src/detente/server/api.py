@@ -1,0 +1,267 @@
+"""Which path is answered by which method of the node.
+
+Decides paths, methods, sizes and headers. Leaves out meaning: each handler reads a bounded body, calls the node, and
+writes what it says. ``openapi`` describes the same routes, and a test compares the two.
+
+Everything that changes something is a signed statement, a signed request or bytes under their own digest; there are no
+sessions, cookies or tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from detente.accord.explain import explain
+from detente.app.log_serving import PAGE
+from detente.app.mirroring import Mirror
+from detente.app.node import Node
+from detente.base.digest import parse_digest
+from detente.base.errors import Refused, shown
+from detente.base.instant import show_instant
+from detente.base.quantity import show_decimal
+from detente.base.strict_json import parse_json
+from detente.guard.intent import parse_intent
+from detente.guard.permit import parse_ask, parse_request
+from detente.log.mirror import HEADER_MAX, PACKAGE_MAX
+from detente.log.note import NOTE_MAX
+from detente.log.witness import REQUEST_MAX, Reply
+from detente.server.bounds import body_parts, read_body
+from detente.server.openapi import OPENAPI
+from detente.statement.envelope import MAX_ENVELOPE_BYTES
+
+UPLOAD_MAX = HEADER_MAX + PACKAGE_MAX + 65_536
+"""Bytes of an add-entries body: one package of the largest entries must fit; larger uploads come in several."""
+NOTES_MAX = 64 * (4 + NOTE_MAX)
+INTENT_MAX = 4_096
+SINCE_MAX = 2**62
+IMMUTABLE = "public, max-age=31536000, immutable"
+NOT_KEPT = "no-store"
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Api:
+    """The handlers over one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def routes(self) -> list[BaseRoute]:
+        """Every route but ``/v1/events``."""
+        table: list[tuple[str, str, Handler]] = [
+            ("GET", "/healthz", self.health),
+            ("GET", "/openapi.json", self.openapi),
+            ("POST", "/v1/statements", self.submit),
+            ("GET", "/v1/statements/{statement}", self.statement),
+            ("POST", "/v1/heard", self.hear),
+            ("POST", "/v1/permits/heads", self.quote),
+            ("POST", "/v1/permits", self.sign),
+            ("POST", "/v1/decide", self.decide),
+            ("GET", "/v1/status", self.status),
+            ("GET", "/v1/proposals", self.proposals),
+            ("GET", "/v1/gossip", self.gossip),
+            ("GET", "/v1/blobs/{digest}", self.blob),
+            ("PUT", "/v1/blobs/{digest}", self.store_blob),
+            ("POST", "/mirror/add-checkpoint", self.mirror_head),
+            ("POST", "/mirror/add-entries", self.mirror_entries),
+            ("POST", "/mirror/cosigned", self.cosigned),
+            ("POST", "/witness/add-checkpoint", self.witness_head),
+            ("GET", "/witness/{log}/checkpoint", self.witness_checkpoint),
+            ("GET", "/log/{log}/checkpoint", self.checkpoint),
+            ("GET", "/log/{log}/latest", self.latest),
+            ("GET", "/log/{log}/cosignatures", self.cosignatures),
+            ("GET", "/log/{log}/equivocation", self.equivocation),
+            ("GET", "/log/{log}/tile/{tile:path}", self.tile),
+        ]
+        return [Route(path, handler, methods=[method]) for method, path, handler in table]
+
+    # Statements
+
+    async def submit(self, request: Request) -> Response:
+        wait = _choice(request, "wait", ("witnessed", "logged"))
+        receipt = await self._node.submit(await read_body(request, MAX_ENVELOPE_BYTES), witnessed=wait == "witnessed")
+        value = {
+            "statement": receipt.statement,
+            "origin": receipt.place.origin,
+            "index": receipt.place.index,
+            "witnessed": receipt.witnessed,
+            "proof": receipt.proof.decode(),
+        }
+        return _json(value, 200 if receipt.witnessed else 202)
+
+    async def statement(self, request: Request) -> Response:
+        filed = self._node.find_statement(parse_digest(request.path_params["statement"]))
+        return _json(
+            {
+                "statement": filed.statement,
+                "envelope": base64.b64encode(filed.envelope).decode(),
+                "places": [{"origin": place.origin, "index": place.index} for place in filed.places],
+                "witnessed_at": None if filed.witnessed_at is None else show_instant(filed.witnessed_at),
+            }
+        )
+
+    async def hear(self, request: Request) -> Response:
+        return _json({"statement": await self._node.hear(await read_body(request, MAX_ENVELOPE_BYTES))})
+
+    # Permits
+
+    async def quote(self, request: Request) -> Response:
+        sealed = await read_body(request, MAX_ENVELOPE_BYTES)
+        self._node.check_guard_rate(parse_request(sealed).guard)
+        return _bytes(await self._node.quote(sealed), "application/json")
+
+    async def sign(self, request: Request) -> Response:
+        sealed = await read_body(request, MAX_ENVELOPE_BYTES)
+        self._node.check_guard_rate(parse_ask(sealed)[0].guard)
+        return _bytes(await self._node.sign(sealed), "application/json")
+
+    async def decide(self, request: Request) -> Response:
+        value = parse_json(await read_body(request, INTENT_MAX), limit=INTENT_MAX)
+        decision = self._node.decide(parse_intent(value))
+        return _json(
+            {
+                "allowed": decision.allowed,
+                "rate": show_decimal(decision.rate),
+                "life_s": decision.life_s,
+                "held_by": list(decision.held_by),
+                "reasons": [reason.as_json() for reason in decision.reasons],
+            }
+        )
+
+    # State
+
+    async def status(self, request: Request) -> Response:
+        status = self._node.status()
+        value = status.as_json()
+        if _choice(request, "why", ("0", "1")) == "1":
+            value["why"] = [reason.as_json() for reason in explain(status)]
+        return _json(value)
+
+    async def proposals(self, _: Request) -> Response:
+        waiting = [
+            {"proposal": proposal, "party": party, "standing": standing.as_json()}
+            for proposal, party, standing in self._node.proposals()
+        ]
+        return _json({"proposals": waiting})
+
+    async def health(self, _: Request) -> Response:
+        return _json(self._node.health())
+
+    async def openapi(self, _: Request) -> Response:
+        return _json(OPENAPI, cache="public, max-age=3600")
+
+    # Evidence
+
+    async def blob(self, request: Request) -> Response:
+        digest = parse_digest(request.path_params["digest"])
+        return _bytes(self._node.blobs.read(digest), "application/octet-stream", IMMUTABLE)
+
+    async def store_blob(self, request: Request) -> Response:
+        digest = parse_digest(request.path_params["digest"])
+        size = await self._node.blobs.receive(digest, body_parts(request, self._node.config.limits.blob_bytes))
+        self._node.upkeep.take_blob(digest)
+        return _json({"digest": digest, "bytes": size}, 201)
+
+    async def gossip(self, request: Request) -> Response:
+        following, notes = self._node.logs.gossip(_number(request, "since", 0))
+        return _json({"next": following, "notes": [base64.b64encode(note).decode() for note in notes]})
+
+    # Mirrors and witness
+
+    async def mirror_head(self, request: Request) -> Response:
+        return _reply(await self._mirror.add_checkpoint(await read_body(request, REQUEST_MAX)))
+
+    async def mirror_entries(self, request: Request) -> Response:
+        return _reply(await self._mirror.add_entries(await read_body(request, UPLOAD_MAX)))
+
+    async def witness_head(self, request: Request) -> Response:
+        return _reply(await self._node.witness.add_checkpoint(await read_body(request, REQUEST_MAX)))
+
+    async def cosigned(self, request: Request) -> Response:
+        body = await read_body(request, NOTES_MAX)
+        notes = parse_notes(body)
+        for note in notes:
+            await self._node.follower.take_note(note, None)
+        return _json({"notes": len(notes)})
+
+    async def witness_checkpoint(self, request: Request) -> Response:
+        log = self._node.book.find_hashed(request.path_params["log"])
+        return _bytes(self._node.witness.checkpoint(log), _TEXT)
+
+    # Logs
+
+    async def checkpoint(self, request: Request) -> Response:
+        return _bytes(self._node.logs.checkpoint(request.path_params["log"]), _TEXT, "no-cache")
+
+    async def latest(self, request: Request) -> Response:
+        return _bytes(self._node.logs.latest(request.path_params["log"]), _TEXT)
+
+    async def cosignatures(self, request: Request) -> Response:
+        notes = self._node.logs.cosigned(request.path_params["log"], _number(request, "size", 0))
+        return _json({"notes": [base64.b64encode(note).decode() for note in notes], "most": PAGE})
+
+    async def equivocation(self, request: Request) -> Response:
+        return _bytes(self._node.logs.equivocation(request.path_params["log"]), _TEXT)
+
+    async def tile(self, request: Request) -> Response:
+        data, _ = self._node.logs.tile(request.path_params["log"], f"tile/{request.path_params['tile']}")
+        # A partial tile never changes either: its path names its width.
+        return _bytes(data, "application/octet-stream", IMMUTABLE)
+
+    @property
+    def _mirror(self) -> Mirror:
+        return self._node.mirror
+
+
+_TEXT = "text/plain; charset=utf-8"
+
+
+def _json(value: Any, status: int = 200, cache: str = NOT_KEPT) -> Response:
+    return JSONResponse(value, status, {"cache-control": cache})
+
+
+def _bytes(data: bytes, kind: str, cache: str = NOT_KEPT) -> Response:
+    return Response(data, 200, {"cache-control": cache}, kind)
+
+
+def _reply(reply: Reply) -> Response:
+    return Response(reply.body, int(reply.status), {"cache-control": NOT_KEPT, "accept-encoding": "gzip"}, reply.content_type)
+
+
+def _choice(request: Request, name: str, known: tuple[str, str]) -> str:
+    """A query parameter with two values, the first by default; raises ``Refused`` N14."""
+    value = request.query_params.get(name, known[0])
+    if value not in known:
+        raise _bad_query(f"{name}={shown(value)}", " or ".join(known))
+    return value
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    value = request.query_params.get(name, str(default))
+    if not value.isascii() or not value.isdigit() or len(value) > 19 or int(value) > SINCE_MAX:
+        raise _bad_query(f"{name}={shown(value)}", "a whole number")
+    return int(value)
+
+
+def parse_notes(data: bytes) -> list[bytes]:
+    """Notes, each after its length as a big-endian uint32, 64 at most; raises ``Refused`` N15."""
+    notes: list[bytes] = []
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        note = data[at + 4 : at + 4 + size]
+        if len(note) != size or not 0 < size <= NOTE_MAX or len(notes) == 64:
+            raise Refused("N15", "malformed", got=f"{len(data)} bytes", expected="at most 64 notes after their lengths")
+        notes.append(note)
+        at += 4 + size
+    return notes
+
+
+def _bad_query(got: str, expected: str) -> Refused:
+    return Refused("N14", "malformed", got=got, expected=expected)

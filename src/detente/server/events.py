@@ -1,0 +1,60 @@
+"""Server-sent events: notices and heads, written to every listener as the same bytes.
+
+Decides how an event reaches a connection: at once where nothing waits before it, else through a bounded queue. Leaves out
+what is told (``app.notices``).
+
+A pause must reach hundreds of guards within some milliseconds, and one task woken per listener costs more than the write.
+So an event is written to a connection by whoever tells it, unless the connection is slow. A listener whose queue or whose
+connection's buffer is full is dropped; it connects again and hears what holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from detente.app.notices import Hub, Listener
+
+KEEP_ALIVE_S = 15.0
+BUFFER_MAX = 262_144
+"""Bytes that may wait in a connection's own buffer: four of the largest notices."""
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+async def serve_events(hub: Hub, receive: Receive, send: Send) -> None:
+    """Answer ``GET /v1/events`` until the client goes or is dropped; raises ``Refused`` N25 before anything is sent."""
+    listener = hub.subscribe(catch_up=True)
+    try:
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await send({"type": "http.response.body", "body": b": welcome\n\n", "more_body": True})
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await _pump(listener, send, gone)
+        finally:
+            gone.cancel()
+    finally:
+        hub.unsubscribe(listener)
+
+
+async def _pump(listener: Listener, send: Send, gone: asyncio.Future[None]) -> None:
+    while not gone.done():
+        data = await listener.next(KEEP_ALIVE_S)
+        if data is None:
+            break
+        await send({"type": "http.response.body", "body": data or b": still here\n\n", "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,291 @@
+"""The OpenAPI 3.1 description of the node's interface, made by hand and compared with the routes by a test.
+
+Decides nothing: it says what ``api`` does. Bytes that are signed are described as what they are, not taken apart: their
+formats stand in ``spec/``.
+
+>>> sorted(OPENAPI["paths"]["/v1/permits"])
+['post']
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, get_args
+
+from detente.base.errors import RefusalKind
+from detente.log.mirror import HEADER_MAX, PACKAGE_MAX
+from detente.statement.envelope import MAX_ENVELOPE_BYTES
+
+Json = dict[str, Any]
+
+
+def _version() -> str:
+    try:
+        return version("detente")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _json_of(schema: Json, description: str) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _bytes_of(kind: str, description: str) -> Json:
+    return {"description": description, "content": {kind: {"schema": {"type": "string"}}}}
+
+
+def _path(name: str, description: str, pattern: str = "^[0-9a-f]{64}$") -> Json:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": {"type": "string", "pattern": pattern},
+    }
+
+
+def _query(name: str, description: str, schema: Json) -> Json:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def _body(kind: str, description: str, most: int) -> Json:
+    schema = {"type": "string", "maxLength": most, "description": description}
+    return {"required": True, "content": {kind: {"schema": schema}}}
+
+
+def _operation(
+    summary: str, ok: dict[str, Json], *, parameters: list[Json] | None = None, body: Json | None = None, c2sp: bool = False
+) -> Json:
+    error = _bytes_of("text/plain", "one line: why, with its number") if c2sp else {"$ref": "#/components/responses/Error"}
+    operation: Json = {"summary": summary, "responses": {**ok, "default": error}}
+    if parameters:
+        operation["parameters"] = parameters
+    if body:
+        operation["requestBody"] = body
+    return operation
+
+
+_ENVELOPE = _body("application/json", "a DSSE envelope", MAX_ENVELOPE_BYTES)
+_LOG = _path("log", "SHA-256 of the log's origin")
+_NOTE = {"200": _bytes_of("text/plain", "a signed note")}
+_OBJECT: Json = {"type": "object"}
+_LINES = {"200": _bytes_of("text/plain", "cosignature lines, or nothing from a mirror's add-checkpoint")}
+_HEAD_BODY = _body("text/plain", "C2SP add-checkpoint", 1_000_000)
+
+PATHS: Json = {
+    "/healthz": {"get": _operation("Who this node is and how it fares", {"200": _json_of(_OBJECT, "a summary")})},
+    "/openapi.json": {"get": _operation("This description", {"200": _json_of(_OBJECT, "OpenAPI 3.1")})},
+    "/v1/statements": {
+        "post": _operation(
+            "File a signed statement in this party's log",
+            {
+                "200": _json_of(_ref("Receipt"), "logged, under a head with a quorum"),
+                "202": _json_of(_ref("Receipt"), "logged; no quorum yet"),
+            },
+            parameters=[
+                _query("wait", "wait for a quorum, or only for the log", {"enum": ["witnessed", "logged"]}),
+            ],
+            body=_ENVELOPE,
+        )
+    },
+    "/v1/statements/{statement}": {
+        "get": _operation(
+            "A statement by its id",
+            {"200": _json_of(_ref("Filed"), "the statement")},
+            parameters=[_path("statement", "SHA-256 of the PAE")],
+        )
+    },
+    "/v1/heard": {
+        "post": _operation(
+            "Tell a statement that stands in no log yet: it binds at once if it restricts",
+            {"200": _json_of(_OBJECT, "its id")},
+            body=_ENVELOPE,
+        )
+    },
+    "/v1/permits/heads": {
+        "post": _operation(
+            "Round 1 of a permit",
+            {"200": _json_of(_ref("Envelope"), "a sealed offer")},
+            body=_body("application/json", "a sealed permit request", MAX_ENVELOPE_BYTES),
+        )
+    },
+    "/v1/permits": {
+        "post": _operation(
+            "Round 2 of a permit",
+            {"200": _json_of(_ref("PermitReply"), "signed, missing heads, or a fresh offer")},
+            body=_body("application/json", "a sealed permit ask", MAX_ENVELOPE_BYTES),
+        )
+    },
+    "/v1/decide": {
+        "post": _operation(
+            "What this node would decide now; signs nothing",
+            {"200": _json_of(_ref("Decision"), "a decision with reasons")},
+            body=_body("application/json", "an intent", 4_096),
+        )
+    },
+    "/v1/status": {
+        "get": _operation(
+            "What is so now",
+            {"200": _json_of(_OBJECT, "the status")},
+            parameters=[_query("why", "add reasons with citations", {"enum": ["0", "1"]})],
+        )
+    },
+    "/v1/proposals": {
+        "get": _operation("Proposals waiting at hold points", {"200": _json_of(_OBJECT, "proposals and what is missing")})
+    },
+    "/v1/gossip": {
+        "get": _operation(
+            "Heads and cosignatures seen since a number of this node",
+            {"200": _json_of(_OBJECT, "notes in base64, and the number to ask with next")},
+            parameters=[_query("since", "the number", {"type": "integer", "minimum": 0})],
+        )
+    },
+    "/v1/blobs/{digest}": {
+        "get": _operation(
+            "Evidence by its digest",
+            {"200": _bytes_of("application/octet-stream", "the bytes")},
+            parameters=[_path("digest", "SHA-256 of the bytes")],
+        ),
+        "put": _operation(
+            "Store evidence under its digest",
+            {"201": _json_of(_OBJECT, "stored")},
+            parameters=[_path("digest", "SHA-256 of the bytes")],
+            body=_body("application/octet-stream", "the bytes", 64 * 2**20),
+        ),
+    },
+    "/v1/events": {
+        "get": _operation(
+            "Server-sent events: `notice` (a sealed stop notice) and `head` (a log moved)",
+            {"200": _bytes_of("text/event-stream", "events; a comment every 15 s")},
+        )
+    },
+    "/mirror/add-checkpoint": {
+        "post": _operation("C2SP tlog-mirror add-checkpoint", _LINES, body=_HEAD_BODY, c2sp=True),
+    },
+    "/mirror/add-entries": {
+        "post": _operation(
+            "C2SP tlog-mirror add-entries; gzip is understood",
+            {
+                "200": _bytes_of("text/plain", "the mirror's cosignature line"),
+                "202": _bytes_of("text/x.tlog.mirror-info", "stored so far"),
+                "409": _bytes_of("text/x.tlog.mirror-info", "what the mirror has"),
+            },
+            body=_body("application/octet-stream", "header and packages", HEADER_MAX + PACKAGE_MAX),
+            c2sp=True,
+        )
+    },
+    "/mirror/cosigned": {
+        "post": _operation(
+            "Tell cosigned checkpoints",
+            {"200": _json_of(_OBJECT, "how many were read")},
+            body=_body("application/octet-stream", "notes after their lengths as uint32", 64 * 1_000_000),
+        )
+    },
+    "/witness/add-checkpoint": {
+        "post": _operation("C2SP tlog-witness add-checkpoint", _LINES, body=_HEAD_BODY, c2sp=True),
+    },
+    "/witness/{log}/checkpoint": {"get": _operation("The head last cosigned as a witness", _NOTE, parameters=[_LOG])},
+    "/log/{log}/checkpoint": {
+        "get": _operation("The greatest head with a quorum", _NOTE, parameters=[_LOG]),
+    },
+    "/log/{log}/latest": {"get": _operation("The greatest head seen", _NOTE, parameters=[_LOG])},
+    "/log/{log}/cosignatures": {
+        "get": _operation(
+            "Every cosignature kept, by head, the greatest first",
+            {"200": _json_of(_OBJECT, "notes in base64")},
+            parameters=[_LOG, _query("size", "heads of at least this size", {"type": "integer", "minimum": 0})],
+        )
+    },
+    "/log/{log}/equivocation": {
+        "get": _operation("The proof that this log contradicted itself", _NOTE, parameters=[_LOG])
+    },
+    "/log/{log}/tile/{tile}": {
+        "get": _operation(
+            "C2SP tiles and entry bundles: `<level>/<index>[.p/<width>]`, `entries/<index>[.p/<width>]`",
+            {"200": _bytes_of("application/octet-stream", "the tile; it never changes")},
+            parameters=[_LOG, _path("tile", "see C2SP tlog-tiles", "^(entries|[0-9]{1,2})/")],
+        )
+    },
+}
+
+_REFUSAL: Json = {
+    "type": "object",
+    "required": ["rule", "kind", "got", "expected", "todo"],
+    "properties": {
+        "rule": {"type": "string", "description": "the number of the rule in spec/"},
+        "kind": {"enum": list(get_args(RefusalKind))},
+        "got": {"type": "string"},
+        "expected": {"type": "string"},
+        "todo": {"type": "string"},
+    },
+}
+
+OPENAPI: Json = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "Détente node",
+        "version": _version(),
+        "description": "Requests are authenticated by what they carry: signed statements, signed requests, digests.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    },
+    "paths": PATHS,
+    "components": {
+        "schemas": {
+            "Refusal": _REFUSAL,
+            "Unavailable": {
+                "type": "object",
+                "required": ["unavailable"],
+                "properties": {"unavailable": {"type": "string"}},
+            },
+            "Envelope": {
+                "type": "object",
+                "required": ["payloadType", "payload", "signatures"],
+                "properties": {
+                    "payloadType": {"type": "string"},
+                    "payload": {"type": "string", "contentEncoding": "base64"},
+                    "signatures": {"type": "array", "minItems": 1, "maxItems": 16, "items": _OBJECT},
+                },
+            },
+            "Receipt": {
+                "type": "object",
+                "required": ["statement", "origin", "index", "witnessed", "proof"],
+                "properties": {
+                    "statement": {"type": "string"},
+                    "origin": {"type": "string"},
+                    "index": {"type": "integer"},
+                    "witnessed": {"type": "boolean"},
+                    "proof": {"type": "string", "description": "a C2SP tlog-proof"},
+                },
+            },
+            "Filed": {
+                "type": "object",
+                "required": ["statement", "envelope", "places", "witnessed_at"],
+                "properties": {
+                    "statement": {"type": "string"},
+                    "envelope": {"type": "string", "contentEncoding": "base64"},
+                    "places": {"type": "array", "items": _OBJECT},
+                    "witnessed_at": {"type": ["string", "null"]},
+                },
+            },
+            "PermitReply": {"oneOf": [{"required": [name]} for name in ("signed", "missing", "reoffer")]},
+            "Decision": {
+                "type": "object",
+                "required": ["allowed", "rate", "life_s", "held_by", "reasons"],
+                "properties": {
+                    "allowed": {"type": "boolean"},
+                    "rate": {"type": "string"},
+                    "life_s": {"type": "integer"},
+                    "held_by": {"type": "array", "items": {"type": "string"}},
+                    "reasons": {"type": "array", "items": _OBJECT},
+                },
+            },
+        },
+        "responses": {
+            "Error": _json_of({"oneOf": [_ref("Refusal"), _ref("Unavailable")]}, "a refusal with its number, or trouble")
+        },
+    },
+}

@@ -1,0 +1,109 @@
+"""Serve a node with uvicorn until a signal: one process, one event loop.
+
+Decides how the server is set up and ends. Leaves out the application (``asgi``).
+
+At SIGTERM or SIGINT no new connection is taken, listeners are told good-bye, running requests get ``GRACE_S``, then the
+node finishes what it is writing and gives its home back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from detente.app.node import Node
+from detente.base.errors import Unavailable
+from detente.server.asgi import make_app
+
+GRACE_S = 5
+BACKLOG = 2_048
+CONNECTIONS_MAX = 4_096
+"""Connections at once; beyond, uvicorn answers 503."""
+
+
+def listen_socket(host: str, port: int) -> socket.socket:
+    """A bound socket; raises ``Unavailable`` when the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    return listening
+
+
+async def serve_node(node: Node, listening: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until a signal, then close the node. ``ready`` is called once requests are answered."""
+    config = uvicorn.Config(
+        make_app(node),
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE_S,
+        proxy_headers=False,
+    )
+    server = _Server(config, node, ready)
+    try:
+        await server.serve([listening])
+    finally:
+        await node.close()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, node: Node, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._node = node
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn raises a signal again once it has shut down, which would end the process before the node is closed.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await self._node.start()
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Listeners never end by themselves; without this every shutdown would take the whole grace.
+        self._node.hub.close()
+        await super().shutdown(sockets)
+
+
+def run_node(node: Node, listening: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:
+    """``serve_node`` in an event loop of its own."""
+    try:
+        import uvloop
+
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    except ImportError:
+        logging.getLogger("detente.node").info("no uvloop: asyncio's own loop serves")
+        runner = asyncio.Runner()
+    with runner:
+        runner.run(serve_node(node, listening, ready=ready))
