@@ -73,7 +73,8 @@ class Admission:
             return self._no("F11", item, f"no trigger {body.trigger!r} with scope {body.scope}")
         if not self._any_terms(lambda terms: _may_vote(terms, item, body)):
             return self._no("F05", item, f"{item.party} has no vote on {body.trigger}")
-        if item.time is not None and item.time >= body.expires_at:
+        if body.choice == "lift" and item.time is not None and item.time >= body.expires_at:
+            # Only a lift: a lying mirror that witnesses into the future must not void a vote that restricts.
             return self._no("F17", item, "the vote had expired when it was witnessed")
         return None
 

@@ -47,7 +47,8 @@ class _Best:
 class Ancestry:
     """The graph at ``at``, with depths kept per cut."""
 
-    def __init__(self, state: AccordState, *, heard: bool) -> None:
+    def __init__(self, state: AccordState, *, heard_at: int | None) -> None:
+        """An empty lineage; with ``heard_at``, versions not witnessed by that instant stand in it from the start."""
         self.at = -1
         self._graph = Graph()
         self._stated: dict[Digest, list[Item]] = {}
@@ -57,9 +58,9 @@ class Ancestry:
         self._best: dict[tuple[Quantity, Party, int], _Best] = {}
         self._stamp = 0
         self._state = state
-        if heard:
-            for item in state.index.get(("version",), ()):
-                if item.time is None:
+        if heard_at is not None:
+            for item, _ in state.upto(("version",), heard_at, heard=True):
+                if item.time is None or item.time > heard_at:
                     self._add(item, 2**61)
 
     def advance(self, state: AccordState, at: int) -> None:

@@ -4,9 +4,9 @@ Decides how an error is located and collected. Leaves out which members there ar
 
 >>> from detente.accord.document import read_document
 >>> errors: list[Refused] = []
->>> fields = Fields(read_document(b"a: 1\\nb: 2"), errors)
+>>> fields = Fields(read_document(b"{a: 1, b: 2}"), errors)
 >>> fields.take("a", whole), fields.done(), errors[0].got
-(1, None, "2:1 'b'")
+(1, None, "1:8 'b'")
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class AccordState:
     """What the evidence means. Ask it by ``status.status(state, at)`` and by the methods here."""
 
     __slots__ = (
-        "_digest", "_heard", "_poisoned", "accord", "book", "chain", "epochs", "index", "items", "keep", "noted",
+        "_digest", "_poisoned", "accord", "book", "chain", "epochs", "index", "items", "keep", "noted",
         "notes_of_chain", "progress", "settles", "wakes",
     )  # fmt: skip
 
@@ -57,7 +57,6 @@ class AccordState:
         self.noted: dict[Digest, FoldNote] = {}
         self.notes_of_chain: tuple[FoldNote, ...] = ()
         self.progress: dict[tuple[Digest, Party], Decimal] = {}
-        self._heard: dict[Topic, tuple[Item, ...]] = {}
         self._poisoned: tuple[FoldNote, ...] = ()
         self._digest: Digest | None = None
         self.keep: dict[str, Any] = {}
@@ -120,19 +119,22 @@ class AccordState:
     def upto(self, topic: Topic, at: int, *, heard: bool = False) -> Iterator[tuple[Item, int]]:
         """Admitted statements of a topic witnessed at or before ``at``, each with the time at which it counts.
 
-        With ``heard``, restricting ones that are not witnessed follow, counting at ``at``. A permitting one is among them
-        only when witnessed; whether it has settled is for the reader to ask.
+        With ``heard``, every other restricting one follows, counting at ``at``: not witnessed yet, or witnessed by a clock
+        that is ahead of ours (a mirror may lie about time; what restricts binds on receipt all the same). Whether a
+        permitting one has settled is for the reader to ask.
         """
-        items = self.index.get(topic)
-        if not items:
-            return
-        for item in items:
+        items = self.index.get(topic, ())
+        number = 0
+        for number, item in enumerate(items):  # noqa: B007 - read after the loop
             if item.time is None or item.time > at:
                 break
             yield item, item.time
+        else:
+            return
         if heard:
-            for item in self._heard.get(topic, ()):
-                yield item, at
+            for item in items[number:]:
+                if item.restricting:
+                    yield item, at
 
     def next_wake(self, topics: tuple[Topic, ...], after: int) -> int | None:
         """The first instant after ``after`` at which evidence of these topics may change something."""
@@ -155,7 +157,6 @@ class AccordState:
         self.index = dict(other.index)
         self.wakes = dict(other.wakes)
         self.noted = dict(other.noted)
-        self._heard = dict(other._heard)
 
     def replace(self, item: Item | None, was: Item | None, note: FoldNote | None, owned: set[Topic]) -> int:
         """Put one statement in place of its former self; returns the earliest instant that this can change."""
@@ -185,8 +186,6 @@ class AccordState:
         for topic in topics_of(item):
             items, _ = self._own(topic, owned)
             items.insert(bisect_right(items, item.order, key=_ORDER), item)
-            if item.time is None and item.restricting:
-                self._heard[topic] = tuple(sorted((*self._heard.get(topic, ()), item), key=_ORDER))
         for topic, instant in self._wakes(item):
             _, wakes = self._own(topic, owned)
             wakes.insert(bisect_right(wakes, instant), instant)
@@ -196,8 +195,6 @@ class AccordState:
         for topic in topics_of(item):
             items, _ = self._own(topic, owned)
             del items[bisect_left(items, item.order, key=_ORDER)]
-            if item.time is None and item.restricting:
-                self._heard[topic] = tuple(other for other in self._heard[topic] if other.id != item.id)
         for topic, instant in self._wakes(item):
             _, wakes = self._own(topic, owned)
             del wakes[bisect_left(wakes, instant)]

@@ -63,10 +63,10 @@ def run_view(
             spent = max(spent, halted.body.flop)
     cited: list[Digest] = []
     if isinstance(run.planned_flop, Decimal):
-        low = max(run.planned_flop, flop or ZERO)
+        low = max(run.planned_flop, Decimal(flop or ZERO))
         planned = exactly(low)
     else:
-        low, high = flop or ZERO, None
+        low, high = Decimal(flop or ZERO), None
         for found, time in state.upto(("finding",), at):
             bound = _bound_found(found, item, terms)
             if bound is not None and time + terms.mirrors.settle_s <= at and (high is None or bound < high):

@@ -46,20 +46,25 @@ KEPT_MAX = 16
 """Statuses kept per state: issuers of one second ask the same question many times."""
 
 
-def status(state: AccordState, at: Instant) -> Status:
-    """Everything that is so at ``at``; kept per state and instant."""
-    kept: dict[int, Status] = state.keep.setdefault("status", {})
-    if at not in kept:
+def status(state: AccordState, at: Instant, *, witnessed_only: bool = False) -> Status:
+    """Everything that is so at ``at``; kept per state and instant.
+
+    What restricts binds on receipt, so evidence not witnessed by ``at`` counts too. Whoever looks back at an earlier
+    instant asks for what was ``witnessed_only``.
+    """
+    kept: dict[tuple[int, bool], Status] = state.keep.setdefault("status", {})
+    key = (at, witnessed_only)
+    if key not in kept:
         if len(kept) >= KEPT_MAX:
             del kept[next(iter(kept))]
-        kept[at] = _status(state, at)
-    return kept[at]
+        kept[key] = _status(state, at, heard=not witnessed_only)
+    return kept[key]
 
 
-def _status(state: AccordState, at: Instant) -> Status:
+def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
     terms = state.terms_at(at)
     sweep = sweep_of(state)
-    point = sweep.at(at)
+    point = sweep.at(at, heard=heard)
     phase: Phase = phase_at(terms, point.members, at)  # type: ignore[assignment]
     latched = [
         _pause(state, terms, sweep, point, key, track.latch)
@@ -67,7 +72,7 @@ def _status(state: AccordState, at: Instant) -> Status:
         if track.latch is not None
     ]
     pauses = tuple(pause for pause in latched if pause.effect == "pause")
-    cases = tuple(cases_at(state, terms, at, heard=True)) if phase == "in_force" else ()
+    cases = tuple(cases_at(state, terms, at, heard=heard))
     votes, stale = _vote_notes(state, point)
     alert = bool(latched) or votes or any(case.state == "open" for case in cases)
     ended = tuple(lifted for _, track in sorted(point.tracks.items()) for lifted in track.ended)
@@ -284,7 +289,7 @@ def _vote_notes(state: AccordState, point: Standpoint) -> tuple[bool, tuple[Fold
     standing = False
     stale: list[FoldNote] = []
     for (trigger, scope), track in sorted(point.tracks.items()):
-        for item, _ in state.upto(vote_topic(trigger, scope), point.at, heard=True):
+        for item, _ in state.upto(vote_topic(trigger, scope), point.at, heard=point.heard):
             body = item.body
             if not isinstance(body, Vote):
                 continue

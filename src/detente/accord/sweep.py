@@ -36,6 +36,7 @@ class Standpoint:
     """Everything the triggers are at ``at``, with who is bound and what each trigger saw."""
 
     at: int
+    heard: bool
     members: Members
     tracks: dict[TrackKey, Track]
     bound_history: tuple[tuple[int, frozenset[str]], ...]
@@ -51,7 +52,7 @@ class Sweep:
         self.history: list[tuple[int, frozenset[str]]] = []
         self.tracks: dict[TrackKey, Track] = {}
         self.topics: dict[TrackKey, tuple[Topic, ...]] = {}
-        self.ancestry = Ancestry(state, heard=False)
+        self.ancestry = Ancestry(state, heard_at=None)
         self._queue: list[tuple[int, TrackKey]] = []
         self._snapshots: list[tuple[int, Members, int, dict[TrackKey, Track]]] = []
         self._steps = 0
@@ -64,6 +65,10 @@ class Sweep:
                     self.topics[key] = tuple(sorted(topics))
                     self.tracks.setdefault(key, Track())
         self._schedule_all()
+
+    def is_kept(self) -> bool:
+        """Does its state still keep this sweep, and not a later one?"""
+        return self.state.keep.get("sweep") is self
 
     def carry(self, state: AccordState, horizon: int) -> None:
         """Go on with a newer state of the same governance, which differs only from ``horizon`` on."""
@@ -80,7 +85,7 @@ class Sweep:
                 self.members = Members(-1, frozenset(), frozenset(), {}, None)
                 self.tracks = dict.fromkeys(self.tracks, Track())
         if horizon <= self.ancestry.at:
-            self.ancestry = Ancestry(state, heard=False)
+            self.ancestry = Ancestry(state, heard_at=None)
         self._schedule_all()
 
     def run_before(self, at: int) -> None:
@@ -107,41 +112,42 @@ class Sweep:
             if self._steps % SNAPSHOT_EVERY == 0:
                 self._snapshots.append((instant, self.members, len(self.history), dict(self.tracks)))
 
-    def at(self, at: int) -> Standpoint:
-        """Everything at ``at``, evidence heard and not witnessed on top; the sweep itself stays just before ``at``."""
+    def at(self, at: int, *, heard: bool) -> Standpoint:
+        """Everything at ``at``, with ``heard`` what is not witnessed by then on top; the sweep stays just before ``at``."""
         if at <= self.position:
-            past = Sweep(self.state)
-            return past.at(at)
+            return Sweep(self.state).at(at, heard=heard)
         self.run_before(at)
         members = members_at(self.state, at, self.members)
         history = list(self.history)
         if not history or history[-1][1] != members.bound:
             history.append((at, members.bound))
-        ancestry = self.ancestry_at(at)
-        tracks = {key: self._step(key, track, at, members, ancestry, heard=True) for key, track in self.tracks.items()}
-        return Standpoint(at, members, tracks, tuple(history))
+        ancestry = self.ancestry_at(at, heard=heard)
+        tracks = {key: self._step(key, track, at, members, ancestry, heard=heard) for key, track in self.tracks.items()}
+        return Standpoint(at, heard, members, tracks, tuple(history))
 
-    def view(self, key: TrackKey, standpoint: Standpoint) -> View | None:
+    def view(self, key: TrackKey, point: Standpoint) -> View | None:
         """What the trigger sees at a standpoint; None if the terms no longer have it."""
-        terms = self.state.terms_at(standpoint.at)
+        terms = self.state.terms_at(point.at)
         trigger = terms.trigger(key[0])
         if trigger is None:
             return None
-        track = standpoint.tracks[key]
-        ancestry = self.ancestry_at(standpoint.at)
-        return _view(self.state, terms, trigger, track, key[1], standpoint.at, standpoint.members, ancestry, heard=True)
+        ancestry = self.ancestry_at(point.at, heard=point.heard)
+        track = point.tracks[key]
+        return _view(self.state, terms, trigger, track, key[1], point.at, point.members, ancestry, heard=point.heard)
 
-    def ancestry_at(self, at: int) -> Ancestry:
-        """The lineage at ``at``, versions that were only heard included."""
-        heard = any(item.time is None for item in self.state.index.get(("version",), [])[-1:])
-        if not heard:
-            if self.ancestry.at > at:
-                self.ancestry = Ancestry(self.state, heard=False)
-            self.ancestry.advance(self.state, at)
-            return self.ancestry
-        ancestry = Ancestry(self.state, heard=True)
-        ancestry.advance(self.state, at)
-        return ancestry
+    def ancestry_at(self, at: int, *, heard: bool = True) -> Ancestry:
+        """The lineage at ``at``, with ``heard`` versions included that are not witnessed by then."""
+        last = self.state.index.get(("version",), [])[-1:]
+        if heard and any(item.time is None or item.time > at for item in last):
+            ancestry = Ancestry(self.state, heard_at=at)
+            ancestry.advance(self.state, at)
+            return ancestry
+        if self.ancestry.at > at:
+            past = Ancestry(self.state, heard_at=None)
+            past.advance(self.state, at)
+            return past
+        self.ancestry.advance(self.state, at)
+        return self.ancestry
 
     def _step(
         self, key: TrackKey, track: Track, at: int, members: Members, ancestry: Ancestry, *, heard: bool
@@ -202,13 +208,12 @@ def sweep_of(state: AccordState) -> Sweep:
     kept: Sweep | None = state.keep.get("sweep")
     if kept is not None:
         return kept
-    inherited: tuple[Sweep | None, int] = state.keep.pop("inherited", (None, -1))
-    older, horizon = inherited
-    if older is not None and older.state.keep.get("sweep") is older:
+    older, horizon = state.keep.pop("inherited", (None, -1))
+    sweep = older if isinstance(older, Sweep) else None
+    if sweep is not None and sweep.is_kept():
         # The older state gives its sweep away and makes another should anybody ask it again.
-        older.state.keep.pop("sweep")
-        older.carry(state, horizon)
-        sweep = older
+        sweep.state.keep.pop("sweep")
+        sweep.carry(state, horizon)
     else:
         sweep = Sweep(state)
     state.keep["sweep"] = sweep

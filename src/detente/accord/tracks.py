@@ -99,7 +99,7 @@ def _latched(trigger: Trigger, view: View, at: int, *, certain: bool) -> Latch:
     cited = tuple(dict.fromkeys(statement for statement, _ in view.cited))
     state = view.state
     witnessed = not view.heard or all(
-        (item := state.get(statement)) is not None and item.time is not None for statement in cited
+        (item := state.get(statement)) is not None and item.time is not None and item.time <= at for statement in cited
     )
     marks = f" ({'; '.join(dict.fromkeys(view.marks))})" if view.marks else ""
     said = "" if certain else " is not known to be false, and unknown holds"
