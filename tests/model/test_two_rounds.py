@@ -40,7 +40,8 @@ class Stage:
         self.base = {origin: branch.tree.size for origin, branch in base.branches.items()}
         self.cosigned = base.cosignatures()
         self.voters = self.world.coalition.mirrors[:2]
-        self.world.vote_pause(*self.voters)
+        for voter in self.voters:
+            self.world.vote(voter, "pause")
         self.world.pass_time(5)
         self.at = self.world.at
         self.guard = self.world.guard("dev-0")

@@ -1,8 +1,11 @@
 """A coalition in its good and bad days: one behaviour each, over the real steps."""
 
+from decimal import Decimal
+
 import pytest
 
 from detente.base.errors import Refused
+from detente.guard.decide import decide
 from detente.guard.issue import IssuerState, close_hour, merkle_root_of_permits
 from detente.guard.permit import parse_offer
 from detente.statement.measurement import Measurement
@@ -79,7 +82,7 @@ def test_a_run_over_a_limit_is_refused():
     world.settle()
     assert world.permit(guard, large) is None
     assert "too-large" in guard.last_denial[0]
-    more = world.intent("dev-0", intent.run, flop=10**25)
+    more = world.intent("dev-0", intent.run, flop=Decimal("1e25"))
     assert world.permit(guard, more) is None
 
 
@@ -141,6 +144,54 @@ def test_false_times_of_one_mirror_move_nothing(false_time_s):
     assert world.permit(guard, intent) is None
     world.pass_time(world.coalition.settle_s + 1)
     assert world.permit(guard, intent) is not None, guard.last_denial
+
+
+@pytest.mark.parametrize("false_time_s", [-(10**8), 10**8])
+def test_a_false_time_of_one_mirror_does_not_postpone_a_pause(false_time_s):
+    """What restricts binds on receipt, whatever its time.
+
+    A vote in a mirror's own log has three cosigners left, so a liar's time far ahead becomes its witnessed time.
+    """
+    world, guard, intent = begun(seed=5)
+    world.lie(world.coalition.mirrors[0], "false-time", false_time_s=false_time_s)
+    for voter in world.coalition.mirrors[:2]:
+        world.vote(voter, "pause")
+    world.settle()
+    assert world.permit(guard, intent) is None
+
+
+def test_a_slow_clock_of_an_issuer_does_not_postpone_a_pause():
+    """Votes witnessed a minute ahead of its own clock bind it all the same."""
+    world, guard, intent = begun()
+    for node in world.mirrors.values():
+        node.clock_skew_s = -50
+    world.mirrors["aud-1"].clock_skew_s = world.mirrors["auth-1"].clock_skew_s = 50
+    world.vote_pause()
+    world.sync()
+    assert world.permit(guard, intent) is None
+
+
+def test_accessions_without_cosignatures_free_nobody():
+    """Law 1: an issuer that was given every entry and no cosignature holds, and cites the accessions."""
+    world, _, intent = begun()
+    bare = World(1).mirrors["aud-0"]
+    for origin, branch in world.mirrors["aud-0"].branches.items():
+        bare._fold_in(origin, branch.entries)
+    decision = decide(bare.state, intent, world.at)
+    assert decision.held_by == ("accession",)
+    assert len(decision.reasons[0].cites) == len(world.coalition.parties)
+
+
+def test_a_first_accession_alone_takes_nothing_away():
+    """Before force what the terms leave free stays free: one developer of two does not bring the accord into force."""
+    world = World(1)
+    world.accede("dev-0")
+    world.sync()
+    intent = world.intent("dev-0", world.coalition.accord)
+    assert decide(world.mirrors["aud-0"].state, intent, world.at).allowed
+    world.accede("dev-1")
+    world.sync()
+    assert decide(world.mirrors["aud-0"].state, intent, world.at).held_by == ("accession",)
 
 
 def test_more_liars_than_f_are_seen_by_the_world():
@@ -214,6 +265,7 @@ def test_notices_of_f_plus_one_issuers_stop_a_guard_at_once_and_a_new_permit_let
         )
         guard.hear(notice, intent)
     assert not guard.may_run()
+    world.pass_time(1)  # at one instant what restricts folds after what permits
     world.lift()
     world.settle()
     assert world.permit(guard, intent) is not None, guard.last_denial

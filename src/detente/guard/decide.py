@@ -6,7 +6,8 @@ Decides, from the state of the accord, how fast and for how long a guard may run
 Rules (``spec/guard.md`` §2), applied in this order; every one that denies adds its reasons:
 
 1. The party, and the one it acts for, are named in the terms.
-2. Outside force, and for a party that is not bound, the terms' phase policy answers: free or refused.
+2. Outside force, and for a party that is not bound, the terms' phase policy answers: free or refused. But where the
+   accessions *held*, witnessed and settled or not, would bind, nothing is free: see ``binding``.
 3. A pause of the activity that covers the party, or the one it acts for, denies.
 4. A run must be declared in a witnessed entry by the party, for the activity asked;
    limits on it deny or hold.
@@ -33,6 +34,7 @@ from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant
 from detente.base.quantity import ZERO
+from detente.guard.binding import unsettled_accessions
 from detente.guard.intent import Intent
 from detente.statement.run import Run
 
@@ -58,6 +60,9 @@ def decide(state: AccordState, intent: Intent, at: Instant) -> Decision:
     if policy == "refuse":  # 2
         return _denied((f"phase-{now.phase}",), [now.why_phase])
     if policy == "free":
+        unsettled = unsettled_accessions(state, now, terms, _involved(intent))
+        if unsettled:
+            return _denied(("accession",), [Reason("an accession is held that has not settled", unsettled)])
         return _allowed(now, now.why_phase)
     held: list[str] = []
     reasons: list[Reason] = []

@@ -31,6 +31,7 @@ from detente.guard.decide import Decision, decide
 from detente.guard.intent import Intent
 from detente.guard.issue import IssueReply, Missing
 from detente.guard.permit import Head, NamedHead, VerifiedPermit
+from detente.log.checkpoint import parse_checkpoint
 from detente.log.cosignature import Cosignature, cosigner_key, verify_cosignature
 from detente.log.mirror import AddEntries
 from detente.log.note import NoteSignature, parse_note
@@ -97,6 +98,7 @@ class World:
         self.crashes = 0
         self._acknowledged: dict[Party, set[bytes]] = {party: set() for party in self.coalition.parties}
         self._known: dict[tuple[Party, Party], Standing] = {}
+        self._answered: dict[tuple[Party, Party], bytes] = {}
         self._cut: set[Party] = set()
         self._queue: list[tuple[int, float, int, Callable[[], None]]] = []
         self._posted = 0
@@ -177,23 +179,24 @@ class World:
         return self.submit(party, "vote", Vote(choice, trigger, number, Party("all"), expires_at), **where)
 
     def vote_pause(self, *parties: Party | str, number: int = 0) -> tuple[Digest, ...]:
-        """Votes to pause by these parties (default: the first two mirrors) in round ``number``."""
-        return tuple(self.vote(party, "pause", number=number) for party in parties or self.coalition.mirrors[:2])
+        """Votes to pause by these parties (default: the first two mirrors) in round ``number``; see ``vote_twice``."""
+        return tuple(self.vote_twice(party, "pause", number=number) for party in parties or self.coalition.mirrors[:2])
 
     def lift(self, *parties: Party | str, number: int = 0) -> tuple[Digest, ...]:
-        """Votes to lift by these parties (default: the first two mirrors) of round ``number``.
+        """Votes to lift by these parties (default: the first two mirrors) of round ``number``; see ``vote_twice``."""
+        return tuple(self.vote_twice(party, "lift", number=number) for party in parties or self.coalition.mirrors[:2])
 
-        Each stands in the voter's own log and in the first developer's. A mirror's cosignatures do not count for its
-        own log, so with q = n − 1 one silent mirror would keep another mirror's log from ever being witnessed.
+    def vote_twice(self, party: Party | str, choice: VoteChoice, *, number: int = 0) -> Digest:
+        """One vote, in the voter's own log and in the first developer's.
+
+        A mirror's cosignatures do not count for its own log, so with q = n − 1 one silent mirror would keep the other
+        mirrors' logs from ever being witnessed. Any log may carry any party's statement.
         """
-        said = []
-        for party in parties or self.coalition.mirrors[:2]:
-            vote = Vote("lift", "call", number, Party("all"), Instant(self.at + 30 * 86_400))
-            statement, data = self.statement(party, "vote", vote)
-            for log in dict.fromkeys((Party(party), self.coalition.developers[0])):
-                self.append(log, data)
-            said.append(statement)
-        return tuple(said)
+        vote = Vote(choice, "call", number, Party("all"), Instant(self.at + 30 * 86_400))
+        said, data = self.statement(party, "vote", vote)
+        for log in dict.fromkeys((Party(party), self.coalition.developers[0])):
+            self.append(log, data)
+        return said
 
     # Time and the network.
 
@@ -283,8 +286,8 @@ class World:
         branch = log.branches[number]
         size = branch.tree.size
         known = self._known.get((log.party, node.party), Standing())
-        if not size or known.size > size:
-            return
+        if not size or known.size > size or self._answered.get((log.party, node.party)) == branch.tree.root():
+            return  # an honest log does not ask again for a cosignature that it has
         proof = tuple(branch.tree.consistency_proof(known.size, size)) if known.size else ()
         request = AddCheckpoint(known.size, proof, log.head(branch=number).note)
         header = AddEntries(log.origin, known.next_entry, size)
@@ -304,6 +307,7 @@ class World:
             self._known[log.party, node.party] = answer
             return
         self._known[log.party, node.party] = Standing(size, size)
+        self._answered[log.party, node.party] = parse_checkpoint(parse_note(note).text).root
         cosignature = verify_cosignature(parse_note(note).text, answer, cosigner_key(node.name, node.signer.public_key))
         for other in self.mirrors.values():  # the log publishes what it was given: every mirror may hear it
             self._tell(log.party, other, frozenset({cosignature}))
