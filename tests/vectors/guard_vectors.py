@@ -69,11 +69,26 @@ def permits():
         context(),
     )
     yield "P05-stranger_fail", "A fourth signature, by nobody whom the terms name.", stranger, context()
-    yield "P06-one-issuer-twice_fail", "Two of three signatures are of one issuer.", m.signed(by=("iss-0", "iss-1", "iss-1")), context()
+    yield (
+        "P06-one-issuer-twice_fail",
+        "Two of three signatures are of one issuer.",
+        m.signed(by=("iss-0", "iss-1", "iss-1")),
+        context(),
+    )
     yield "P07-two-issuers_fail", "Two issuers; the terms ask for three.", m.signed(by=("iss-0", "iss-1")), context()
     yield "P08-wrong-accord_fail", "A permit of another accord.", m.signed(m.body(accord=sha256_hex(b"x"))), context()
-    yield "P09-wrong-terms_fail", "Terms that the guard does not accept.", m.signed(m.body(terms=sha256_hex(b"x"))), context()
-    yield "P10-copied_fail", "Genuine, but of another guard's key.", m.signed(m.body(guard=m.signer("clone").public_key)), context()
+    yield (
+        "P09-wrong-terms_fail",
+        "Terms that the guard does not accept.",
+        m.signed(m.body(terms=sha256_hex(b"x"))),
+        context(),
+    )
+    yield (
+        "P10-copied_fail",
+        "Genuine, but of another guard's key.",
+        m.signed(m.body(guard=m.signer("clone").public_key)),
+        context(),
+    )
     yield "P11-replayed_fail", "Genuine, but for an earlier nonce.", m.signed(m.body(nonce="e" * 32)), context()
     other = Intent(activity="training", party=m.DEV, run=sha256_hex(b"another run"))
     yield "P12-wrong-scope_fail", "Leave for another run.", m.signed(m.body(intent=other)), context()
@@ -92,12 +107,27 @@ def notices():
     by_1 = dataclasses.replace(good, issuer=Party("iss-1"))
     key = m.ISSUERS[Party("iss-0")]
     yield "notice", "One issuer's notice; f + 1 of them stop a guard.", "notice.json", seal_notice(good, key)
-    yield "G04-no-activity_fail", "It stops nothing that exists.", "notice.json", seal_notice(dataclasses.replace(good, activities=()), key)
+    yield (
+        "G04-no-activity_fail",
+        "It stops nothing that exists.",
+        "notice.json",
+        seal_notice(dataclasses.replace(good, activities=()), key),
+    )
     yield "G05-another-issuer_fail", "Signed by another than it names.", "notice.json", seal_notice(by_1, key)
-    yield "G06-superseded_fail", "Number 3 or below was answered by a later offer.", "notice.json", seal_notice(by_1, m.ISSUERS[Party("iss-1")])
+    yield (
+        "G06-superseded_fail",
+        "Number 3 or below was answered by a later offer.",
+        "notice.json",
+        seal_notice(by_1, m.ISSUERS[Party("iss-1")]),
+    )
     whole = m.INTENT.as_json()
     yield "intent", "Leave to train one run.", "intent.json", json.dumps(whole).encode()
-    yield "G01-unknown-member_fail", "A member that an intent does not have.", "intent.json", json.dumps(whole | {"why": "x"}).encode()
+    yield (
+        "G01-unknown-member_fail",
+        "A member that an intent does not have.",
+        "intent.json",
+        json.dumps(whole | {"why": "x"}).encode(),
+    )
     yield "G02-no-run_fail", "Training names its run.", "intent.json", json.dumps(whole | {"run": None}).encode()
     yield "G03-negative_fail", "FLOP below 0.", "intent.json", json.dumps(whole | {"flop": "-1"}).encode()
 
