@@ -21,7 +21,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from detente.adapters.client import NodeClient
+from detente.adapters.client import GOSSIP_PAGE, NodeClient
 from detente.adapters.store_writer import StoreWriter
 from detente.app.logbook import HeldLog, LogBook, SeenHead, compact_of
 from detente.base.errors import DetenteError, Refused, Unavailable, shown
@@ -146,9 +146,9 @@ class Follower:
         page = await client.gossip(self._since.get(party, 0))
         for note in page.notes:
             await self.take_note(note, party)
-        moved = page.next != self._since.get(party, 0)
+        full = page.next - self._since.get(party, 0) >= GOSSIP_PAGE
         self._since[party] = page.next
-        return moved and bool(page.notes)
+        return full
 
     async def take_note(self, note: bytes, claimant: Party | None) -> None:
         """Take in a note that a peer tells of, and follow its head where it is ahead. What is wrong is dropped."""

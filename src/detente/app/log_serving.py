@@ -10,12 +10,13 @@ the newest heads, and believed by nobody without a check.
 
 from __future__ import annotations
 
+from detente.adapters.client import GOSSIP_PAGE
 from detente.adapters.store import HeadRow, Store
 from detente.app.logbook import HeldLog, LogBook
 from detente.base.errors import Refused, shown
 from detente.log.tiles import TILE_WIDTH, Bundle, encode_bundle, parse_tile_path, read_tile, tile_width
 
-PAGE = 256
+PAGE = GOSSIP_PAGE
 
 
 class LogServing:

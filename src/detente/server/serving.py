@@ -31,7 +31,8 @@ CONNECTIONS_MAX = 4_096
 def listen_socket(host: str, port: int) -> socket.socket:
     """A bound socket; raises ``Unavailable`` when the address is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    # With the protocol named, asyncio turns Nagle's algorithm off: it costs 40 ms an answer.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
