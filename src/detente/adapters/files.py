@@ -139,6 +139,16 @@ def _read_mark(data: bytes) -> HeadMark | None:
     return mark if show_mark(mark).encode() == data.rstrip(b"\0") else None
 
 
+def peek_mark(path: Path) -> HeadMark | None:
+    """The newest readable mark of a head file, without owning it; None where there is none."""
+    try:
+        data = path.read_bytes()[: 2 * SLOT_BYTES]
+    except OSError:
+        return None
+    marks = [mark for mark in map(_read_mark, (data[:SLOT_BYTES], data[SLOT_BYTES:])) if mark is not None]
+    return max(marks, key=lambda mark: mark.number, default=None)
+
+
 class HeadFile:
     """The last signed head of one log. ``sync`` makes a written slot durable; tests let it fail."""
 
@@ -171,6 +181,16 @@ class HeadFile:
             return self.read()
         except OSError as error:
             raise disk_error(error, self._path) from error
+
+    def reset(self, size: int, root: bytes) -> HeadMark:
+        """Write a head over whatever stands there: only ``log recover`` may, after it has asked the mirrors."""
+        try:
+            os.pwrite(self._fd, b"\0" * (2 * SLOT_BYTES), 0)
+            os.fsync(self._fd)
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+        self._seen = None
+        return self.swap(None, size, root)
 
     def close(self) -> None:
         """Release the file."""

@@ -191,7 +191,8 @@ class Job:
     async def begun(self) -> None:
         """Wait until the command runs; raises ``Unavailable`` with the system's reason when it cannot."""
         try:
-            await asyncio.wait_for(asyncio.shield(self._began), START_MAX_S)
+            async with asyncio.timeout(START_MAX_S):
+                await asyncio.shield(self._began)
         except TimeoutError:
             self.kill()
             raise Unavailable(f"the keeper did not start the command within {START_MAX_S:.0f} s") from None

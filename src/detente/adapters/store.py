@@ -133,6 +133,11 @@ class Transaction:
         rows = zip(range(first, first + len(entries)), leaves, entries, strict=True)
         self._db.executemany("INSERT INTO entries(id, leaf, data) VALUES(?, ?, ?)", rows)
 
+    def mend(self, log: int, index: int, entry: bytes, leaf: bytes) -> None:
+        """Put the right bytes in the place of damaged ones: only ``log recover`` does, after it has hashed the whole log."""
+        values = (entry_id(log, index), leaf, entry)
+        self._db.execute("INSERT OR REPLACE INTO entries(id, leaf, data) VALUES(?, ?, ?)", values)
+
     def add_head(self, log: int, size: int, root: bytes, body: bytes) -> int:
         """The number of a head, stored where it is new."""
         self._db.execute(
@@ -271,6 +276,13 @@ class Store:
         with self._writing:
             self._writer.execute(f"PRAGMA max_page_count = {int(pages)}")
 
+    def check_structure(self) -> list[str]:
+        """What SQLite finds wrong with its own file; empty if nothing."""
+        try:
+            return [str(row[0])[:200] for row in self._rows("PRAGMA integrity_check(16)") if row[0] != "ok"]
+        except Refused as refused:
+            return [refused.got[:200]]
+
     # Reading. Only what was committed is seen.
 
     def _rows(self, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
@@ -297,6 +309,12 @@ class Store:
             return []
         query = f"SELECT {column} FROM entries WHERE id >= ? AND id < ? ORDER BY id"  # noqa: S608  # a fixed name
         return self._rows(query, (entry_id(log, start), entry_id(log, end)))
+
+    def rows(self, log: int, start: int, end: int) -> list[tuple[int, bytes, bytes]]:
+        """Index, leaf hash and bytes of the entries ``[start, end)`` that are there, gaps left out: for ``log fsck``."""
+        query = "SELECT id, leaf, data FROM entries WHERE id >= ? AND id < ? ORDER BY id"
+        first = entry_id(log, 0)
+        return [(row[0] - first, row[1], row[2]) for row in self._rows(query, (entry_id(log, start), entry_id(log, end)))]
 
     def heads(self, log: int, *, least: int = 0, most: int = 64) -> list[HeadRow]:
         """Heads of at least this size, the greatest first."""

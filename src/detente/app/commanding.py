@@ -90,7 +90,8 @@ class _Session:
         )
         # The declaration goes first: asked before it is known, every issuer could only say no.
         with contextlib.suppress(Unavailable, TimeoutError):
-            await asyncio.wait_for(self.petitioner.deliver(), LAST_WORD_S)
+            async with asyncio.timeout(LAST_WORD_S):
+                await self.petitioner.deliver()
         self.running = asyncio.create_task(self.session.run())
         self._tasks = [self.running, asyncio.create_task(self.petitioner.keep_delivering())]
         return self
@@ -100,7 +101,8 @@ class _Session:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(DetenteError, TimeoutError):
-            await asyncio.wait_for(self.petitioner.deliver(), LAST_WORD_S)
+            async with asyncio.timeout(LAST_WORD_S):
+                await self.petitioner.deliver()
         await self.channel.close()
         self.folder.release()
 

@@ -138,11 +138,11 @@ class NoticeReader:
     """``parse_notice`` for many guards in one process: the same bytes are verified once, not once a guard."""
 
     def __init__(self, trust: IssuerTrust) -> None:
-        self._trust = trust
+        self.trust = trust
         self._read: dict[bytes, Notice] = {}
 
     def __call__(self, data: bytes, trust: IssuerTrust) -> Notice:
-        if trust is not self._trust:
+        if trust is not self.trust:
             return parse_notice(data, trust)
         if (known := self._read.get(data)) is not None:
             return known
@@ -299,7 +299,8 @@ class GuardSession:
             until = min(due, self._lease.lapse_s) if self._lease is not None and self.leave.given else due
             # At most a second at a time: asyncio's clock stands still while the machine is suspended, ours does not.
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), max(0.001, min(1.0, until - now)))
+                async with asyncio.timeout(max(0.001, min(1.0, until - now))):
+                    await self._wake.wait()
             if self._wake.is_set():
                 self._wake.clear()
                 return
@@ -354,7 +355,8 @@ class GuardSession:
 
     async def _sign(self, issuer: Party, sealed: bytes) -> bytes | str:
         try:
-            return await asyncio.wait_for(self._channel.sign(issuer, sealed), QUOTE_MAX_S)
+            async with asyncio.timeout(QUOTE_MAX_S):
+                return await self._channel.sign(issuer, sealed)
         except TimeoutError:
             return "no answer in time"
         except (DetenteError, OSError) as error:

@@ -157,7 +157,8 @@ class Issuer:
         wanted = set(missing)
         work = [self._fetch_one(named) for named in ask.heads if named.signed.head in wanted]
         try:
-            await asyncio.wait_for(asyncio.gather(*work, return_exceptions=True), FETCH_S)
+            async with asyncio.timeout(FETCH_S):
+                await asyncio.gather(*work, return_exceptions=True)
         except TimeoutError:
             return  # What is still missing is said to be missing.
 

@@ -30,7 +30,6 @@ from detente.log.note import NOTE_MAX, parse_note
 from detente.log.tiles import (
     ENTRY_MAX,
     TILE_WIDTH,
-    Bundle,
     bundle_path,
     bundles_for,
     check_bundle,

@@ -229,7 +229,8 @@ class LogBook:
         """Return when a head of any log moved, or after ``timeout_s``."""
         moved = self._moved
         try:
-            await asyncio.wait_for(moved.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await moved.wait()
         except TimeoutError:
             return
 

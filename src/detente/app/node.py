@@ -190,6 +190,11 @@ class Node:
 
     def load(self, head_file: Callable[[Path, str], HeadFile]) -> None:
         """Read the store into memory and evidence, and open the sequencer; see ``open_node``."""
+        self.load_logs()
+        self._open_sequencer(head_file)
+
+    def load_logs(self) -> None:
+        """Read the store into memory and evidence; nothing can be signed yet."""
         self.book.on_move.append(self._on_move)
         self.book.on_closed.append(self.upkeep.keep_proof)
         self.feed.on_change = self._on_change
@@ -201,6 +206,8 @@ class Node:
             if isinstance(checked, VerifiedStatement) and checked.statement.id not in self.feed.places:
                 self.feed.receive(checked)
         self._refresh(fold(self.evidence))
+
+    def _open_sequencer(self, head_file: Callable[[Path, str], HeadFile]) -> None:
         own = self.coalition.own_log(self.party)
         if own is not None and self.config.has_key("log"):
             self.sequencer = Sequencer(
@@ -434,7 +441,8 @@ class Node:
             )
         if not self._cleared.is_set():
             try:
-                await asyncio.wait_for(self._cleared.wait(), self.config.ack_s)
+                async with asyncio.timeout(self.config.ack_s):
+                    await self._cleared.wait()
             except TimeoutError:
                 raise Unavailable(
                     "too few mirrors have said how far they hold this log; nothing is signed before that"
@@ -546,6 +554,7 @@ def _restricts(verified: VerifiedStatement) -> bool:
 
 async def _tell(client: NodeClient, envelope: bytes) -> None:
     with contextlib.suppress(DetenteError, OSError, TimeoutError):
-        await asyncio.wait_for(client.hear(envelope), FORWARD_S)
+        async with asyncio.timeout(FORWARD_S):
+            await client.hear(envelope)
 
 

@@ -66,7 +66,8 @@ class Listener:
         if not self.waiting and not self.dropped:
             self._ready = asyncio.get_running_loop().create_future()
             try:
-                await asyncio.wait_for(self._ready, timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._ready
             except TimeoutError:
                 return b""
             finally:

@@ -154,7 +154,8 @@ async def first_leave(
                 raise denied(leave)
             raise Unavailable(f"no permit within {wait_s:.0f} s: {shown_reasons(leave) or 'no issuer answered'}")
         try:
-            await asyncio.wait_for(session.wait_change(), ASK_AGAIN_S)
+            async with asyncio.timeout(ASK_AGAIN_S):
+                await session.wait_change()
         except TimeoutError:
             if not told:
                 session.ask_now()

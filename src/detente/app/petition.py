@@ -85,7 +85,8 @@ class Petitioner:
         """Sign, keep, and try to deliver for at most ``within_s``; what could not be sent stays in the outbox."""
         made = await asyncio.to_thread(self.post, kind, body)
         with contextlib.suppress(Unavailable, TimeoutError):
-            await asyncio.wait_for(self.deliver(), within_s)
+            async with asyncio.timeout(within_s):
+                await self.deliver()
         return made
 
     async def deliver(self) -> None:

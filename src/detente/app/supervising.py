@@ -181,7 +181,8 @@ class Supervision:
             rest_s = 1.0 if due_s is None else due_s - now_s
             try:
                 # A second at most: the loop's own clock does not run through a suspend.
-                return await asyncio.wait_for(self._events.get(), max(0.02, min(1.0, rest_s)))
+                async with asyncio.timeout(max(0.02, min(1.0, rest_s))):
+                    return await self._events.get()
             except TimeoutError:
                 continue
 
@@ -265,7 +266,8 @@ class Supervision:
             if last:
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), RECEIPT_POLL_S)
+                async with asyncio.timeout(RECEIPT_POLL_S):
+                    await self._over.wait()
 
     async def _read_receipt(self, path: Path, request: str) -> bool:
         least = 0 if self._machine.checkpoint is None else self._machine.checkpoint.step
@@ -285,7 +287,8 @@ class Supervision:
             return
         for patience_s, act in ((EXIT_GRACE_S, lambda: job.tell_all(signal.SIGTERM)), (TERM_GRACE_S, job.kill)):
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(job.wait(), patience_s)
+                async with asyncio.timeout(patience_s):
+                    await job.wait()
                 return
             await asyncio.to_thread(act)
 

@@ -71,9 +71,9 @@ def _observe(order: Order, home: str | None, *, as_json: bool) -> int:
     place = find_home(home)
     made = not (place / "config.toml").exists()
     if made:
-        from detente.app.init import init_solo
+        from detente.app.init import make_solo
 
-        asyncio.run(init_solo(place))
+        asyncio.run(make_solo(place))
     _say(
         f"not enforced: observing `{' '.join(order.command)}`; record in {place}"
         + (" (self-witnessed, made now)" if made else "")

@@ -135,7 +135,7 @@ async def refuse_statements(scene: Scene) -> None:
         developer, "facility", Facility(facility="annex", country="US", chips=1, peak_flop_s=Decimal("1e11"))
     )
     envelope = await scene.clients[developer].find_statement(good.statement)
-    size = (await scene.clients[developer].health())["size"]
+    size = (await scene.clients[developer].health())["log"]["size"]
     altered = envelope.replace(b'"sig":"', b'"sig":"A', 1)
     tries: list[tuple[str, bytes]] = [
         ("to file a statement with an altered signature", altered),
@@ -149,7 +149,7 @@ async def refuse_statements(scene: Scene) -> None:
             scene.refused(tried, f"the node of {developer}", refused)
         else:
             scene.check("bad input", tried, ok=False, detail="it was taken")
-    after = (await scene.clients[developer].health())["size"]
+    after = (await scene.clients[developer].health())["log"]["size"]
     scene.check("bad input", "what was refused left the log as it was", size == after, f"{after} entries")
 
 
