@@ -1,15 +1,28 @@
-"""``detente log``: verify, check, recover and export logs, with or without a node."""
+"""``detente log``: verify logs from their files alone, check and mend a store, look inside.
+
+Decides what is printed. Leaves out every check: ``app.log_verifying``, ``app.log_checking``, ``app.recovering``.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import click
 
-from detente.app.log_verifying import FolderSource, show_counts, verify_log
-from detente.base.errors import Unavailable
-from detente.cli import json_option, reports_errors
+from detente.accord.terms import Terms, parse_terms
+from detente.app.config import CONFIG_NAME, find_home, load_config
+from detente.app.log_sources import find_logs, is_url
+from detente.app.log_verifying import VerifiedLog, export_log, show_counts, verify_log
+from detente.base.errors import Misuse, Unavailable
+from detente.base.instant import show_instant
+from detente.cli import home_option, json_option, reports_errors
+
+TERMS_OPTION = click.option(
+    "--terms", type=click.Path(path_type=Path), multiple=True, help="The founding terms, then amendments. [default: the home's]"
+)
+ORIGIN_OPTION = click.option("--origin", metavar="ORIGIN", help="Only the log with this origin.")
 
 
 @click.group()
@@ -18,23 +31,143 @@ def log() -> None:
 
 
 @log.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--terms", type=click.Path(path_type=Path), required=True, help="Founding terms of the accord.")
+@click.argument("target")
+@TERMS_OPTION
+@ORIGIN_OPTION
+@home_option
 @json_option
 @reports_errors
-def verify(folder: Path, *, terms: Path, as_json: bool) -> None:
-    """Verify the static files of a log in FOLDER: signatures, quorum, every hash, every statement. Needs no node."""
-    try:
-        founding = terms.read_bytes()
-    except OSError as error:
-        raise Unavailable(f"cannot read {terms}: {error.strerror}") from None
-    verified = verify_log(FolderSource(folder), founding)
+def verify(*, target: str, terms: tuple[Path, ...], origin: str | None, home: str | None, as_json: bool) -> None:
+    """Verify the logs at TARGET: signatures, quorum, every hash, every statement.
+
+    TARGET is a folder of static files, a folder of such folders, a node's home (no node need run), or the URL of a node
+    or of one log.
+    """
+    texts = _texts(terms, target, home)
+    with find_logs(target, _chain(texts), origin=origin) as found:
+        verified = [verify_log(each.source, texts[0], amendments=texts[1:]) for each in found]
     if as_json:
-        click.echo(json.dumps(verified.as_json()))
+        said = [each.as_json() for each in verified]
+        click.echo(json.dumps(said[0] if len(said) == 1 else said))
         return
+    if not verified:
+        click.echo("no log here has a head yet")
+    for each in verified:
+        _show(each)
+
+
+def _show(verified: VerifiedLog) -> None:
     witnessed = "itself: no quorum" if verified.self_witnessed else ", ".join(verified.witnesses)
     click.echo(f"{verified.origin}: {verified.size} entries verify, root {verified.root[:16]}…")
     click.echo(f"  cosigned by {witnessed}")
     click.echo(f"  {show_counts(verified.kinds)}")
     for index, why in verified.unread:
         click.echo(f"  entry {index} has no effect: {why}")
+
+
+@log.command()
+@home_option
+@json_option
+@reports_errors
+def fsck(*, home: str | None, as_json: bool) -> None:
+    """Re-hash everything in a home's store; a node may run meanwhile."""
+    from detente.app.log_checking import check_home, refuse_damage
+
+    check = check_home(find_home(home))
+    if as_json and not check.damages:
+        click.echo(json.dumps(check.as_json()))
+    elif not as_json:
+        click.echo(f"{check.entries} entries of {check.logs} logs and {check.heads} heads re-hashed")
+        for damage in check.damages:
+            click.echo(f"  {damage}")
+    refuse_damage(check)
+
+
+@log.command()
+@home_option
+@json_option
+@reports_errors
+def recover(*, home: str | None, as_json: bool) -> None:
+    """Bring a home back after a restore or damage: fetch what is missing from the mirrors, and verify it.
+
+    The node must not run. Nothing is signed unless enough mirrors answer to be sure that none holds a later head.
+    """
+    from detente.app.recovering import recover_home
+
+    recovered = asyncio.run(recover_home(find_home(home)))
+    if as_json:
+        click.echo(json.dumps(recovered.as_json()))
+        return
+    click.echo(f"{recovered.origin}: {recovered.mended} entries mended, {recovered.fetched} fetched")
+    click.echo(f"  asked: {', '.join(recovered.asked) or 'nobody holds a head of it'}")
+    click.echo(f"  the node signs on from size {recovered.size}, root {recovered.root[:16]}…")
+
+
+@log.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--from", "target", help="Export from this home or URL. [default: the home]")
+@TERMS_OPTION
+@ORIGIN_OPTION
+@home_option
+@json_option
+@reports_errors
+def export(
+    *, folder: Path, target: str | None, terms: tuple[Path, ...], origin: str | None, home: str | None, as_json: bool
+) -> None:
+    """Write logs to FOLDER as static C2SP files, a folder for each, named by its origin's first part."""
+    place = target or str(find_home(home))
+    texts = _texts(terms, place, home)
+    written: dict[str, int] = {}
+    with find_logs(place, _chain(texts), origin=origin) as found:
+        for each in found:
+            written[each.name] = export_log(each.source, folder / _folder_name(each.name))
+    if as_json:
+        click.echo(json.dumps(written))
+    for name, size in written.items():
+        if not as_json:
+            click.echo(f"{folder / _folder_name(name)}: {size} entries of {name}")
+
+
+@log.command()
+@ORIGIN_OPTION
+@click.option("--last", type=click.IntRange(1, 100_000), default=20, show_default=True, help="So many of the newest entries.")
+@home_option
+@json_option
+@reports_errors
+def show(*, origin: str | None, last: int, home: str | None, as_json: bool) -> None:
+    """List the newest entries of a home's logs: place, kind, party, claimed date, statement id."""
+    from detente.app.log_showing import show_entries
+
+    for entry in show_entries(find_home(home), origin=origin, last=last):
+        if as_json:
+            click.echo(json.dumps(entry.as_json()))
+        else:
+            made = show_instant(entry.made_at) if entry.made_at is not None else "-"
+            click.echo(f"{entry.place}  {entry.kind}  {entry.party or '-'}  {made}  {entry.statement or entry.why}")
+
+
+def _folder_name(name: str) -> str:
+    return "".join(char if char.isalnum() or char in ".-" else "-" for char in name.removesuffix("/log")) or "log"
+
+
+def _texts(terms: tuple[Path, ...], target: str, home: str | None) -> tuple[bytes, ...]:
+    """The terms given, else those of the home that is the target, else those of the home."""
+    if terms:
+        return tuple(_read(path) for path in terms)
+    folder = Path(target)
+    if is_url(target) or not (folder / CONFIG_NAME).is_file():
+        folder = find_home(home)
+    if not (folder / CONFIG_NAME).is_file():
+        raise Misuse("say which terms the log belongs to: --terms FILE")
+    return (load_config(folder).read_terms(),)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unavailable(f"cannot read {path}: {error.strerror}") from None
+
+
+def _chain(texts: tuple[bytes, ...]) -> tuple[Terms, ...]:
+    return tuple(parse_terms(text) for text in texts)
