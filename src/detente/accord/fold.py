@@ -136,6 +136,21 @@ class AccordState:
                 if item.restricting:
                     yield item, at
 
+    def latest(self, topic: Topic, at: int, *, heard: bool = False) -> Iterator[tuple[Item, int]]:
+        """What ``upto`` gives, the last first, so that a reader of the latest need not pass all the earlier ones."""
+        items = self.index.get(topic)
+        if not items:
+            return
+        end = bisect_right(items, (at, 2, ""), key=_ORDER)
+        if heard:
+            for item in reversed(items[end:]):
+                if item.restricting:
+                    yield item, at
+        for number in range(end - 1, -1, -1):
+            item = items[number]
+            if item.time is not None:
+                yield item, item.time
+
     def next_wake(self, topics: tuple[Topic, ...], after: int) -> int | None:
         """The first instant after ``after`` at which evidence of these topics may change something."""
         found = []

@@ -34,7 +34,7 @@ from detente.accord.standing import (
 )
 from detente.accord.sweep import Standpoint, Sweep, TrackKey, phase_at, sweep_of
 from detente.accord.terms import Terms
-from detente.accord.topics import vote_topic
+from detente.accord.topics import ballot_topic, vote_topic
 from detente.accord.tracks import Latch, lift_progress
 from detente.base.digest import Digest
 from detente.base.identity import Party
@@ -273,34 +273,30 @@ def _released_by_time(
     if phase == "expired" and terms.expires is not None:
         found.append(TimedRelease("accord_expired", f"{terms.accord} expired", terms.expires, ()))
     for (trigger, scope), track in sorted(point.tracks.items()):
-        for item, _ in state.upto(vote_topic(trigger, scope), point.at):
+        last = {item.party: item for item, _ in state.upto(vote_topic(trigger, scope), point.at)}
+        for party, item in sorted(last.items()):
             body = item.body
-            if (
-                isinstance(body, Vote) and body.choice == "pause" and body.round == track.round
-                and track.latch is None and body.expires_at <= point.at
-            ):  # fmt: skip
-                text = f"the vote of {item.party} for {trigger} expired"
+            if not isinstance(body, Vote) or body.choice != "pause" or body.round != track.round:
+                continue
+            if track.latch is None and body.expires_at <= point.at:
+                text = f"the vote of {party} for {trigger} expired"
                 found.append(TimedRelease("vote_expired", text, body.expires_at, (item.id,)))
     return tuple(found)
 
 
 def _vote_notes(state: AccordState, point: Standpoint) -> tuple[bool, tuple[FoldNote, ...]]:
-    """Does a vote to pause stand, and which votes name a round that is over (F09)?"""
+    """Does a vote to pause stand, and which votes name a round that was over when they were witnessed (F09)?"""
     standing = False
     stale: list[FoldNote] = []
     for (trigger, scope), track in sorted(point.tracks.items()):
-        for item, _ in state.upto(vote_topic(trigger, scope), point.at, heard=point.heard):
-            body = item.body
-            if not isinstance(body, Vote):
-                continue
-            if body.round < track.round:
-                if not any(item.id in ended.cited for ended in track.ended) and body.choice != "renew":
-                    counted = any(e.round == body.round and item.time is not None and item.time < e.ended_at
-                                  for e in track.ended)  # fmt: skip
-                    if not counted:
-                        stale.append(FoldNote("F09", item.id, item.place, f"round {body.round} of {trigger} is over"))
-            elif body.choice == "pause" and point.at < body.expires_at:
-                standing = True
+        for item, _ in state.upto(ballot_topic(trigger, scope, track.round, "pause"), point.at, heard=point.heard):
+            standing = standing or (isinstance(item.body, Vote) and point.at < item.body.expires_at)
+        over = {ended.round: ended.ended_at for ended in track.ended}
+        if not over:
+            continue
+        for item, time in state.upto(vote_topic(trigger, scope), point.at, heard=point.heard):
+            if isinstance(item.body, Vote) and time > over.get(item.body.round, time):
+                stale.append(FoldNote("F09", item.id, item.place, f"round {item.body.round} of {trigger} is over"))
     return standing, tuple(stale)
 
 

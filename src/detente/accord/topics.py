@@ -31,18 +31,36 @@ def vote_topic(trigger: str, scope: str) -> Topic:
     return ("vote", trigger, scope)
 
 
+def ballot_topic(trigger: str, scope: str, number: int, choice: str) -> Topic:
+    """Votes of one choice in one round of a trigger and scope."""
+    return ("vote", trigger, scope, str(number), choice)
+
+
 def measure_topic(indicator: str) -> Topic:
     """Measurements of one indicator."""
     return ("measure", indicator)
+
+
+def measured_topic(indicator: str, subject: str, author: str) -> Topic:
+    """Measurements of one indicator by one author about one party, or with an empty subject about anything."""
+    return ("measure", indicator, subject, author)
 
 
 def topics_of(item: Item) -> tuple[Topic, ...]:
     """Under which topics the statement is found."""
     body = item.body
     if isinstance(body, Vote):
-        return (vote_topic(body.trigger, body.scope),)
+        return (
+            vote_topic(body.trigger, body.scope),
+            ballot_topic(body.trigger, body.scope, body.round, body.choice),
+        )
     if isinstance(body, Measurement):
-        return (measure_topic(body.indicator),)
+        # One that names a run or version and no party is its author's own.
+        subject = body.about.party if body.about is not None and body.about.party is not None else item.party
+        return (
+            measured_topic(body.indicator, "", item.party),
+            measured_topic(body.indicator, subject, item.party),
+        )
     if isinstance(body, Approval):
         return (("approval", body.proposal), LINEAGE)
     if isinstance(body, Ruling):
@@ -95,6 +113,8 @@ def _woken(item: Item) -> Topic | None:
         return LINEAGE
     if item.kind in {"accession", "withdrawal", "facility"}:
         return MEMBER
-    if item.kind in {"vote", "measurement"}:
+    if isinstance(item.body, Measurement):
+        return measure_topic(item.body.indicator)
+    if item.kind == "vote":
         return topics_of(item)[0]
     return None

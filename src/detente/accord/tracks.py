@@ -172,6 +172,8 @@ def standing_lifts(view: View) -> dict[Party, tuple[Item, int, int]]:
     Of a lift and a pause or retraction at the same time, the one that restricts has the last word.
     """
     lifts: dict[Party, tuple[Item, int, int]] = {}
+    if next(view.votes("lift"), None) is None:
+        return lifts
     for item, body, time in view.votes("lift", "pause", "retract"):
         if body.choice != "lift":
             lifts.pop(item.party, None)

@@ -32,15 +32,13 @@ from detente.accord.fold import AccordState
 from detente.accord.membership import Members
 from detente.accord.records import Item
 from detente.accord.terms import Indicator, Terms, Trigger
-from detente.accord.topics import measure_topic, vote_topic
+from detente.accord.topics import ballot_topic, measured_topic, vote_topic
 from detente.accord.tree_reading import LINEAGE
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
 from detente.base.quantity import Interval
 from detente.statement.measurement import Measurement
-from detente.statement.run import Run
 from detente.statement.threshold import count_distinct
-from detente.statement.version import Version
 from detente.statement.vote import Vote
 
 
@@ -98,7 +96,11 @@ class View:
 
     def votes(self, *choices: str) -> Iterator[tuple[Item, Vote, int]]:
         """Votes of this round with one of these choices, in fold order, each with the time at which it counts."""
-        for item, time in self.state.upto(vote_topic(self.trigger.id, self.scope), self.at, heard=self.heard):
+        if len(choices) == 1:
+            topic = ballot_topic(self.trigger.id, self.scope, self.round, choices[0])
+        else:
+            topic = vote_topic(self.trigger.id, self.scope)
+        for item, time in self.state.upto(topic, self.at, heard=self.heard):
             body = item.body
             if isinstance(body, Vote) and body.round == self.round and body.choice in choices:
                 yield item, body, time
@@ -166,18 +168,22 @@ class View:
         """
         settle_s = self.terms.mirrors.settle_s
         combine = kleene_any if restricting else kleene_all
-        speaking: dict[Party, list[tuple[Item, int]]] = {}
+        said: list[tuple[Item, int]] = []
         last = -1
-        for item, time in self.state.upto(measure_topic(indicator.name), self.at, heard=self.heard):
-            if not self._is_of(item, indicator, subject):
+        for author in self.terms.parties:  # 1
+            if not self.terms.among(author, indicator.supplied_by):
                 continue
-            settled = item.time is not None and time + settle_s <= self.at
-            if settled:
-                last = time
-            if time >= self.cut:
-                speaking[item.party] = [(item, time)] if settled else [*speaking.get(item.party, []), (item, time)]
+            topic = measured_topic(indicator.name, subject or "", author)
+            for item, time in self.state.latest(topic, self.at, heard=self.heard):
+                if isinstance(item.body, Measurement) and item.body.unit == indicator.unit:
+                    settled = item.time is not None and item.time + settle_s <= self.at
+                    last = max(last, time) if settled else last
+                    if time >= self.cut:
+                        said.append((item, time))
+                    if settled:
+                        break
         values: list[Truth] = []
-        for item, time in (said for of_party in speaking.values() for said in of_party):  # 1
+        for item, time in said:
             body = item.body
             if isinstance(body, Measurement):
                 answer = atom.of(Interval(body.low, body.high))
@@ -213,26 +219,3 @@ class View:
                 due = self.due_at(indicator, subject, -1)
                 if due is not None:
                     yield due + 1
-
-    def _is_of(self, item: Item, indicator: Indicator, subject: Party | None) -> bool:
-        body = item.body
-        if not isinstance(body, Measurement) or body.unit != indicator.unit:
-            return False
-        if not self.terms.among(item.party, indicator.supplied_by):
-            return False
-        return subject is None or subject == self._about(item, body)
-
-    def _about(self, item: Item, body: Measurement) -> Party | None:
-        """Whom a measurement is about: the party it names, that of the run or version it names, or its author."""
-        about = body.about
-        if about is None:
-            return item.party
-        if about.party is not None:
-            return about.party
-        if about.run is not None:
-            run = self.state.get(about.run)
-            return run.party if run is not None and isinstance(run.body, Run) else item.party
-        for stated in self.state.index.get(("version",), ()):
-            if isinstance(stated.body, Version) and stated.body.version == about.version:
-                return stated.party
-        return item.party
