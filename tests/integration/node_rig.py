@@ -138,21 +138,19 @@ async def serving(coalition: Coalition, *parties: str) -> AsyncIterator[dict[str
     """Serve these parties' nodes over loopback HTTP, all in this process."""
     nodes: dict[str, Node] = {}
     tasks = []
+    stop = asyncio.Event()
     try:
         for party in parties:
             config = load_config(coalition.home(party))
-            node = open_node(config.home)
-            nodes[party] = node
+            listening = listen_socket(config.host, config.port)
+            node = nodes[party] = open_node(config.home)
             ready = asyncio.Event()
-            work = serve_node(node, listen_socket(config.host, config.port), ready=ready.set)
-            tasks.append(asyncio.create_task(work))
-            await asyncio.wait({asyncio.ensure_future(ready.wait()), tasks[-1]}, return_when=asyncio.FIRST_COMPLETED)
-            assert ready.is_set(), tasks[-1].exception()
+            tasks.append(asyncio.create_task(serve_node(node, listening, ready=ready.set, stop=stop)))
+            await asyncio.wait_for(ready.wait(), 10)
         yield nodes
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        stop.set()
+        await asyncio.gather(*tasks)
 
 
 @dataclass

@@ -245,6 +245,8 @@ class Node:
 
     def abandon(self) -> None:
         """Close the store of a node that could not be loaded; no task of it runs yet."""
+        if self.sequencer is not None:
+            self.sequencer.release()
         self.writer.close()
         self.feed.close()
         self.store.close()

@@ -173,9 +173,13 @@ class Sequencer:
         return next((place.index for place in places if place.origin == self.log.origin), None)
 
     async def close(self) -> None:
-        """Let the last batch finish, refuse the rest."""
+        """Let what waits finish."""
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
+        self.release()
+
+    def release(self) -> None:
+        """Give the head file up."""
         self._file.close()
 
     async def _drain(self) -> None:

@@ -42,8 +42,10 @@ def listen_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def serve_node(node: Node, listening: socket.socket, *, ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until a signal, then close the node. ``ready`` is called once requests are answered."""
+async def serve_node(
+    node: Node, listening: socket.socket, *, ready: Callable[[], None] = lambda: None, stop: asyncio.Event | None = None
+) -> None:
+    """Serve until a signal or ``stop``, then close the node. ``ready`` is called once requests are answered."""
     config = uvicorn.Config(
         make_app(node),
         loop="none",
@@ -61,10 +63,19 @@ async def serve_node(node: Node, listening: socket.socket, *, ready: Callable[[]
         proxy_headers=False,
     )
     server = _Server(config, node, ready)
+    stopping = asyncio.ensure_future(_stop(server, stop)) if stop is not None else None
     try:
         await server.serve([listening])
     finally:
+        if stopping is not None:
+            stopping.cancel()
+        listening.close()
         await node.close()
+
+
+async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
 
 
 class _Server(uvicorn.Server):
