@@ -58,6 +58,9 @@ BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.1, 15.0
 RECONNECT_FIRST_S, RECONNECT_MOST_S = 0.05, 5.0
 NOTICES_KEPT = 256
 """Each issuer has one notice in force; 16 issuers leave room for sixteen pauses."""
+HEED_FIRST_S, HEED_S = 0.2, 1.0
+"""While there is no leave an event makes a guard ask again, but not sooner than this after it last asked or was stopped:
+four hundred guards that are stopped together must not ask at once, in the way of the notices that stop the others."""
 RETRY_HELD_S = 5.0
 """How often leave is asked for while it is denied; an event of an issuer makes it at once."""
 
@@ -184,6 +187,7 @@ class GuardSession:
         self._lease: Lease | None = None
         self._board = NoticeBoard(trust=trust, party=intent.party, activity=intent.activity)
         self._wake = asyncio.Event()
+        self._stopped = False
         self._changed = asyncio.Event()
         self.leave = Leave()
         self.permit: VerifiedPermit | None = None
@@ -294,8 +298,12 @@ class GuardSession:
         else:
             most = min(BACKOFF_MOST_S, self._lease.life_s / 6) if self._lease is not None else BACKOFF_MOST_S
             due = begin + min(BACKOFF_FIRST_S * 2 ** min(failures, 12), most) * (0.5 + 0.5 * self._random.random())
+        heed = begin + (HEED_S if self.permits_seen else HEED_FIRST_S) * (0.5 + self._random.random())
         while (now := self._clock.boottime_s()) < due:
             self._check_lapse(now)
+            if self._stopped:
+                self._stopped, heed = False, now + HEED_S * (0.5 + self._random.random())
+                due = max(heed, min(due, now + RETRY_HELD_S))
             until = min(due, self._lease.lapse_s) if self._lease is not None and self.leave.given else due
             # At most a second at a time: asyncio's clock stands still while the machine is suspended, ours does not.
             with contextlib.suppress(asyncio.TimeoutError):
@@ -303,7 +311,11 @@ class GuardSession:
                     await self._wake.wait()
             if self._wake.is_set():
                 self._wake.clear()
-                return
+                if self._stopped:
+                    continue
+                if self.leave.given:
+                    return
+                due = min(due, max(heed, now))
         self._check_lapse(self._clock.boottime_s())
 
     def _check_lapse(self, now_s: float) -> None:
@@ -323,6 +335,8 @@ class GuardSession:
                 done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     asking = _take(asking, tasks[task], task, hear_offer)
+                if self._is_denied(asking, open_answers=len(pending)):
+                    break  # Whatever the others say, there are no m: a silent issuer must not delay the stop.
                 if pending and compose(asking)[1] is not None:
                     deadline = min(deadline, loop.time() + STRAGGLERS_S)
         finally:
@@ -332,6 +346,12 @@ class GuardSession:
         for task in pending:
             asking = bar(asking, tasks[task], "no answer in time")
         return asking
+
+    def _is_denied(self, asking: Asking, *, open_answers: int) -> bool:
+        """Have more than f issuers denied, and could the answers still open not make up m?"""
+        allowing = sum(offer.allowed for offer in asking.offers.values())
+        needed = min((each.needed for each in asking.trust.sets.values()), default=0)
+        return len(asking.offers) - allowing > self.may_fail and allowing + open_answers < needed
 
     async def _gather_signatures(self, asking: Asking) -> tuple[Asking, bytes | None]:
         for _ in range(ROUNDS_MAX):
@@ -425,6 +445,8 @@ class GuardSession:
 
     def _stop(self, why: Why, held_by: tuple[str, ...], reasons: tuple[Reason, ...]) -> None:
         self._lease = None
+        self._stopped = True
+        self._wake.set()
         self._set(Leave(epoch=self._epoch, why=why, held_by=held_by, reasons=reasons))
 
     def _set(self, leave: Leave) -> None:

@@ -26,6 +26,7 @@ SETTLE_S = 1
 LIFE_CALM_S, LIFE_ALERT_S = 12, 8
 """Short, so that a lapse can be watched; accords in earnest use hours and minutes."""
 HALT_WITHIN_S = 6
+CHALLENGE_S = 4
 FLOP_LIMIT = "1e18"
 DEPTH_LIMIT = 3
 
@@ -154,7 +155,7 @@ triggers:
     when: {{at_least: [ai_proposed_depth, {DEPTH_LIMIT}]}}
     then: pause
     scope: all
-    unknown: silent
+    unknown: holds      # what was not shown to be approved by a human counts as not approved
   - id: call
     when: {{votes: {{of: [auditor, authority], at_least: 2}}}}
     then: pause
@@ -171,6 +172,6 @@ permits: {{life: {{calm: {LIFE_CALM_S} s, alert: {LIFE_ALERT_S} s}}}}
 consequences:
   - when: {{ruling: breach}}
     then: [{{cloud: refuse_compute}}, {{buyer: refuse_deployment}}]
-adjudication: {{challenge_within: 1 h, rule_within: 5 d, votes: {{adjudicator: 2}}}}
+adjudication: {{challenge_within: {CHALLENGE_S} s, rule_within: 5 d, votes: {{adjudicator: 2}}}}
 withdrawal: {{notice: 365 d, from_pause: never}}
 """

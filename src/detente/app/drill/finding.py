@@ -16,7 +16,8 @@ from detente.base.identity import Party
 from detente.statement.ruling import Ruling
 
 INSPECTOR: Party = Party("aud-1")
-ADJUDICATORS = ("aud-1", "auth-1", "auth-2")
+ADJUDICATORS = ("auth-1", "auth-2")
+"""Who rules: the inspector is an adjudicator too, and may not judge its own finding."""
 WINDOW_S = 2.0
 _WAYS: dict[Way, str] = {
     "no_halted": "killed its guard, trained on, and filed nothing",
@@ -139,9 +140,17 @@ async def rule_and_refuse(scene: Scene) -> None:
         scene.check("consequence", "there is a finding to rule on", ok=False)
         return
     began = time.monotonic()
-    for adjudicator in ADJUDICATORS[:2]:
-        ruling = Ruling(parse_digest(finding), cheat.party, "breach", "stop the run and put the guard back")
+    ruling = Ruling(parse_digest(finding), cheat.party, "breach", "stop the run and put the guard back")
+    for adjudicator in (INSPECTOR, ADJUDICATORS[0]):
         await scene.speak(adjudicator, "ruling", ruling, through=scene.plan.developers[0])
+    own = next((each for each in (await scene.status("cloud"))["findings"] if each["finding"] == finding), {})
+    scene.check(
+        "consequence",
+        "the inspector's ruling on its own finding does not count towards the two",
+        own.get("state") == "open",
+        str(own.get("state")),
+    )
+    await scene.speak(ADJUDICATORS[1], "ruling", ruling, through=scene.plan.developers[0])
     scene.turn("two adjudicators rule: a breach")
 
     async def refuses() -> bool:

@@ -27,12 +27,14 @@ async def lift(scene: Scene) -> None:
 
     held = await scene.until("the pause is lifted at every mirror", lifted, within_s=30.0, needed=False)
     scene.record.took("last vote → lifted at every mirror", time.monotonic() - began)
-    ended = (await scene.status("auth-1")).get("ended", [])
+    status = await scene.status("auth-1")
+    ended = status.get("ended", [])
+    missing = "; ".join(f"{pause['trigger']} round {pause['round']}: {pause['lift']}" for pause in pauses_of(status))
     scene.check(
         "lift",
         "one auditor and two authorities together lift the pause",
         held and any(each["how"] == "lift" for each in ended),
-        f"{len(ended)} pause ended by a lift",
+        missing or f"{len(ended)} pause ended by a lift",
         needed=True,
     )
     scene.record.facts["lifted_at"] = time.monotonic()

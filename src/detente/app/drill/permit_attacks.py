@@ -19,6 +19,7 @@ from detente.base.errors import Refused
 from detente.base.identity import PublicKey
 from detente.guard.intent import Intent
 from detente.guard.permit import (
+    PERMIT_TYPE,
     Head,
     PermitRequest,
     VerifiedPermit,
@@ -120,13 +121,13 @@ def attacks_on(
 
 def _shortened(real: bytes) -> bytes:
     """The genuine permit without the last of its signatures."""
-    envelope = parse_envelope(real)
+    envelope = parse_envelope(real, payload_type=PERMIT_TYPE)
     return encode_envelope(replace(envelope, signatures=envelope.signatures[:-1]))
 
 
 def _grafted(real: bytes, body: bytes) -> bytes:
     """The genuine signatures on another body."""
-    return encode_envelope(replace(parse_envelope(real), payload=body))
+    return encode_envelope(replace(parse_envelope(real, payload_type=PERMIT_TYPE), payload=body))
 
 
 def refusal_of(attack: Attack) -> Refused | None:

@@ -122,7 +122,7 @@ async def lying_mirror(scene: Scene) -> None:
     scene.check("liars", "the honest nodes' state does not move", before == after, f"{after}")
     lie = (scene.folder / "output" / f"liar-{LIAR}.log").read_text()
     scene.check(
-        "liars", "the liar really lied", "signed" in lie, lie.strip().splitlines()[-1][:120] if lie.strip() else ""
+        "liars", "the liar really lied", "lied: " in lie, lie.strip().splitlines()[-1][:120] if lie.strip() else ""
     )
     liar.signal(signal.SIGTERM)
     await asyncio.to_thread(liar.wait, 10.0)
