@@ -10,13 +10,9 @@ import signal
 
 from detente.app.drill.opening import start_node
 from detente.app.drill.scene import Scene
-from detente.base.identity import Party
 
 DELAY_S, DROP = (0.0, 0.02), 0.03
 """Up to 20 ms on every piece of traffic, and three new connections in a hundred that never open."""
-SKEW_S = (-3, 3)
-"""Seconds that two nodes' wall clocks are wrong by, one each way; settling is one second."""
-SKEWED: tuple[Party, Party] = (Party("aud-2"), Party("auth-2"))
 
 
 class Chaos:
@@ -54,10 +50,3 @@ class Chaos:
             scene.check(
                 "chaos", "connections were really dropped", scene.network.dropped > 0, f"{scene.network.dropped}"
             )
-
-
-def skew_of(scene: Scene, party: Party) -> int:
-    """By how many seconds this party's wall clock is wrong in this drill."""
-    if not scene.plan.options.chaos or party not in SKEWED:
-        return 0
-    return SKEW_S[SKEWED.index(party)]

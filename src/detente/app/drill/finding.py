@@ -143,12 +143,13 @@ async def rule_and_refuse(scene: Scene) -> None:
     ruling = Ruling(parse_digest(finding), cheat.party, "breach", "stop the run and put the guard back")
     for adjudicator in (INSPECTOR, ADJUDICATORS[0]):
         await scene.speak(adjudicator, "ruling", ruling, through=scene.plan.developers[0])
-    own = next((each for each in (await scene.status("cloud"))["findings"] if each["finding"] == finding), {})
+    findings: list[dict[str, Any]] = (await scene.status("cloud"))["findings"]
+    own = next((each for each in findings if each["finding"] == finding), {"state": "not known"})
     scene.check(
         "consequence",
         "the inspector's ruling on its own finding does not count towards the two",
-        own.get("state") == "open",
-        str(own.get("state")),
+        own["state"] == "open",
+        f"the finding is still {own['state']}",
     )
     await scene.speak(ADJUDICATORS[1], "ruling", ruling, through=scene.plan.developers[0])
     scene.turn("two adjudicators rule: a breach")

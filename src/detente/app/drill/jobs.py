@@ -17,9 +17,11 @@ from detente.app.drill.scene import Scene
 from detente.base.digest import Digest, sha256_hex
 from detente.statement.envelope import parse_envelope, statement_id
 
-TRAIN_STEPS, TRAIN_SLOW_MS = 700, 40
-"""About 7 s of one core, drawn out to 35 s so that six jobs on two cores are still at it when the pause comes."""
-LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS = 50, 7, 12
+TRAIN_STEPS, TRAIN_SLOW_MS = 700, 60
+"""About 7 s of one core, drawn out to 50 s so that six jobs on two cores are still at it when the pause comes."""
+ENDLESS_STEPS = 5_000
+"""For the job that will train on without a guard: it has to outlast the search for it."""
+LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS = 40, 12, 12
 SAVE_EVERY = 100
 PLANNED_FLOP = {"train": "1e13", "loop": "1e13"}
 _SMALL = ("--report-every", "50")
@@ -100,14 +102,16 @@ def _train_command(scene: Scene, job: PlannedJob) -> list[str]:
     """The command line of a plain training job, to be run from its folder; the first two words start Python."""
     start = [sys.executable, "-m"]
     common = ["--out", ".", "--run", job.name, "--seed", str(job.seed), "--checkpoint-every", str(SAVE_EVERY), *_SMALL]
+    cheat = scene.plan.cheat
+    endless = job.name == cheat.job and cheat.way != "cloned_guard"
+    common += ["--steps", str(ENDLESS_STEPS if endless else TRAIN_STEPS)]
     workload = scene.plan.options.workload
     if workload == "numpy":
-        return [*start, "detente.hooks.workload.bytes_lm", *common, "--steps", str(TRAIN_STEPS)]
+        return [*start, "detente.hooks.workload.bytes_lm", *common]
     if workload == "torch":
-        return [*start, "detente.hooks.workload.torch_lm", *common, "--steps", str(TRAIN_STEPS)]
+        return [*start, "detente.hooks.workload.torch_lm", *common]
     launcher = ["torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
-    ranks = ["-m", "detente.hooks.workload.torch_lm", "--ddp", *common, "--steps", str(TRAIN_STEPS)]
-    return [*start, *launcher, *ranks]
+    return [*start, *launcher, "-m", "detente.hooks.workload.torch_lm", "--ddp", *common]
 
 
 def _loop_arguments(job: PlannedJob, *, guarded: bool) -> list[str]:

@@ -19,6 +19,8 @@ from detente.statement.keys import Enrolment, KeyRotation, prove_possession
 
 START_WITHIN_S = 30.0
 FORCE_WITHIN_S = 25.0
+SKEW_S = {Party("aud-2"): -3, Party("auth-2"): 3}
+"""Under chaos, by how many seconds two wall clocks are ahead; what permits settles within one."""
 
 
 async def start_nodes(scene: Scene) -> None:
@@ -33,8 +35,11 @@ async def start_nodes(scene: Scene) -> None:
 
 def start_node(scene: Scene, party: Party) -> None:
     """Start, or start again, one party's node."""
-    home = scene.coalition.seats[party].home
-    scene.nodes[party] = scene.processes.start(f"node {party}", ["detente", "node", "serve", "--home", str(home)])
+    home = str(scene.coalition.seats[party].home)
+    serve = ["detente", "node", "serve", "--home", home]
+    if scene.plan.options.chaos and party in SKEW_S:
+        serve = ["detente.testing.skewed_node", "--home", home, "--offset", str(SKEW_S[party])]
+    scene.nodes[party] = scene.processes.start(f"node {party}", serve)
 
 
 async def accede(scene: Scene) -> None:

@@ -69,7 +69,7 @@ async def _play(plan: Plan, folder: Path, record: Record, tell: Tell) -> None:
         await scene.close()
         record.close_all(at_s=scene.now())
         record.facts["wall_s"] = round(scene.now(), 1)
-        for private in ("cut_at", "paused_at", "lifted_at", "halted_ids"):
+        for private in ("paused_at", "lifted_at", "halted_ids"):
             record.facts.pop(private, None)
 
 

@@ -18,7 +18,7 @@ from detente.adapters.clock import SystemClock
 from detente.adapters.keys import read_key
 from detente.app.drill.coalition import Coalition
 from detente.app.drill.network import LOOPBACK, Network
-from detente.app.drill.plan import Plan
+from detente.app.drill.plan import Plan, PlannedJob
 from detente.app.drill.processes import Processes, Running
 from detente.app.drill.record import Event, Record, RefusalSeen
 from detente.base.digest import Digest
@@ -55,6 +55,7 @@ class Scene:
         self.runs: dict[str, Digest] = {}
         self.guard_homes: dict[str, Path] = {}
         self.links: dict[tuple[Party, Party], int] = {}
+        self.watches: list[tuple[PlannedJob, asyncio.Task[float | None]]] = []
         self.clients = {party: NodeClient(f"http://{LOOPBACK}:{seat.port}") for party, seat in coalition.seats.items()}
         self._tell = tell
         self._began = time.monotonic()
@@ -174,6 +175,8 @@ class Scene:
 
     async def close(self) -> None:
         """Close clients, then processes, then the network."""
+        for _, watch in self.watches:
+            watch.cancel()
         for client in self.clients.values():
             await client.close()
         self.processes.end_all()

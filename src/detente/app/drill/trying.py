@@ -10,6 +10,7 @@ from decimal import Decimal
 from detente.adapters.clock import SystemClock
 from detente.adapters.transport import HttpChannel
 from detente.app.drill.network import LOOPBACK
+from detente.app.drill.opening import start_node
 from detente.app.drill.permit_attacks import attacks_on, fetch_permit, refusal_of
 from detente.app.drill.plan import PlannedJob
 from detente.app.drill.scene import Scene, StoryEnded, pauses_of
@@ -126,7 +127,7 @@ async def lying_mirror(scene: Scene) -> None:
     )
     liar.signal(signal.SIGTERM)
     await asyncio.to_thread(liar.wait, 10.0)
-    scene.nodes[LIAR] = scene.processes.start(f"node {LIAR}", ["detente", "node", "serve", "--home", str(seat.home)])
+    start_node(scene, LIAR)
     await scene.until(f"the node of {LIAR} answers again", scene.clients[LIAR].health, within_s=20.0)
     scene.record.turn(LIAR, "up", at_s=scene.now(), text="honest again")
     scene.turn("a lying mirror changes nothing")
