@@ -10,8 +10,10 @@ Targets: at least 100,000 statements a second; at most 1 ms for one more.
 import hashlib
 import platform
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import fold
@@ -26,7 +28,7 @@ from detente.statement.measurement import Measurement
 from detente.statement.progress import Progress
 from detente.statement.run import Run
 from detente.statement.signing import SoftwareSigner
-from detente.statement.statement import Header, make_payload, verify_envelope
+from detente.statement.statement import Body, Header, VerifiedStatement, make_payload, verify_envelope
 from detente.statement.vote import Vote
 
 STATEMENTS = 100_000
@@ -63,11 +65,11 @@ permits: {life: {calm: 6 h, alert: 10 min}}
 """
 
 
-def signer(party, use):
+def signer(party: str, use: Any) -> SoftwareSigner:
     return SoftwareSigner(hashlib.sha256(f"{party} {use}".encode()).digest())
 
 
-def founding():
+def founding() -> bytes:
     keys = {}
     for name in (*DEVELOPERS, *MIRRORS):
         party = Party(name)
@@ -82,17 +84,19 @@ def founding():
 
 
 class Maker:
-    def __init__(self, evidence):
+    """Signs statements and has them verified."""
+
+    def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
         self.made = 0
 
-    def make(self, party, kind, body, use="statement"):
+    def make(self, party: str, kind: Any, body: Body, use: str = "statement") -> VerifiedStatement:
         self.made += 1
         header = Header(self.evidence.accord, 1, Party(party), f"{self.made:032x}", Instant(T0))
         data = encode_envelope(sign_payload(make_payload(kind, header, (), body), signer(party, use)))
         return verify_envelope(data, self.evidence.keys)
 
-    def touching(self, number):
+    def touching(self, number: int) -> VerifiedStatement:
         party = DEVELOPERS[number % 3]
         if number % 10 == 0:
             vote = Vote("pause", "call", 0, Party("all"), Instant(T0 + 1_000 + number))
@@ -101,7 +105,7 @@ class Maker:
         return self.make(party, "measurement", Measurement("spread", value, value, "x", "counted", (), Instant(T0)))
 
 
-def build(terms):
+def build(terms: bytes) -> tuple[list[tuple[str, VerifiedStatement]], list[VerifiedStatement]]:
     maker = Maker(Evidence(terms))
     made = [(p, maker.make(p, "accession", Accession(maker.evidence.accord, ()), "root")) for p in DEVELOPERS]
     runs = {p: maker.make(p, "run", Run("run-1", "training", Decimal("1e20"), (), ())) for p in DEVELOPERS}
@@ -116,7 +120,7 @@ def build(terms):
     return made, [maker.touching(number) for number in range(EXTRA)]
 
 
-def steps(made):
+def steps(made: list[tuple[str, VerifiedStatement]]) -> Iterator[tuple[Any, ...]]:
     """The statements in their logs, and four cosignatures over every log at each checkpoint."""
     sizes = dict.fromkeys(DEVELOPERS, 0)
     for number, (party, verified) in enumerate(made):
@@ -128,7 +132,7 @@ def steps(made):
                     yield "cosign", f"{log}.example/log", mirror, sizes[log], T0 + number // CHECKPOINT_EVERY
 
 
-def machine():
+def machine() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -136,12 +140,12 @@ def machine():
     return f"{model}, {len(models) or '?'} cores, Python {platform.python_version()}"
 
 
-def spread(values):
+def spread(values: list[float]) -> tuple[float, float, float]:
     ordered = sorted(values)
     return ordered[0], ordered[len(ordered) // 2], ordered[-1]
 
 
-def main():
+def main() -> None:
     terms = founding()
     made, extra = build(terms)
     todo = list(steps(made))

@@ -2,7 +2,7 @@
 
 import hashlib
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import fold
@@ -11,6 +11,7 @@ from detente.accord.status import status
 from detente.statement.accession import Accession
 from detente.statement.approval import Approval, sign_approval
 from detente.statement.change import ProposedBy
+from detente.statement.envelope import encode_envelope, sign_payload
 from detente.statement.finding import Finding
 from detente.statement.halted import Halted
 from detente.statement.keys import Enrolment, KeyRotation, prove_possession
@@ -20,7 +21,6 @@ from detente.statement.ruling import Ruling
 from detente.statement.run import Run
 from detente.statement.signing import SoftwareSigner
 from detente.statement.statement import Header, make_payload, verify_envelope
-from detente.statement.envelope import encode_envelope, sign_payload
 from detente.statement.terms import TermsLink
 from detente.statement.version import Version
 from detente.statement.vote import Vote
@@ -106,7 +106,7 @@ def signer(party, use="statement", number=0):
     return SoftwareSigner(hashlib.sha256(f"{party} {use} {number}".encode()).digest())
 
 
-@lru_cache(maxsize=None)
+@cache
 def proven(party, use, number=0, name=None):
     key = signer(party, use, number)
     return ProvenKey(use, key.public_key, prove_possession(party, use, key), name)
@@ -142,6 +142,7 @@ class Play:
         self.evidence = Evidence(self.terms)
         self.mirrors = mirrors
         self.sizes = {}
+        self.last = {}
         self.nonce = 0
         self.version = 1
         self.log = []
@@ -155,8 +156,14 @@ class Play:
             signers = (signer(party, "root" if kind in ROOT_KINDS else "statement"),)
         return encode_envelope(sign_payload(make_payload(kind, header, (), body), *signers))
 
-    def place(self, data, at, *, log="dev-a", mirrors=None):
-        """Append to a log; cosigned at ``at`` by ``mirrors`` (default all); ``at`` None: not cosigned. Returns the id."""
+    def place(self, data, at, *, log=None, mirrors=None):
+        """Append to a log; cosigned at ``at`` by ``mirrors`` (default all); ``at`` None: not cosigned. Returns the id.
+
+        Without ``log``, the first whose last entry is not later: a later head would give its time to all below it.
+        """
+        if log is None:
+            log = next(party for party in ("dev-a", "dev-b", "cloud", "buyer") if self.last.get(party, 0) <= (at or 0))
+        self.last[log] = max(self.last.get(log, 0), at or 0)
         number = self.sizes.get(log, 0)
         self.sizes[log] = number + 1
         place = Place(origin(log), number)
@@ -171,8 +178,8 @@ class Play:
         self.log.append(("cosign", origin(log), mirror, size, at))
         self.evidence.add_cosignature(origin(log), mirror, size, at)
 
-    def say(self, party, kind, body, at, *, log="dev-a", **more):
-        """Sign and place. Give each log rising times, as a real one has."""
+    def say(self, party, kind, body, at, *, log=None, **more):
+        """Sign and place."""
         return self.place(self.sign(party, kind, body, **more), at, log=log)
 
     def hear(self, party, kind, body, **more):
@@ -237,8 +244,8 @@ class Play:
         body = Finding(about, claim, result, (), run, confirms)
         return self.hear(party, "finding", body) if at is None else self.say(party, "finding", body, at, **where)
 
-    def rule(self, party, finding, against, at, *, outcome="breach"):
-        return self.say(party, "ruling", Ruling(finding, against, outcome, "stop"), at)
+    def rule(self, party, finding, against, at, *, outcome="breach", **where):
+        return self.say(party, "ruling", Ruling(finding, against, outcome, "stop"), at, **where)
 
     def halt(self, party, run, at, *, why="pause"):
         return self.say(party, "halted", Halted(run, 10, "c" * 64, Decimal("1e10"), 1, why), at)
@@ -248,9 +255,7 @@ class Play:
 
     def rotate(self, party, at, *, sequence=1, previous=None, enrol=(), revoke=(), signers=None):
         """A keys statement; ``enrol`` are (use, number) pairs."""
-        enrolments = tuple(
-            Enrolment(use, proven(party, use, n).key, proven(party, use, n).proof) for use, n in enrol
-        )
+        enrolments = tuple(Enrolment(use, proven(party, use, n).key, proven(party, use, n).proof) for use, n in enrol)
         return self.say(party, "keys", KeyRotation(sequence, previous, enrolments, tuple(revoke)), at, signers=signers)
 
     def amend(self, data, at, *, version=2, by=("dev-a", "auth-1", "auth-2"), previous=None, text=True):

@@ -4,7 +4,8 @@ Decides how one confirmed finding stands at an instant. Leaves what a consequenc
 obeys it. Normative text: ``spec/accord.md`` §8.
 
 - A confirmed finding is open until a quorum of adjudicators rules on it, or its author refutes it.
-- Each adjudicator's latest ruling counts; one of breach at its time, one of no breach once settled.
+- Each adjudicator's latest ruling counts; one of breach at its time, one of no breach once settled. A ruling stands until
+  a quorum rules otherwise.
 - A breach has consequences when the time to challenge is over; after a timely challenge by the accused only rulings
   made after the challenge count.
 """
@@ -83,7 +84,7 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
 
     1. Refuted by its author later, once settled.
     2. A timely challenge by the accused, once settled.
-    3. Per adjudicator the latest ruling that counts; a quorum for breach, or for no breach.
+    3. The ruling that stands, if a quorum agreed on one.
     """
     body = item.body
     if not isinstance(body, Finding):
@@ -115,34 +116,40 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
             return case("refuted", other.id)
     if rules is None:
         return case("open")
-    latest: dict[Party, tuple[Ruling, int, Digest]] = {}
-    for ruling, when in state.upto(("ruling", item.id), at, heard=heard):  # 3
+    ruled = _ruled(state, terms, item, at, heard=heard, after=challenge[1] if challenge is not None else None)  # 3
+    if ruled is None:
+        return case("open")
+    outcome, met, cited = ruled
+    if outcome == "no_breach":
+        return case("no_breach", *cited, ruled_at=met)
+    effective = met if challenge is not None else max(met, time + rules.challenge_within_s)
+    return case("breach", *cited, ruled_at=met, sanctioned_at=effective if effective <= at else None)
+
+
+def _ruled(
+    state: AccordState, terms: Terms, item: Item, at: int, *, heard: bool, after: int | None
+) -> tuple[Literal["breach", "no_breach"], int, tuple[Digest, ...]] | None:
+    """The ruling that stands, since when, and the statements it consists of; None before a quorum agreed.
+
+    Each adjudicator's latest word counts, and a ruling stands until a quorum rules otherwise: one who changes their mind
+    overturns nothing alone.
+    """
+    words: list[tuple[int, Item, Ruling]] = []
+    for ruling, when in state.upto(("ruling", item.id), at, heard=heard):
         given = ruling.body
-        if not isinstance(given, Ruling) or (challenge is not None and when < challenge[1]):
-            continue
-        if given.outcome == "breach" or when + settle_s <= at:
-            latest[ruling.party] = (given, when, ruling.id)
-    for outcome in ("no_breach", "breach"):
-        given_by = {p: (when, cited) for p, (given, when, cited) in latest.items() if given.outcome == outcome}
-        met = _met_at(terms, given_by)
-        if met is None:
-            continue
-        cited = tuple(sorted(c for _, c in given_by.values()))
-        if outcome == "no_breach":
-            return case("no_breach", *cited, ruled_at=met)
-        effective = met if challenge is not None else max(met, time + rules.challenge_within_s)
-        return case("breach", *cited, ruled_at=met, sanctioned_at=effective if effective <= at else None)
-    return case("open")
-
-
-def _met_at(terms: Terms, given: dict[Party, tuple[int, Digest]]) -> int | None:
-    """The instant at which the quorum of adjudicators was complete."""
-    if terms.adjudication is None:
-        return None
-    for when in sorted({when for when, _ in given.values()}):
-        if not missing(terms.adjudication.votes, [p for p, (t, _) in given.items() if t <= when], terms.parties):
-            return when
-    return None
+        if isinstance(given, Ruling) and (after is None or when >= after):
+            counts = when if given.outcome == "breach" else when + terms.mirrors.settle_s
+            if counts <= at:
+                words.append((counts, ruling, given))
+    latest: dict[Party, tuple[Ruling, Digest]] = {}
+    standing: tuple[Literal["breach", "no_breach"], int, tuple[Digest, ...]] | None = None
+    for counts, ruling, given in sorted(words, key=lambda word: (word[0], word[2].outcome == "breach", word[1].order)):
+        latest[ruling.party] = (given, ruling.id)
+        agreeing = {p: cited for p, (said, cited) in latest.items() if said.outcome == given.outcome}
+        agreed = terms.adjudication is not None and not missing(terms.adjudication.votes, agreeing, terms.parties)
+        if agreed and (standing is None or standing[0] != given.outcome):
+            standing = (given.outcome, counts, tuple(sorted(agreeing.values())))
+    return standing
 
 
 def _refutes(other: Item, item: Item) -> bool:

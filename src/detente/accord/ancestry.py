@@ -58,6 +58,7 @@ class Ancestry:
         self._best: dict[tuple[Quantity, Party, int], _Best] = {}
         self._stamp = 0
         self._state = state
+        self._heard_at = -1 if heard_at is None else heard_at
         if heard_at is not None:
             for item, _ in state.upto(("version",), heard_at, heard=True):
                 if item.time is None or item.time > heard_at:
@@ -164,8 +165,9 @@ class Ancestry:
 
     def _significant(self, version: Digest) -> bool | None:
         # Whoever states a version may spoil its approval, never lend it one: the worst of all statements counts.
-        terms = self._state.terms_at(self.at)
-        found = [significant(self._state, terms, item, self.at) for item in self._stated.get(version, ())]
+        at = max(self.at, self._heard_at, 0)
+        terms = self._state.terms_at(at)
+        found = [significant(self._state, terms, item, at) for item in self._stated.get(version, ())]
         return kleene_all(found) if found else None
 
 

@@ -1,0 +1,225 @@
+"""The fold as a function of a set: any order, any prefix, anything late. Scenarios are drawn, not written."""
+
+import random
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from detente.accord.conditions import kleene_all, kleene_any, kleene_at_least, kleene_not
+from detente.accord.fold import fold
+from detente.accord.records import class_of
+from detente.accord.status import status
+from detente.accord.witness import LogTimes, Witnesses
+from tests.accord_play import BODY, DAY, T0, Play, feed, founding
+
+FEW = settings(max_examples=40, deadline=None, derandomize=True)
+MORE = settings(max_examples=120, deadline=None, derandomize=True)
+TERMS = founding(BODY.replace("every: 7 d, ", "").replace("longest: 180 d", "longest: 30 d"))
+VOTERS = ("aud-1", "aud-2", "auth-1", "auth-2")
+LATER = (T0 + 400, T0 + 1_300, T0 + 40 * DAY)
+
+times = st.integers(100, 1_200).map(lambda offset: T0 + offset)
+rounds = st.integers(0, 2)
+votes = st.tuples(
+    st.just("vote"), st.sampled_from(VOTERS), st.sampled_from(("pause", "lift", "retract", "renew")), times, rounds
+)
+restrictions = st.one_of(
+    st.tuples(st.just("vote"), st.sampled_from(VOTERS), st.sampled_from(("pause", "retract", "renew")), times, rounds),
+    st.tuples(st.just("measure"), st.sampled_from(("dev-a", "dev-b")), st.integers(4, 6), times),
+    st.tuples(st.just("find"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
+)
+acts = st.one_of(
+    votes,
+    votes,
+    restrictions,
+    st.tuples(st.just("measure"), st.sampled_from(("dev-a", "dev-b")), st.integers(0, 3), times),
+    st.tuples(st.just("withdraw"), st.sampled_from(("dev-a", "dev-b")), times),
+    st.tuples(st.just("run"), st.sampled_from(("dev-a", "dev-b")), st.sampled_from(("1e20", "1e23")), times),
+    st.tuples(st.just("model"), st.sampled_from(("dev-a", "dev-b")), st.integers(0, 4), times),
+    st.tuples(st.just("keys"), st.sampled_from(VOTERS), times),
+    st.tuples(st.just("poison"), times),
+)
+
+
+def do(play, act, *, witnessed=True):
+    """One act; not witnessed: it stands in no log and is only heard."""
+    kind, *rest = act
+    at = rest[-1] if witnessed else None
+    if kind == "vote":
+        party, choice, when, number = rest
+        play.vote(party, choice, when if witnessed else None, number=number, expires=T0 + 20 * DAY)
+    elif kind == "measure":
+        if witnessed:
+            play.measure(rest[0], rest[1], at)
+    elif kind == "find":
+        play.find(rest[0], rest[1], at)
+    elif kind == "withdraw":
+        play.withdraw(rest[0], at)
+    elif kind == "run":
+        play.run(rest[0], at, flop=rest[1], name=f"run-{play.nonce}")
+    elif kind == "model":
+        party, number, when = rest
+        before = [digest(f"{party}{number - 1}")] if number else []
+        play.model(party, f"{party}{number}", when, parents=before, by="model" if number else "human")
+    elif kind == "keys":
+        from tests.accord_play import signer
+
+        play.rotate(rest[0], at, enrol=(("statement", 1),), revoke=(signer(rest[0]).public_key,))
+    else:
+        play.place(b"not an envelope " + str(play.nonce).encode(), at)
+
+
+def digest(name):
+    import hashlib
+
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def played(script):
+    """A coalition in force after these acts, in the order of their times, as logs have them."""
+    play = Play(TERMS).begin()
+    for act in sorted(script, key=lambda act: act[3] if act[0] == "vote" else act[-1]):
+        do(play, act)
+    return play
+
+
+def seen(evidence):
+    """Everything that anybody could read out of a state."""
+    state = fold(evidence)
+    return state.digest, [status(state, at).as_json() for at in LATER]
+
+
+@FEW
+@given(script=st.lists(acts, max_size=14), seed=st.integers(0, 2**32))
+def test_any_order_folds_to_the_same_state(script, seed):
+    """Entries, cosignatures and keys in any order: equal digests and equal statuses."""
+    play = played(script)
+    steps = list(play.log)
+    random.Random(seed).shuffle(steps)
+    assert seen(play.replayed(steps)) == seen(play.evidence)
+
+
+@FEW
+@given(script=st.lists(acts, max_size=14), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 90), max_size=4))
+def test_any_prefix_then_the_rest_folds_to_the_same_state(script, seed, cuts):
+    """Folding and asking in between, at whatever instants, leaves no trace."""
+    play = played(script)
+    steps = list(play.log)
+    if seed % 2:
+        random.Random(seed).shuffle(steps)
+    other = Play(TERMS).evidence
+    for number, step in enumerate(steps):
+        feed(other, step)
+        if number in cuts:
+            for at in (*LATER, T0 + seed % 2_000):
+                status(fold(other), at)
+    assert seen(other) == seen(play.evidence)
+
+
+@FEW
+@given(script=st.lists(acts, max_size=10), seed=st.integers(0, 2**32))
+def test_every_copy_twice_changes_nothing(script, seed):
+    """Duplicated entries, cosignatures and hearsay never count twice."""
+    play = played(script)
+    steps = [*play.log, *play.log]
+    random.Random(seed).shuffle(steps)
+    assert seen(play.replayed(steps)) == seen(play.evidence)
+
+
+def held(state, at):
+    """What is refused, and what slows down, for whom."""
+    now = status(state, at)
+    return {
+        (party, activity, rate)
+        for party in ("dev-a", "dev-b")
+        for activity in ("training", "self_improvement")
+        for rate in ([0] if now.pauses_of(party, activity) else [])
+    }
+
+
+def releases(state, at):
+    """The ends of pauses by a lift, and what each answered."""
+    return {(e.trigger, e.scope, e.round, e.answered_before) for e in status(state, at).ended if e.how == "lift"}
+
+
+@MORE
+@given(
+    script=st.lists(acts, max_size=12),
+    late=restrictions,
+    witnessed=st.booleans(),
+    at=st.integers(300, 1_400).map(lambda offset: T0 + offset),
+)
+def test_late_restricting_evidence_only_tightens(script, late, witnessed, at):
+    """A restricting statement that turns up later, witnessed at whatever time or only heard, releases nobody, unless a
+    lift then rests on later votes than it did (it answers what was witnessed before its last vote).
+    """
+    play = played(script)
+    before, lifts = held(play.state, at), releases(play.state, at)
+    kept = status(play.state, at)
+    play.last.update({"dev-a": 10**12, "dev-b": 10**12, "cloud": 10**12})
+    do(play, late, witnessed=witnessed)
+    assume(releases(play.state, at) <= lifts)
+    assert before <= held(play.state, at)
+    assert status(play.state, at).phase == kept.phase
+
+
+@MORE
+@given(script=st.lists(acts, max_size=12), at=st.integers(300, 1_400).map(lambda offset: T0 + offset), data=st.data())
+def test_late_cosignatures_cannot_release(script, at, data):
+    """Restricting entries that stood in a log without a time get one: nobody is released whom no lift answers."""
+    play = played(script)
+    late = data.draw(restrictions.filter(lambda act: act[0] == "vote"))
+    party, choice, when, number = late[1:]
+    play.last.update({"dev-a": 10**12, "dev-b": 10**12, "cloud": 10**12})
+    from detente.statement.vote import Vote
+
+    play.place(play.sign(party, "vote", Vote(choice, "call", number, "all", T0 + 20 * DAY)), None, log="buyer")
+    before, lifts = held(play.state, at), releases(play.state, at)
+    for mirror in play.mirrors:
+        play.cosign("buyer", mirror, play.sizes["buyer"], when)
+        assume(releases(play.state, at) <= lifts)
+        assert before <= held(play.state, at)
+
+
+@given(
+    tuples=st.lists(
+        st.tuples(st.sampled_from(("a", "b", "c", "d")), st.integers(1, 8), st.integers(0, 50)), max_size=30
+    ),
+    index=st.integers(0, 8),
+    quorum=st.integers(1, 4),
+)
+def test_witnessed_time_is_what_its_definition_says(tuples, index, quorum):
+    """The q-th smallest, over distinct mirrors other than the operator, of the least time that covers the entry."""
+    log = LogTimes()
+    for mirror, size, time in tuples:
+        log.add(mirror, size, time)
+    least = {}
+    for mirror, size, time in tuples:
+        if size > index and mirror != "d":
+            least[mirror] = min(time, least.get(mirror, time))
+    ordered = sorted(least.values())
+    expected = ordered[quorum - 1] if len(ordered) >= quorum else None
+    rule = Witnesses(("a", "b", "c", "d"), quorum, self_witnessed=False)
+    assert log.time_of(index, rule, "d") == expected
+
+
+truths = st.lists(st.sampled_from((True, False, None)), max_size=6)
+
+
+@given(values=truths, count=st.integers(1, 6), at=st.integers(0, 5))
+def test_kleene_is_monotone_in_knowledge(values, count, at):
+    """Learning what an unknown is never turns a known answer into another."""
+    for combine in (kleene_all, kleene_any, lambda v: kleene_at_least(count, v)):
+        for known in (True, False):
+            learnt = [known if value is None and i == at else value for i, value in enumerate(values)]
+            if combine(values) is not None:
+                assert combine(learnt) == combine(values)
+    assert [kleene_not(kleene_not(value)) for value in values] == values
+
+
+def test_every_kind_has_a_class():
+    """Nothing is both, and a lift is the only vote that permits."""
+    from detente.statement.vote import Vote
+
+    choices = {c: class_of(Vote(c, "call", 0, "all", 1), "vote") for c in ("pause", "lift", "renew", "retract")}
+    assert choices == {"pause": "restricting", "lift": "permitting", "renew": "restricting", "retract": "restricting"}
