@@ -7,6 +7,7 @@ Normative text: ``spec/terms.md`` §2 (T06 to T10, T20).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, get_args
@@ -197,6 +198,10 @@ class _Reader:
         fields.done()
         if self.errors:
             return None
+        if values["mirrors"].self_witnessed and values["keys"]:
+            # Whoever keeps a log witnesses it, and issues the permits.
+            loggers = tuple(party for party, keys in values["keys"].items() if keys.log is not None)
+            values["mirrors"] = replace(values["mirrors"], parties=loggers)
         if values["amendment"] is None:
             values["amendment"] = RoleQuorum({"any": len(parties)})
         return Terms(digest=sha256_hex(data), **values)

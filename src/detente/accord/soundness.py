@@ -66,6 +66,13 @@ def _mirrors(terms: Terms, where: str, *, template: bool) -> Iterator[Refused]:
     m = terms.mirrors
     n, f, q, issue = len(m.parties), m.may_fail, m.witness, m.issue
     if m.self_witnessed:
+        if not template and not any(terms.keys[party].permit is not None for party in m.parties):
+            yield Refused(
+                "T12",
+                "terms-unsound",
+                got=f"{where} no log with a permit key",
+                expected="a log and a permit key in `keys`",
+            )
         return
     if not MIRRORS_MIN <= n <= MIRRORS_MAX or len(set(m.parties)) != n:
         yield Refused(

@@ -295,12 +295,12 @@ class Terms:
         return next((p for p, keys in self.keys.items() if keys.log is not None and keys.log.name == origin), None)
 
 
-def parse_terms(data: bytes) -> Terms:
-    """Read terms; every error carries line and column.
+def parse_terms(data: bytes, *, template: bool = False) -> Terms:
+    """Read terms; every error carries line and column. A ``template`` may lack the ``keys`` section.
 
     Raises ``reading.TermsRefused``, a ``Refused`` with the T number of the first error in the file and all of them in
     ``all``. Results are kept: the same bytes are read once.
     """
     from detente.accord.reading import read_terms
 
-    return read_terms(data)
+    return read_terms(data, template=template)
