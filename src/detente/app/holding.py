@@ -32,7 +32,7 @@ from detente.statement.signing import Signer
 from detente.statement.statement import Header, make_payload
 from detente.statement.version import Version
 
-ASK_FIRST_S, ASK_MOST_S = 0.2, 5.0
+ASK_FIRST_S, ASK_MOST_S = 0.2, 2.0
 """Humans take minutes; the first asking is soon, for a proposal that is at no hold point at all."""
 
 Proposer = tuple[ProposerKind, str | None]

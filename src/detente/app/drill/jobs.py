@@ -21,8 +21,8 @@ TRAIN_STEPS, TRAIN_SLOW_MS = 700, 60
 """About 7 s of one core, drawn out to 50 s so that six jobs on two cores are still at it when the pause comes."""
 ENDLESS_STEPS = 5_000
 """For the job that will train on without a guard: it has to outlast the search for it."""
-LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS = 40, 12, 12
-SAVE_EVERY = 100
+LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS = 40, 10, 12
+SAVE_EVERY = 25
 PLANNED_FLOP = {"train": "1e13", "loop": "1e13"}
 _SMALL = ("--report-every", "50")
 
@@ -90,12 +90,14 @@ def find_run(scene: Scene, job: PlannedJob) -> Digest | None:
     return scene.runs[job.name]
 
 
+def checkpoints_of(place: Path) -> list[Path]:
+    """The checkpoints in a job's folder, oldest first; their names carry the step."""
+    return sorted(place.glob("**/*.ckpt"))
+
+
 def checkpoint_with(place: Path, digest: str) -> Path | None:
     """The file below a job's folder whose SHA-256 is ``digest``: how a halt's checkpoint is verified."""
-    for path in sorted(place.rglob("*")):
-        if path.is_file() and path.stat().st_size > 1_000 and sha256_hex(path.read_bytes()) == digest:
-            return path
-    return None
+    return next((path for path in checkpoints_of(place) if sha256_hex(path.read_bytes()) == digest), None)
 
 
 def _train_command(scene: Scene, job: PlannedJob) -> list[str]:

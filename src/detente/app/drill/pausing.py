@@ -9,7 +9,7 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from detente.app.drill.jobs import checkpoint_with, find_run, place_of, start_guarded, start_unguarded
+from detente.app.drill.jobs import checkpoint_with, checkpoints_of, find_run, place_of, start_guarded, start_unguarded
 from detente.app.drill.plan import PlannedJob
 from detente.app.drill.scene import Scene, halt_of, pauses_of
 from detente.app.drill.working import bypass_job
@@ -172,7 +172,12 @@ async def _take_guard_off(scene: Scene) -> None:
         scene.record.lane(lane, "job")
         scene.record.turn(lane, "unguarded", at_s=scene.now(), text="a copy that was never declared")
         return
-    await _file_progress(scene, job, 200)
+
+    async def saved() -> bool:
+        return len(checkpoints_of(place)) >= 2
+
+    await scene.until(f"{job.name} has saved twice", saved, within_s=30.0)
+    await _file_progress(scene, job, int(checkpoints_of(place)[-1].stem.rpartition("-")[2]))
     guard.signal(signal.SIGKILL)
     await asyncio.to_thread(guard.wait, 10.0)
     start_unguarded(scene, job, place, name=f"unguarded {job.name}")
@@ -190,11 +195,11 @@ async def _tell_the_lie(scene: Scene) -> None:
     cheat, job = scene.plan.cheat, cheat_job(scene)
     if cheat.way == "no_halted":
         return
-    real = sorted(place_of(scene, job).glob("*ckpt*")) or [p for p in place_of(scene, job).iterdir() if p.is_file()]
+    real = checkpoints_of(place_of(scene, job))
     chosen = real[0] if cheat.way == "old_checkpoint" else real[-1]
     body = Halted(
         run=scene.runs[job.name],
-        step=100 if cheat.way == "old_checkpoint" else 300,
+        step=int(chosen.stem.rpartition("-")[2]),
         checkpoint=sha256_hex(chosen.read_bytes()),
         flop=Decimal(100),
         epoch=1,
