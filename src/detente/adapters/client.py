@@ -24,7 +24,7 @@ import httpx
 
 from detente.accord.reason import Place
 from detente.base.digest import Digest, parse_digest, sha256_hex
-from detente.base.errors import Refused, RefusalKind, Unavailable, shown
+from detente.base.errors import RefusalKind, Refused, Unavailable, shown
 from detente.base.strict_json import parse_json
 from detente.log.note import NOTE_MAX
 from detente.log.proof import PROOF_MAX
@@ -81,7 +81,9 @@ def origin_hash(origin: str) -> Digest:
 class NodeClient:
     """A client of one node. Close it when done; it keeps connections."""
 
-    def __init__(self, url: str, *, answer_s: float = ANSWER_S, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, *, answer_s: float = ANSWER_S, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(
             base_url=self.url,
@@ -206,7 +208,9 @@ class NodeClient:
 
     async def add_checkpoint(self, body: bytes, *, witness: bool = False) -> Answer:
         """C2SP add-checkpoint, to the mirror or to the witness."""
-        return await self._answer("/witness/add-checkpoint" if witness else "/mirror/add-checkpoint", body, "text/plain")
+        return await self._answer(
+            "/witness/add-checkpoint" if witness else "/mirror/add-checkpoint", body, "text/plain"
+        )
 
     async def add_entries(self, body: bytes) -> Answer:
         """C2SP add-entries. A large body travels compressed, as C2SP advises."""

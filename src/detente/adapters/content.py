@@ -41,7 +41,11 @@ class Content:
             data = path.read_bytes()
         except FileNotFoundError:
             raise Refused(
-                "C33", "not-found", got=f"no blob {digest}", expected="one that was stored here", todo="ask another node"
+                "C33",
+                "not-found",
+                got=f"no blob {digest}",
+                expected="one that was stored here",
+                todo="ask another node",
             ) from None
         except OSError as error:
             raise disk_error(error, path) from error
@@ -68,7 +72,7 @@ class Content:
                     os.fsync(file.fileno())
                 self._finish(temporary, digest, len(data))
             except OSError as error:
-                Path(temporary).unlink(missing_ok=True)
+                _discard(temporary)
                 raise disk_error(error, self._path(digest)) from error
         return digest
 
@@ -92,11 +96,11 @@ class Content:
                     file.flush()
                     os.fsync(file.fileno())
                 if self.has(digest):
-                    Path(temporary).unlink()
+                    _discard(temporary)
                 else:
                     self._finish(temporary, digest, size)
             except BaseException:
-                Path(temporary).unlink(missing_ok=True)
+                _discard(temporary)
                 raise
         except OSError as error:
             raise disk_error(error, path) from error
@@ -105,7 +109,9 @@ class Content:
     def check_room(self, size: int) -> None:
         """Refuse (C31) a blob of this size."""
         if size > self._blob_bytes:
-            raise Refused("C31", "oversized", got=f"{size} bytes or more", expected=f"at most {self._blob_bytes} of one blob")
+            raise Refused(
+                "C31", "oversized", got=f"{size} bytes or more", expected=f"at most {self._blob_bytes} of one blob"
+            )
         if self._use() + size > self._all_bytes:
             raise Refused(
                 "C31",
@@ -134,3 +140,7 @@ class Content:
 
     def _path(self, digest: Digest) -> Path:
         return self._folder / digest[:2] / digest
+
+
+def _discard(temporary: str) -> None:
+    Path(temporary).unlink(missing_ok=True)

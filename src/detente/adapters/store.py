@@ -141,9 +141,12 @@ class Transaction:
     def add_head(self, log: int, size: int, root: bytes, body: bytes) -> int:
         """The number of a head, stored where it is new."""
         self._db.execute(
-            "INSERT INTO heads(log, size, root, body) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING", (log, size, root, body)
+            "INSERT INTO heads(log, size, root, body) VALUES(?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (log, size, root, body),
         )
-        row = self._db.execute("SELECT id FROM heads WHERE log = ? AND size = ? AND body = ?", (log, size, body)).fetchone()
+        row = self._db.execute(
+            "SELECT id FROM heads WHERE log = ? AND size = ? AND body = ?", (log, size, body)
+        ).fetchone()
         return int(row[0])
 
     def add_line(self, head: int, party: str, time_s: int, line: bytes) -> bool:
@@ -314,7 +317,9 @@ class Store:
         """Index, leaf hash and bytes of the entries ``[start, end)`` that are there, gaps left out: for ``log fsck``."""
         query = "SELECT id, leaf, data FROM entries WHERE id >= ? AND id < ? ORDER BY id"
         first = entry_id(log, 0)
-        return [(row[0] - first, row[1], row[2]) for row in self._rows(query, (entry_id(log, start), entry_id(log, end)))]
+        return [
+            (row[0] - first, row[1], row[2]) for row in self._rows(query, (entry_id(log, start), entry_id(log, end)))
+        ]
 
     def heads(self, log: int, *, least: int = 0, most: int = 64) -> list[HeadRow]:
         """Heads of at least this size, the greatest first."""
@@ -338,7 +343,8 @@ class Store:
 
     def _head(self, row: tuple[Any, ...]) -> HeadRow:
         lines = self._rows("SELECT line FROM lines WHERE head = ? ORDER BY party, seq", (row[0],))
-        return HeadRow(*row[:5], tuple(line[0] for line in lines))
+        number, log, size, root, body = row
+        return HeadRow(number, log, size, root, body, tuple(line[0] for line in lines))
 
     def cosignatures(self, log: int) -> list[CosignatureRow]:
         """Every cosignature of heads of one log, in the order in which they came."""
@@ -380,7 +386,8 @@ class Store:
     def first_permit(self, start: int) -> int | None:
         """When the first permit from ``start`` on was signed."""
         rows = self._rows("SELECT min(at) FROM permits WHERE at >= ?", (start,))
-        return rows[0][0]
+        found: int | None = rows[0][0]
+        return found
 
     def is_fork(self, origin: str, size: int, root: bytes) -> bool:
         """Was this head of another branch read to its end?"""

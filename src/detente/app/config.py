@@ -169,7 +169,9 @@ def show_config(config: Config) -> str:
         lines.append(f"parties = {json.dumps(list(config.parties))}")
     lines += ["", "[peers]", *(f"{party} = {json.dumps(url)}" for party, url in sorted(config.peers.items()))]
     changed = [
-        f"{each.name} = {value}" for each in fields(Limits) if (value := getattr(config.limits, each.name)) != each.default
+        f"{each.name} = {value}"
+        for each in fields(Limits)
+        if (value := getattr(config.limits, each.name)) != each.default
     ]
     if changed:
         lines += ["", "[limits]", *changed]
@@ -180,7 +182,8 @@ def _parse(home: Path, value: dict[str, Any]) -> Config:
     known = {each.name for each in fields(Config)} - {"home"}
     _only(value, known, "config.toml")
     peers = {
-        parse_party(party): _url(url, f"peers.{party}") for party, url in _table(value.get("peers", {}), "peers").items()
+        parse_party(party): _url(url, f"peers.{party}")
+        for party, url in _table(value.get("peers", {}), "peers").items()
     }
     return Config(
         home=home,

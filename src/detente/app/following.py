@@ -46,7 +46,7 @@ BACKOFF_MOST_S = 30.0
 _LOG = logging.getLogger("detente.node")
 
 
-class _Need(Exception):  # noqa: N818  # a message between two loops, never seen outside this module
+class _Need(Exception):  # a message between two loops, never seen outside this module
     def __init__(self, tile: Tile) -> None:
         super().__init__(tile)
         self.tile = tile

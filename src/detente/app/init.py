@@ -94,7 +94,9 @@ class Made:
         return tuple(ROOT_ADVICE.format(path=path) for path in self.roots)
 
 
-def make_party(home: Path, party: Party, *, domain: str | None = None, terms: bytes | None = None, **settings: Any) -> Made:
+def make_party(
+    home: Path, party: Party, *, domain: str | None = None, terms: bytes | None = None, **settings: Any
+) -> Made:
     """Make a party's keys and, with terms, its configuration; ``settings`` are members of ``Config``.
 
     Raises ``Refused`` N03, N04, C01, C02, T…, ``Unavailable``.
@@ -135,7 +137,11 @@ async def make_solo(home: Path, **settings: Any) -> Made:
     finally:
         await node.close()
     return Made(
-        home, tuple(cards), tuple(config.key_path("root", card.party) for card in cards), terms.digest, config.terms_path
+        home,
+        tuple(cards),
+        tuple(config.key_path("root", card.party) for card in cards),
+        terms.digest,
+        config.terms_path,
     )
 
 

@@ -174,6 +174,4 @@ class Issuer:
             return  # A head that its claimant cannot serve is answered as missing.
 
 
-
-
 __all__ = ["FETCH_S", "HOUR_S", "Issuer"]

@@ -65,7 +65,7 @@ class FolderSource:
         except OSError as error:
             raise Unavailable(f"cannot read {self.folder / path}: {error.strerror}") from None
         if len(data) > FILE_MAX:
-            raise Refused("L40", "oversized", got=f"{path} of more than {FILE_MAX} bytes", expected="a file of a log")
+            raise Refused("L44", "oversized", got=f"{path} of more than {FILE_MAX} bytes", expected="a file of a log")
         return data
 
 

@@ -99,7 +99,11 @@ class Mirror:
             return refuse(Status.MALFORMED, refused)
         log = self._book.logs.get(request.origin)
         if log is None or not self.mirrors(log):
-            return mirror_add_checkpoint(None, request)[1] if log is None else refuse(Status.UNKNOWN_LOG, self._no_mirror())
+            return (
+                mirror_add_checkpoint(None, request)[1]
+                if log is None
+                else refuse(Status.UNKNOWN_LOG, self._no_mirror())
+            )
         async with log.lock:
             try:
                 check_open(log)
@@ -132,7 +136,9 @@ class Mirror:
             header, offset = parse_add_entries_header(body)
             log = self._book.logs.get(header.origin)
             if log is None:
-                return refuse(Status.UNKNOWN_LOG, Refused("N21", "not-found", got="that log", expected="one of the accord"))
+                return refuse(
+                    Status.UNKNOWN_LOG, Refused("N21", "not-found", got="that log", expected="one of the accord")
+                )
             if not self.mirrors(log):
                 return refuse(Status.UNKNOWN_LOG, self._no_mirror())
             packages = read_packages(header, body, offset)
@@ -156,7 +162,9 @@ class Mirror:
                 at=self._clock.now(),
             )
             state = outcome.state
-            entries = [entry for action in outcome.actions if isinstance(action, StoreEntries) for entry in action.entries]
+            entries = [
+                entry for action in outcome.actions if isinstance(action, StoreEntries) for entry in action.entries
+            ]
             if state is not None and (entries or state != self._state(log)):
                 encoded = encode_state(state)
                 await self._book.extend(

@@ -141,24 +141,8 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self.sequencer: Sequencer | None = None
         self.pusher: Pusher | None = None
-        keys = self.evidence.founding.keys.get(self.party)
-        self.mirror = Mirror(
-            party=self.party,
-            name=keys.mirror.name if keys is not None and keys.mirror is not None else self.party,
-            signer=self._signer("mirror"),
-            store=store,
-            writer=self.writer,
-            book=self.book,
-            clock=clock,
-        )
-        self.witness = Witness(
-            name=keys.witness.name if keys is not None and keys.witness is not None else self.party,
-            signer=self._signer("witness") if keys is not None and keys.witness is not None else None,
-            store=store,
-            writer=self.writer,
-            book=self.book,
-            clock=clock,
-        )
+        self.mirror = self._make_mirror()
+        self.witness = self._make_witness()
         self.notices = Notices(
             accord=self.evidence.accord, party=self.party, signer=self._signer("permit"), store=store
         )
@@ -184,6 +168,30 @@ class Node:
             fetch=self.follower.fetch,
         )
         self.upkeep = Upkeep(self)
+
+    def _make_mirror(self) -> Mirror:
+        keys = self.evidence.founding.keys.get(self.party)
+        return Mirror(
+            party=self.party,
+            name=keys.mirror.name if keys is not None and keys.mirror is not None else self.party,
+            signer=self._signer("mirror"),
+            store=self.store,
+            writer=self.writer,
+            book=self.book,
+            clock=self.clock,
+        )
+
+    def _make_witness(self) -> Witness:
+        keys = self.evidence.founding.keys.get(self.party)
+        own = keys.witness if keys is not None else None
+        return Witness(
+            name=own.name if own is not None else self.party,
+            signer=self._signer("witness") if own is not None else None,
+            store=self.store,
+            writer=self.writer,
+            book=self.book,
+            clock=self.clock,
+        )
 
     def _signer(self, use: Use) -> SoftwareSigner | None:
         return self.config.signer(use) if self.config.has_key(use) else None
@@ -350,7 +358,9 @@ class Node:
             return Filed(statement, data, places, min(times, default=None))
         if heard is not None:
             return Filed(statement, heard.envelope_bytes, (), None)
-        raise Refused("N34", "not-found", got=f"statement {statement}", expected="one that this node has stored or heard")
+        raise Refused(
+            "N34", "not-found", got=f"statement {statement}", expected="one that this node has stored or heard"
+        )
 
     # Permits and state
 
@@ -464,7 +474,7 @@ class Node:
         proof = InclusionProof(index, tuple(log.tree.inclusion_proof(index, head.size)), head.note)
         return Receipt(statement, Place(log.origin, index), witnessed, encode_proof(proof))
 
-    def _on_own_head(self, head: SeenHead) -> None:
+    def _on_own_head(self, _head: SeenHead) -> None:
         if self.pusher is not None and self._started:
             self.pusher.wake()
 
@@ -558,5 +568,3 @@ async def _tell(client: NodeClient, envelope: bytes) -> None:
     with contextlib.suppress(DetenteError, OSError, TimeoutError):
         async with asyncio.timeout(FORWARD_S):
             await client.hear(envelope)
-
-

@@ -1,4 +1,4 @@
-"""Stop notices: made once, encoded once, written to everybody who listens.
+r"""Stop notices: made once, encoded once, written to everybody who listens.
 
 Decides when a node says that it will refuse, and how a slow listener is kept from holding up the others. Leaves out
 whether anything is paused (``accord.status``) and what a guard makes of a notice (``guard.notice``).
@@ -13,7 +13,7 @@ whether anything is paused (``accord.status``) and what a guard makes of a notic
 >>> listener = hub.subscribe()
 >>> hub.publish("head", b"{}")
 >>> list(listener.waiting)
-[b'event: head\\ndata: {}\\n\\n']
+[b'event: head\ndata: {}\n\n']
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ _COUNTER = "notice-ceiling"
 class Listener:
     """One subscriber: events as bytes on the wire, oldest first. ``write`` may take them at once instead."""
 
-    __slots__ = ("_ready", "dropped", "waiting", "write")
+    __slots__ = ("_ready", "dropped", "only", "waiting", "write")
 
-    def __init__(self) -> None:
+    def __init__(self, only: frozenset[str] = frozenset()) -> None:
+        self.only = only
         self.waiting: deque[bytes] = deque()
         self.dropped = False
         self.write: Callable[[bytes], None] | None = None
@@ -88,8 +89,12 @@ class Hub:
         self._listeners: dict[int, Listener] = {}
         self._latest: dict[str, bytes] = {}
 
-    def subscribe(self, *, catch_up: bool = False) -> Listener:
-        """A new listener, with the notices that still hold if asked; raises ``Refused`` N25."""
+    def subscribe(self, *, catch_up: bool = False, only: frozenset[str] = frozenset()) -> Listener:
+        """A new listener to events of these names (none: to all), with the notices that still hold if asked.
+
+        Raises ``Refused`` N25. Guards listen to ``notice`` and ``lifted`` only: a node tells of heads several times for
+        each entry, and four hundred guards would wait for their notice behind them.
+        """
         if len(self._listeners) >= self._clients_max:
             raise Refused(
                 "N25",
@@ -98,9 +103,9 @@ class Hub:
                 expected=f"fewer than {self._clients_max}",
                 todo="try again later, or raise limits.clients in config.toml",
             )
-        listener = Listener()
+        listener = Listener(only)
         self._listeners[id(listener)] = listener
-        if catch_up:
+        if catch_up and (not only or "notice" in only):
             for event in self._latest.values():
                 listener.put(event, self._events_max)
         return listener
@@ -114,13 +119,17 @@ class Hub:
         event = encode_event(name, data)
         most = self._events_max
         for listener in list(self._listeners.values()):
+            if listener.only and name not in listener.only:
+                continue
             if listener.write is not None and not listener.waiting and not listener.dropped:
                 listener.write(event)
             else:
                 listener.put(event, most)
 
     def hold(self, notices: Mapping[str, bytes]) -> None:
-        """The notices that hold now, for whoever connects later."""
+        """The notices that hold now, for whoever connects later; ``lifted`` tells everybody that one holds no more."""
+        if self._latest.keys() - notices.keys():
+            self.publish("lifted", b"{}")
         self._latest = {key: encode_event("notice", notice) for key, notice in notices.items()}
 
     def __len__(self) -> int:

@@ -48,7 +48,13 @@ class Pusher:
     """Keeps every mirror at the newest head of one log."""
 
     def __init__(
-        self, *, book: LogBook, log: HeldLog, own: Party, peers: Mapping[Party, NodeClient], on_ahead: Callable[[Refused], None]
+        self,
+        *,
+        book: LogBook,
+        log: HeldLog,
+        own: Party,
+        peers: Mapping[Party, NodeClient],
+        on_ahead: Callable[[Refused], None],
     ) -> None:
         self._book = book
         self._log = log

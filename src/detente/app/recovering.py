@@ -20,12 +20,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from detente.adapters.clock import SystemClock, WallClock
 from detente.adapters.files import HeadFile, HeadMark, HomeLock, peek_mark
-from detente.adapters.store import LogRow, Store
+from detente.adapters.store import LogRow, Store, Transaction
 from detente.app.config import load_config
 from detente.app.following import RemoteLog
 from detente.app.log_checking import damaged_entries
@@ -200,10 +201,15 @@ async def _mend_log(node: Node, row: LogRow, bad: set[int]) -> None:
             said.append(f"{party}: {shown(str(error), 120)}")
             continue
         if _root_with(node.store, row, entries, head.size) == head.root:
-            node.store.transact(lambda t, entries=entries: [t.mend(row.id, i, e, leaf_hash(e)) for i, e in entries.items()])  # type: ignore[misc]
+            node.store.transact(partial(_put_back, log=row.id, entries=entries))
             return
         said.append(f"{party}: entries that do not lead to the signed head")
     raise Unavailable(f"nobody serves the damaged entries of {row.origin}: {'; '.join(said) or 'no peer is known'}")
+
+
+def _put_back(transaction: Transaction, *, log: int, entries: dict[int, bytes]) -> None:
+    for index, entry in entries.items():
+        transaction.mend(log, index, entry, leaf_hash(entry))
 
 
 async def _fetch_bundles(remote: RemoteLog, bad: Iterable[int], size: int) -> dict[int, bytes]:

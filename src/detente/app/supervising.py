@@ -388,6 +388,7 @@ def _publish(path: Path, data: bytes) -> None:
 
 
 def load_last(folder: RunFolder) -> tuple[Checkpoint | None, bool]:
+    """The checkpoint that a run last stored, and whether it is halted since; ``Refused`` G41 where that cannot be read."""
     data = folder.read(LAST)
     if data is None:
         return None, False
@@ -403,6 +404,7 @@ def load_last(folder: RunFolder) -> tuple[Checkpoint | None, bool]:
 
 
 def store_last(folder: RunFolder, checkpoint: Checkpoint | None, *, halted: bool) -> None:
+    """Keep durably what ``load_last`` reads after a restart."""
     value = {
         "sha256": None if checkpoint is None else checkpoint.sha256,
         "step": 0 if checkpoint is None else checkpoint.step,

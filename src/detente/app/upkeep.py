@@ -94,7 +94,9 @@ class Upkeep:
             nonce=secrets.token_hex(16),
             made_at=node.clock.now(),
         )
-        return encode_envelope(sign_payload(make_payload("observation", header, (), body), node.config.signer("statement")))
+        return encode_envelope(
+            sign_payload(make_payload("observation", header, (), body), node.config.signer("statement"))
+        )
 
     # Terms
 

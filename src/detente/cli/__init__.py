@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, TypeVar, get_args
 
 import click
 
-from detente.base.errors import DetenteError, Misuse, Refused, RefusalKind, Unavailable
+from detente.base.errors import DetenteError, Misuse, RefusalKind, Refused, Unavailable
 
 __all__ = ["EXIT_CODES", "MISUSE", "UNAVAILABLE", "main", "reports_errors", "show_error"]
 
@@ -49,10 +49,10 @@ COMMANDS: dict[str, str] = {
 class _Commands(click.Group):
     """Imports a command when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click calls it by this name
         return [name for name, target in COMMANDS.items() if importlib.util.find_spec(target.partition(":")[0])]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # as above
         target = COMMANDS.get(cmd_name)
         if target is None or importlib.util.find_spec(target.partition(":")[0]) is None:
             return None
@@ -96,7 +96,9 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option ``--home``; arrives as ``home`` (text or None), for ``app.config.find_home``."""
-    return click.option("--home", metavar="DIR", help="The node's home. [default: $DETENTE_HOME or ./.detente]")(command)
+    return click.option("--home", metavar="DIR", help="The node's home. [default: $DETENTE_HOME or ./.detente]")(
+        command
+    )
 
 
 def _version() -> str:

@@ -22,14 +22,26 @@ from detente.cli import home_option, json_option, reports_errors
 @click.option("--solo", is_flag=True, help="One organisation on one machine, self-witnessed: ready to use at once.")
 @click.option("--party", metavar="NAME", help="Make the keys of this party of an accord.")
 @click.option("--terms", type=click.Path(path_type=Path), help="The founding terms, once they name this party's keys.")
-@click.option("--domain", metavar="DOMAIN", help="Domain in the names of log, mirror and witness. [default: NAME.example]")
+@click.option(
+    "--domain", metavar="DOMAIN", help="Domain in the names of log, mirror and witness. [default: NAME.example]"
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the node will listen.")
-@click.option("--port", default=8700, show_default=True, type=click.IntRange(0, 65_535), help="Where the node will listen.")
+@click.option(
+    "--port", default=8700, show_default=True, type=click.IntRange(0, 65_535), help="Where the node will listen."
+)
 @home_option
 @json_option
 @reports_errors
 def init(
-    *, solo: bool, party: str | None, terms: Path | None, domain: str | None, host: str, port: int, home: str | None, as_json: bool
+    *,
+    solo: bool,
+    party: str | None,
+    terms: Path | None,
+    domain: str | None,
+    host: str,
+    port: int,
+    home: str | None,
+    as_json: bool,
 ) -> None:
     """Make a home: keys, and a card for the terms.
 
@@ -77,4 +89,7 @@ def _show(made: Made, *, as_json: bool, solo: bool) -> None:
     for advice in made.advice:
         click.echo(advice, err=True)
     if solo:
-        click.echo("one party witnesses itself here: this shows order and honesty to you, and proves nothing to others", err=True)
+        click.echo(
+            "one party witnesses itself here: this shows order and honesty to you, and proves nothing to others",
+            err=True,
+        )

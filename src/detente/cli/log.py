@@ -20,7 +20,10 @@ from detente.base.instant import show_instant
 from detente.cli import home_option, json_option, reports_errors
 
 TERMS_OPTION = click.option(
-    "--terms", type=click.Path(path_type=Path), multiple=True, help="The founding terms, then amendments. [default: the home's]"
+    "--terms",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="The founding terms, then amendments. [default: the home's]",
 )
 ORIGIN_OPTION = click.option("--origin", metavar="ORIGIN", help="Only the log with this origin.")
 
@@ -130,7 +133,9 @@ def export(
 
 @log.command()
 @ORIGIN_OPTION
-@click.option("--last", type=click.IntRange(1, 100_000), default=20, show_default=True, help="So many of the newest entries.")
+@click.option(
+    "--last", type=click.IntRange(1, 100_000), default=20, show_default=True, help="So many of the newest entries."
+)
 @home_option
 @json_option
 @reports_errors

@@ -25,7 +25,9 @@ def node() -> None:
 
 @node.command()
 @click.option("--host", help="Listen here. [default: as in config.toml]")
-@click.option("--port", type=click.IntRange(0, 65_535), help="Listen here; 0 takes any free port. [default: as in config.toml]")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="Listen here; 0 takes any free port. [default: as in config.toml]"
+)
 @click.option("--verbose", "-v", is_flag=True, help="Say more on stderr.")
 @home_option
 @json_option
@@ -55,7 +57,11 @@ def serve(*, host: str | None, port: int | None, verbose: bool, home: str | None
 
     def ready() -> None:
         said = {"serving": url, "party": opened.party, "accord": opened.evidence.accord}
-        line = json.dumps(said) if as_json else f"node of {opened.party} serves {url} (accord {opened.evidence.accord[:12]}…)"
+        line = (
+            json.dumps(said)
+            if as_json
+            else f"node of {opened.party} serves {url} (accord {opened.evidence.accord[:12]}…)"
+        )
         click.echo(line)
 
     run_node(opened, listening, ready=ready)

@@ -231,7 +231,9 @@ def _bytes(data: bytes, kind: str, cache: str = NOT_KEPT) -> Response:
 
 
 def _reply(reply: Reply) -> Response:
-    return Response(reply.body, int(reply.status), {"cache-control": NOT_KEPT, "accept-encoding": "gzip"}, reply.content_type)
+    return Response(
+        reply.body, int(reply.status), {"cache-control": NOT_KEPT, "accept-encoding": "gzip"}, reply.content_type
+    )
 
 
 def _choice(request: Request, name: str, known: tuple[str, str]) -> str:

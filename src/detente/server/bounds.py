@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from detente.base.errors import DetenteError, Refused, RefusalKind, Unavailable
+from detente.base.errors import DetenteError, RefusalKind, Refused, Unavailable
 
 BODY_S = 30.0
 """Seconds in which a body must have arrived: 17 MB at 5 Mbit/s."""
@@ -74,11 +74,9 @@ def error_response(error: DetenteError) -> Response:
 
 async def read_body(request: Request, most: int) -> bytes:
     """The whole body, at most ``most`` bytes after unpacking; raises ``Refused`` N10, N11, N13, ``Unavailable``."""
-    parts: list[bytes] = []
     try:
         async with asyncio.timeout(BODY_S):
-            async for part in body_parts(request, most):
-                parts.append(part)
+            parts = [part async for part in body_parts(request, most)]
     except TimeoutError:
         raise Refused("N13", "rate", got=f"no whole body in {BODY_S:.0f} s", expected="a body without delay") from None
     return b"".join(parts)

@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from detente.app.notices import Hub, Listener
 
 KEEP_ALIVE_S = 15.0
+QUERY_MAX = 256
 BUFFER_MAX = 262_144
 """Bytes that may wait in a connection's own buffer: four of the largest notices."""
 
@@ -31,9 +33,12 @@ HEADERS = [
 ]
 
 
-async def serve_events(hub: Hub, receive: Receive, send: Send) -> None:
-    """Answer ``GET /v1/events`` until the client goes or is dropped; raises ``Refused`` N25 before anything is sent."""
-    listener = hub.subscribe(catch_up=True)
+async def serve_events(hub: Hub, query: bytes, receive: Receive, send: Send) -> None:
+    """Answer ``GET /v1/events`` until the client goes or is dropped; raises ``Refused`` N25 before anything is sent.
+
+    ``?only=notice,lifted`` asks for events of these names alone; a name that does not exist is never told.
+    """
+    listener = hub.subscribe(catch_up=True, only=_names(query))
     try:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await send({"type": "http.response.body", "body": b": welcome\n\n", "more_body": True})
@@ -44,6 +49,11 @@ async def serve_events(hub: Hub, receive: Receive, send: Send) -> None:
             gone.cancel()
     finally:
         hub.unsubscribe(listener)
+
+
+def _names(query: bytes) -> frozenset[str]:
+    given = parse_qs(query.decode("ascii", "replace")[:QUERY_MAX]).get("only", [])
+    return frozenset(name for text in given for name in text.split(",") if name)
 
 
 async def _pump(listener: Listener, send: Send, gone: asyncio.Future[None]) -> None:

@@ -58,9 +58,16 @@ def _body(kind: str, description: str, most: int) -> Json:
 
 
 def _operation(
-    summary: str, ok: dict[str, Json], *, parameters: list[Json] | None = None, body: Json | None = None, c2sp: bool = False
+    summary: str,
+    ok: dict[str, Json],
+    *,
+    parameters: list[Json] | None = None,
+    body: Json | None = None,
+    c2sp: bool = False,
 ) -> Json:
-    error = _bytes_of("text/plain", "one line: why, with its number") if c2sp else {"$ref": "#/components/responses/Error"}
+    error = (
+        _bytes_of("text/plain", "one line: why, with its number") if c2sp else {"$ref": "#/components/responses/Error"}
+    )
     operation: Json = {"summary": summary, "responses": {**ok, "default": error}}
     if parameters:
         operation["parameters"] = parameters
@@ -135,7 +142,9 @@ PATHS: Json = {
         )
     },
     "/v1/proposals": {
-        "get": _operation("Proposals waiting at hold points", {"200": _json_of(_OBJECT, "proposals and what is missing")})
+        "get": _operation(
+            "Proposals waiting at hold points", {"200": _json_of(_OBJECT, "proposals and what is missing")}
+        )
     },
     "/v1/gossip": {
         "get": _operation(
@@ -285,7 +294,9 @@ OPENAPI: Json = {
             },
         },
         "responses": {
-            "Error": _json_of({"oneOf": [_ref("Refusal"), _ref("Unavailable")]}, "a refusal with its number, or trouble")
+            "Error": _json_of(
+                {"oneOf": [_ref("Refusal"), _ref("Unavailable")]}, "a refusal with its number, or trouble"
+            )
         },
     },
 }

@@ -123,7 +123,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         parts += chunk
         if len(parts) > BODY_MAX:
-            raise Refused("N03", "oversized", got="more", expected=f"at most {BODY_MAX} bytes")
+            raise Refused("N10", "oversized", got="more", expected=f"at most {BODY_MAX} bytes")
     return bytes(parts)
 
 

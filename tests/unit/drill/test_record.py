@@ -56,7 +56,7 @@ def test_the_timeline_is_well_formed_and_shows_every_lane(record: Record) -> Non
     space = "{http://www.w3.org/2000/svg}"
     texts = [element.text for element in root.iter(f"{space}text")]
     assert {"dev-a train", "aud-1"} <= set(texts)
-    bars = [element for element in root.findall(f"{space}rect")]
+    bars = list(root.findall(f"{space}rect"))
     assert len(bars) == len(record.spans)
 
 
