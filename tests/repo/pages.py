@@ -7,7 +7,7 @@ from pathlib import Path
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 SOURCE = re.compile(r"<(?:img|a)\b[^>]*?\b(?:src|href)=\"([^\"]+)\"")
-COMMAND = re.compile(r"(?:^|[\s`$|;&(/])detente((?: +[a-z][a-z-]*)+)(?![\w./=:])")
+COMMAND = re.compile(r"(?<!from)(?:^|[\s`$|;&(/])detente((?: +[a-z][a-z-]*)+)(?![\w./=:])")
 
 
 def broken_links(pages: Iterable[Path], root: Path) -> list[str]:

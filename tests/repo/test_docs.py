@@ -88,6 +88,7 @@ def verify() -> None:
         ("```console\n$ detente log verify drill\n```", []),
         ("detente pause is a phrase in prose", []),
         ("```python\nfrom detente import guard\n```", []),
+        ("```console\n$ detente log verify\nnone seen: `from detente import guard` lets it save\n```", []),
         ("Run `detente log mend`.", ["detente log mend"]),
         ("```console\n$ .venv/bin/detente brake --now\n```", ["detente brake"]),
     ],
