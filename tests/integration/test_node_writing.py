@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.integration import node_rig as rig
 
 from detente.adapters.client import NodeClient, origin_hash
 from detente.app.log_checking import check_home, refuse_damage
@@ -18,6 +17,8 @@ from detente.base.errors import Refused, Unavailable
 from detente.log.mirror import AddEntries, encode_add_entries_header, encode_package, build_packages
 from detente.log.proof import parse_proof, verify_proof
 from detente.statement.accession import Accession
+from tests.integration import node_rig as rig
+from tests.integration.node_rig import until
 
 MIRRORS = rig.MIRRORS
 
@@ -25,13 +26,6 @@ MIRRORS = rig.MIRRORS
 def run(work):
     """Each test has an event loop of its own."""
     return asyncio.run(work)
-
-
-async def until(condition, *, within_s: float = 10.0):
-    """Wait for something that other tasks bring about; fails when it does not come."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def test_a_statement_is_witnessed_by_a_quorum_and_its_proof_verifies(tmp_path: Path):
