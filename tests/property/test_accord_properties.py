@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from detente.accord.conditions import kleene_all, kleene_any, kleene_at_least, kleene_not
@@ -100,6 +100,11 @@ def test_any_order_folds_to_the_same_state(script, seed):
 
 
 @FEW
+@example(
+    script=[("model", "dev-a", 1, T0 + 100), ("measure", "dev-a", 4, T0 + 101)],
+    seed=0,
+    cuts=[len(Play(TERMS).begin().log) + 4],
+)
 @given(script=st.lists(acts, max_size=14), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 90), max_size=4))
 def test_any_prefix_then_the_rest_folds_to_the_same_state(script, seed, cuts):
     """Folding and asking in between, at whatever instants, leaves no trace."""

@@ -62,7 +62,7 @@ class Votes:
     at_least: int
 
     def spelled(self) -> str:
-        return f"{self.at_least} votes of {', '.join(self.of)}"
+        return f"{self.at_least} vote{'s' if self.at_least > 1 else ''} of {', '.join(self.of)}"
 
 
 @dataclass(frozen=True, slots=True)

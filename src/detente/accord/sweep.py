@@ -73,7 +73,8 @@ class Sweep:
     def carry(self, state: AccordState, horizon: int) -> None:
         """Go on with a newer state of the same governance, which differs only from ``horizon`` on."""
         self.state = state
-        if horizon <= self.position:
+        again = horizon <= self.position
+        if again:
             while self._snapshots and self._snapshots[-1][0] >= horizon:
                 self._snapshots.pop()
             if self._snapshots:
@@ -84,7 +85,8 @@ class Sweep:
                 self.position, self.history = -1, []
                 self.members = Members(-1, frozenset(), frozenset(), {}, None)
                 self.tracks = dict.fromkeys(self.tracks, Track())
-        if horizon <= self.ancestry.at:
+        if again or horizon <= self.ancestry.at:
+            # It has seen what is now to come again, or what is no longer so.
             self.ancestry = Ancestry(state, heard_at=None)
         self._schedule_all()
 

@@ -1,0 +1,63 @@
+"""The committed vectors of terms and of the fold."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from detente.accord.evidence import Evidence, Place
+from detente.accord.fold import fold
+from detente.accord.reading import TermsRefused, read_terms
+from detente.accord.status import status
+from tests.accord_play import feed
+
+VECTORS = Path(__file__).resolve().parents[2] / "vectors"
+TERMS = sorted(case for case in (VECTORS / "terms").iterdir() if case.is_dir())
+FOLDS = sorted(case for case in (VECTORS / "accord").iterdir() if case.is_dir())
+
+
+@pytest.mark.parametrize("case", TERMS, ids=lambda case: case.name)
+def test_terms_are_read_or_refused_as_the_vector_says(case):
+    """A _fail is refused with its number, with line and column wherever there is a place to name."""
+    data = (case / "terms.yaml").read_bytes()
+    template = b"\nkeys:" not in data
+    if not case.name.endswith("_fail"):
+        assert read_terms(data, template=template).version >= 1
+        return
+    with pytest.raises(TermsRefused) as refused:
+        read_terms(data, template=template)
+    rules = {each.rule for each in refused.value.all}
+    assert json.loads((case / "expect.json").read_text())["rule"] in rules
+    assert refused.value.got
+
+
+@pytest.mark.parametrize("case", FOLDS, ids=lambda case: case.name)
+def test_evidence_folds_as_the_vector_says_in_whatever_order(case):
+    """Digest of the state, phase, pauses, ended rounds and numbers of the no-ops."""
+    evidence = json.loads((case / "evidence.json").read_text())
+    want = json.loads((case / "expect.json").read_text())
+    founding = (VECTORS / "accord" / "founding.yaml").read_bytes()
+    steps = [_step(step) for step in evidence["steps"]]
+    for seed in (None, 1):
+        if seed is not None:
+            random.Random(seed).shuffle(steps)
+        heard = Evidence(founding)
+        for step in steps:
+            feed(heard, step)
+        state = fold(heard)
+        now = status(state, evidence["at"])
+        assert state.digest == want["digest"]
+        assert now.phase == want["phase"]
+        assert [[p.trigger, p.round, p.scope, p.since, p.witnessed] for p in now.pauses] == want["pauses"]
+        assert [[e.trigger, e.round, e.how, e.ended_at] for e in now.ended] == want["ended"]
+        assert [note.rule for note in now.notes] == want["notes"]
+        if case.name.endswith("_fail"):
+            assert want["rule"] in want["notes"]
+
+
+def _step(step):
+    [(kind, rest)] = step.items()
+    if kind == "entry":
+        return kind, Place(rest[0], rest[1]), rest[2].encode()
+    return (kind, *rest) if kind == "cosign" else (kind, rest.encode())

@@ -1,0 +1,242 @@
+"""Writes vectors/terms and vectors/accord anew: ``python -m tests.vectors.write_accord_vectors``. The same bytes each time."""
+
+import json
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+from detente.statement.accession import Accession
+from detente.statement.facility import Facility
+from tests.accord_play import BODY, PARTIES, T0, Play, founding, keys_text, signer
+
+VECTORS = Path(__file__).resolve().parents[2] / "vectors"
+
+SMALL = """\
+accord: small
+version: 1
+parties:
+  dev-a: {country: US, roles: [developer]}
+  aud-1: {country: CA, roles: [auditor, mirror]}
+  aud-2: {country: JP, roles: [auditor, mirror]}
+  aud-3: {country: DE, roles: [authority, mirror]}
+mirrors: {may_fail: 0, witness: 2, issue: 2, settle: 60 s}
+limits:
+  - {id: big, when: {more_than: [run.cumulative_flop, 1e24 FLOP]}, then: refuse}
+triggers:
+  - {id: call, when: {votes: {of: [auditor], at_least: 2}}, then: pause, scope: all}
+pause: {activities: [training], halt_within: 15 min}
+lift: {votes: {auditor: 2}}
+permits: {life: {calm: 1 h, alert: 10 min}}
+"""
+SMALL_PARTIES = ("dev-a", "aud-1", "aud-2", "aud-3")
+KEYED = SMALL + keys_text(SMALL_PARTIES, SMALL_PARTIES[1:])
+
+
+def edit(text, old, new):
+    assert old in text, old
+    return text.replace(old, new, 1)
+
+
+def _terms():
+    """Name, why, and the bytes; a name that ends in _fail begins with its number."""
+    yield "founding", "The smallest terms with mirrors, keys included.", KEYED
+    yield "norway", "NO is a country, never a boolean: nothing is guessed.", edit(SMALL, "country: DE", "country: NO")
+    yield (
+        "self-witnessed",
+        "One party that witnesses itself.",
+        (
+            "accord: alone\nversion: 1\nparties: {lab: {country: US, roles: [developer, safety]}}\nmirrors: self\n"
+            "pause: {activities: [training], halt_within: 1 min}\nlift: {votes: {safety: 1}}\n"
+            "permits: {life: {calm: 1 h, alert: 1 min}}\n"
+        ),
+    )
+    yield "exact-inequalities", "n = 4, f = 1, q = m = 3: every inequality holds with nothing to spare.", BODY + PARTIES
+    fails = {
+        "T02-not-yaml": ("a mapping that never closes", SMALL + "x: {\n"),
+        "T02-not-utf8": ("bytes that are not UTF-8", SMALL.encode() + b"x: \xff\n"),
+        "T03-key-twice": ("two members with one name", SMALL + "version: 2\n"),
+        "T04-anchor": ("an anchor, from which text could grow", edit(SMALL, "[auditor, mirror]", "&r [auditor, mirror]")),
+        "T04-alias": ("a laughing bomb: aliases of aliases", "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
+        "T04-tag": ("a tag that asks for a type", edit(SMALL, "version: 1", "version: !!int 1")),
+        "T04-directive": ("YAML 1.1, in which NO is false", "%YAML 1.1\n---\n" + SMALL),
+        "T04-two-documents": ("a second document", SMALL + "---\na: 1\n"),
+        "T05-too-deep": ("more than 24 levels", SMALL + "x: " + "[" * 30 + "]" * 30 + "\n"),
+        "T06-unknown-member": ("a member that terms do not have", SMALL + "colour: red\n"),
+        "T07-member-missing": ("no permits", edit(SMALL, "permits: {life: {calm: 1 h, alert: 10 min}}\n", "")),
+        "T07-need-and-refuse": ("a limit that refuses and also needs", edit(SMALL, "then: refuse}", "then: refuse, need: [declaration]}")),
+        "T08-no-duration": ("a duration in words", edit(SMALL, "15 min", "a while")),
+        "T08-look-alike": ("a Cyrillic letter in an id", edit(SMALL, "id: call", "id: c\u0430ll")),
+        "T08-float": ("a quantity that is no decimal", edit(SMALL, "1e24 FLOP", "1.0e+024 FLOP")),
+        "T09-unknown-party": ("votes of nobody", edit(SMALL, "{of: [auditor]", "{of: [auditors]")),
+        "T09-party-like-a-role": ("a party called auditor", edit(SMALL, "  dev-a:", "  auditor:")),
+        "T10-unknown-role": ("a role that does not exist", edit(SMALL, "roles: [developer]", "roles: [boss]")),
+        "T11-quorum": ("q + m ≤ n + f: two quorums need not meet", edit(SMALL, "witness: 2, issue: 2", "witness: 2, issue: 1")),
+        "T11-liveness": ("q > n − f: one silent mirror stops everything", edit(SMALL, "may_fail: 0, witness: 2", "may_fail: 1, witness: 3")),
+        "T12-two-mirrors": ("two mirrors", edit(SMALL, "aud-3: {country: DE, roles: [authority, mirror]}", "aud-3: {country: DE, roles: [authority]}")),
+        "T12-mirror-without-keys": ("a mirror with neither mirror nor permit key", SMALL + keys_text(SMALL_PARTIES, SMALL_PARTIES[1:3])),
+        "T13-lift-nobody-can-meet": ("four auditors to lift, and there are two", edit(SMALL, "lift: {votes: {auditor: 2}}", "lift: {votes: {auditor: 4}}")),
+        "T14-unknown-atom": ("an atom that does not exist", edit(SMALL, "votes: {of", "voices: {of")),
+        "T15-votes-in-a-limit": ("a limit that asks for votes", edit(SMALL, "{more_than: [run.cumulative_flop, 1e24 FLOP]}", "{votes: {of: [auditor], at_least: 1}}")),
+        "T16-one-key-twice": ("one key for two parties", KEYED.replace(signer("aud-2", "statement").public_key.hex(), signer("aud-1", "statement").public_key.hex())),
+        "T17-keys-of-nobody": ("keys of a party that is not there", edit(KEYED, "  aud-3:\n    root", "  aud-9:\n    root")),
+        "T18-no-keys": ("a party without keys", SMALL + keys_text(SMALL_PARTIES[:3], SMALL_PARTIES[1:])),
+        "T19-threshold": ("two of one root key", edit(KEYED, "threshold: 1", "threshold: 2")),
+        "T08-proof-of-another-key": ("a proof of possession by another party's key", _swapped_proof()),
+        "T20-nobody-supplies": ("a trigger on what nobody measures", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [mood, 3]}")),
+        "T21-unit": ("a trigger in another unit", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [ai_proposed_depth, 3 d]}")),
+        "T22-two-ids": ("two limits with one id", edit(SMALL, "limits:\n", "limits:\n  - {id: big, when: {more_than: [run.planned_flop, 1 FLOP]}, then: refuse}\n")),
+        "T23-alert-longer": ("permits that live longer in alert", edit(SMALL, "alert: 10 min", "alert: 2 h")),
+    }  # fmt: skip
+    for name, (why, text) in fails.items():
+        yield f"{name}_fail", f"Refused: {why}.", text
+
+
+def _swapped_proof():
+    lines = KEYED.splitlines()
+    at = [n for n, line in enumerate(lines) if "statement:" in line]
+    one, two = lines[at[0] + 1], lines[at[1] + 1]
+    key, proof = one.split("proof:")[0], two.split("proof:")[1]
+    lines[at[0] + 1] = f"{key}proof:{proof}"
+    return "\n".join(lines) + "\n"
+
+
+def _called(play):
+    play.begin()
+    play.vote("aud-1", "pause", T0 + 100)
+    play.vote("auth-1", "pause", T0 + 110)
+
+
+def _folds():
+    """Name, why, the play, and the instant at which its status is asked."""
+
+    def case(name, why, act, *, at=T0 + 2_000):
+        play = Play()
+        act(play)
+        return name, why, play, at
+
+    def begun(act):
+        def run(play):
+            play.begin()
+            act(play)
+
+        return run
+
+    yield case("pause-and-lift", "Two votes pause; one auditor and two authorities lift.", lambda p: (
+        _called(p), [p.vote(v, "lift", T0 + 300 + n) for n, v in enumerate(("aud-2", "auth-1", "auth-2"))]))  # fmt: skip
+    yield case("lift-taken-back", "A voter's pause cancels their lift before it takes effect.", lambda p: (
+        _called(p), [p.vote(v, "lift", T0 + 300 + n) for n, v in enumerate(("aud-2", "auth-1", "auth-2"))],
+        p.vote("auth-2", "pause", T0 + 330)))  # fmt: skip
+    yield case("heard-only", "Two votes in no log pause at the instant of asking.", lambda p: (
+        p.begin(), p.vote("aud-1", "pause", None), p.vote("auth-1", "pause", None)))  # fmt: skip
+    yield case("late-head-of-an-operator", "The log's operator does not witness its own log.", lambda p: (
+        p.begin(), p.say("aud-1", "facility", Facility("one", "CA", 1, Decimal(1)), T0 + 100, log="aud-1")))  # fmt: skip
+    new_terms = founding(BODY.replace("version: 1", "version: 2"))
+    other = Play(founding(BODY + "review_by: 2028-01-01\n"))
+
+    def with_version(play, version):
+        play.version = version
+        play.vote("aud-1", "pause", T0 + 100)
+
+    def revoked(play):
+        play.rotate("aud-1", T0 + 100, revoke=(signer("aud-1").public_key,))
+        play.vote("aud-1", "pause", T0 + 200)
+
+    def approval(**more):
+        def act(play):
+            proposal = play.propose("dev-a", T0 + 100)
+            play.approve("dev-a", proposal, T0 + 200, **more)
+
+        return act
+
+    def stale(play):
+        _called(play)
+        for number, voter in enumerate(("aud-2", "auth-1", "auth-2")):
+            play.vote(voter, "lift", T0 + 300 + number)
+        play.vote("aud-1", "pause", T0 + 1_000)
+
+    fails = {
+        "F01-poisoned": ("an entry that nobody can read", begun(lambda p: p.place(b"\x00poison", T0 + 100))),
+        "F02-other-accord": ("a vote for another accord", begun(lambda p: p.place(
+            other.sign("aud-1", "accession", Accession(other.evidence.accord, ())), T0 + 100))),
+        "F03-unknown-terms": ("a vote under terms that do not exist", begun(lambda p: with_version(p, 7))),
+        "F04-revoked-key": ("a vote by a key after its revocation", begun(revoked)),
+        "F05-no-role": ("a developer's vote", begun(lambda p: p.vote("dev-b", "pause", T0 + 100))),
+        "F06-fork": ("two keys statements at one sequence", begun(lambda p: [
+            p.rotate("aud-1", T0 + 100 + n, enrol=(("statement", 1 + n),)) for n in range(2)])),
+        "F07-no-text": ("an amendment whose text is not held", begun(lambda p: p.amend(new_terms, T0 + 100, text=False))),
+        "F08-no-run": ("a halt of a run that is not held", begun(lambda p: p.halt("dev-a", "e" * 64, T0 + 100))),
+        "F09-old-round": ("a vote in a round that is over", stale),
+        "F10-unit": ("a measurement in another unit", begun(lambda p: p.measure("dev-a", 9, T0 + 100, unit="y"))),
+        "F11-no-trigger": ("a vote on no trigger", begun(lambda p: p.vote("aud-1", "pause", T0 + 100, trigger="no"))),
+        "F12-other-text": ("an accession to another text", lambda p: p.accede("dev-a", digest="e" * 64)),
+        "F13-threshold": ("an accession without a root key", begun(lambda p: p.say(
+            "aud-1", "accession", Accession(p.evidence.accord, ()), T0 + 100, signers=(signer("aud-1"),)))),
+        "F14-anothers-run": ("a halt of another party's run", begun(lambda p: p.halt(
+            "dev-b", p.run("dev-a", T0 + 70), T0 + 100))),
+        "F15-assertion": ("an approval whose assertion is for another statement", begun(approval(spoil=True))),
+        "F16-no-heads": ("other mirrors, and no heads named", begun(lambda p: p.amend(edit_mirrors(), T0 + 100))),
+        "F17-expired": ("a lift witnessed after it expired", lambda p: (
+            _called(p), p.vote("aud-2", "lift", T0 + 300, expires=T0 + 200))),
+        "F18-too-few": ("an amendment by two authorities alone", begun(lambda p: p.amend(
+            new_terms, T0 + 100, by=("auth-1", "auth-2")))),
+    }  # fmt: skip
+    for name, (why, act) in fails.items():
+        yield case(f"{name}_fail", f"Stored, cited and without effect: {why}.", act)
+
+
+def edit_mirrors():
+    return founding(edit(BODY.replace("version: 1", "version: 2"), "witness: 3, issue: 3", "witness: 3, issue: 3, parties: [aud-1, aud-2, auth-1]").replace("may_fail: 1", "may_fail: 0"))  # fmt: skip
+
+
+def step_json(step):
+    kind, *rest = step
+    if kind == "entry":
+        place, data = rest
+        return {"entry": [place.origin, place.index, data.decode()]}
+    if kind == "cosign":
+        return {"cosign": list(rest)}
+    return {kind: rest[0].decode()}
+
+
+def expected(play, at):
+    now = play.at(at)
+    return {
+        "digest": play.state.digest,
+        "phase": now.phase,
+        "pauses": [[p.trigger, p.round, p.scope, p.since, p.witnessed] for p in now.pauses],
+        "ended": [[e.trigger, e.round, e.how, e.ended_at] for e in now.ended],
+        "notes": [note.rule for note in now.notes],
+    }
+
+
+def write(case, name, content):
+    case.mkdir(parents=True, exist_ok=True)
+    (case / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def main():
+    for room in ("terms", "accord"):
+        shutil.rmtree(VECTORS / room, ignore_errors=True)
+    for name, why, text in _terms():
+        case = VECTORS / "terms" / name
+        write(case, "README.md", why + "\n")
+        write(case, "terms.yaml", text)
+        if name.endswith("_fail"):
+            write(case, "expect.json", json.dumps({"rule": name[:3]}) + "\n")
+    write(VECTORS / "accord", "founding.yaml", founding())
+    for name, why, play, at in _folds():
+        case = VECTORS / "accord" / name
+        write(case, "README.md", why + "\n")
+        steps = {"at": at, "steps": [step_json(step) for step in play.log]}
+        write(case, "evidence.json", json.dumps(steps) + "\n")
+        want = expected(play, at)
+        if name.endswith("_fail"):
+            assert name[:3] in want["notes"], (name, want)
+            write(case, "expect.json", json.dumps({"rule": name[:3], **want}, indent=1) + "\n")
+        else:
+            assert want["notes"] == [], (name, want)
+            write(case, "expect.json", json.dumps(want, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
