@@ -64,6 +64,7 @@ __all__ = ["Filed", "Node", "Receipt", "open_node"]
 FORWARD_S = 2.0
 """How long telling peers of a restricting statement may take; its entry follows by the mirrors anyway."""
 PEERS_ASKED_S = 0.25
+_NODE_USES: tuple[Use, ...] = ("log", "mirror", "witness", "permit")
 _LOG = logging.getLogger("detente.node")
 
 
@@ -91,10 +92,16 @@ def open_node(
     are for tests that let writes fail.
     """
     config = load_config(home)
+    founding = config.read_terms()
     lock = HomeLock(home)
     lock.take()
     try:
-        node = Node(config, clock or SystemClock(), store(config.store_path), transport)
+        opened = store(config.store_path)
+        try:
+            node = Node(config, founding, clock=clock or SystemClock(), store=opened, transport=transport)
+        except BaseException:
+            opened.close()
+            raise
         try:
             node.load(head_file)
         except BaseException:
@@ -111,16 +118,22 @@ class Node:
     """Opened by ``open_node``; ``start`` begins its tasks, ``close`` ends them. One event loop, one process."""
 
     def __init__(
-        self, config: Config, clock: WallClock, store: Store, transport: httpx.AsyncBaseTransport | None
+        self,
+        config: Config,
+        founding: bytes,
+        *,
+        clock: WallClock,
+        store: Store,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.config = config
         self.party = config.party
         self.clock = clock
         self.store = store
-        founding = config.read_terms()
-        self.writer = StoreWriter(store)
         self.feed = EvidenceFeed(founding)
         self.evidence = self.feed.evidence
+        self._signers = {use: config.signer(use) for use in _NODE_USES if config.has_key(use)}
+        self.writer = StoreWriter(store)
         self.coalition: Coalition = coalition_of((self.evidence.founding,))
         self.book = LogBook(store, self.writer, self.feed, self.coalition)
         self.blobs = Content(
@@ -194,7 +207,7 @@ class Node:
         )
 
     def _signer(self, use: Use) -> SoftwareSigner | None:
-        return self.config.signer(use) if self.config.has_key(use) else None
+        return self._signers.get(use)
 
     def load(self, head_file: Callable[[Path, str], HeadFile]) -> None:
         """Read the store into memory and evidence, and open the sequencer; see ``open_node``."""
@@ -217,14 +230,14 @@ class Node:
 
     def _open_sequencer(self, head_file: Callable[[Path, str], HeadFile]) -> None:
         own = self.coalition.own_log(self.party)
-        if own is not None and self.config.has_key("log"):
+        if own is not None and "log" in self._signers:
             self.sequencer = Sequencer(
                 store=self.store,
                 writer=self.writer,
                 book=self.book,
                 log=self.book.find(own.origin),
                 head_file=head_file(self.config.head_path, own.origin),
-                signer=self.config.signer("log"),
+                signer=self._signers["log"],
                 clock=self.clock,
                 on_head=self._on_own_head,
             )

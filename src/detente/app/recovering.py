@@ -67,10 +67,11 @@ class Recovered:
 async def recover_home(home: Path, *, clock: WallClock | None = None) -> Recovered:
     """Do the steps of the module; raises ``Refused`` C04, C26 to C28, N01, N02, N27, ``Unavailable``."""
     config = load_config(home)
+    founding = config.read_terms()
     lock = HomeLock(home)
     lock.take()  # 1
     try:
-        node = Node(config, clock or SystemClock(), Store(config.store_path), None)
+        node = Node(config, founding, clock=clock or SystemClock(), store=Store(config.store_path))
         node.on_closed(lock.release)
     except BaseException:
         lock.release()
