@@ -13,7 +13,7 @@ from detente.accord.witness import LogTimes, Witnesses
 from tests.accord_play import BODY, DAY, T0, Play, feed, founding
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
-MORE = settings(max_examples=120, deadline=None, derandomize=True)
+MORE = settings(max_examples=60, deadline=None, derandomize=True)
 TERMS = founding(BODY.replace("every: 7 d, ", "").replace("longest: 180 d", "longest: 30 d"))
 VOTERS = ("aud-1", "aud-2", "auth-1", "auth-2")
 LATER = (T0 + 400, T0 + 1_300, T0 + 40 * DAY)
