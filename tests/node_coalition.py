@@ -159,3 +159,23 @@ async def opened(coalition: Coalition, *parties: str, router: Router | None = No
 def http_of(coalition: Coalition, party: str, router: Router) -> NodeClient:
     """A client of one node by the router."""
     return NodeClient(f"http://127.0.0.1:{coalition.ports[Party(party)]}", transport=router)
+
+
+def permit_messages(coalition: Coalition, party: str = "dev-a") -> tuple[bytes, bytes]:
+    """A sealed permit request of a guard, and a round-2 message that carries no body at all."""
+    from detente.guard.intent import Intent
+    from detente.guard.permit import PermitAsk, PermitRequest, seal_ask, seal_request
+
+    signer = coalition.keys[Party(party)]["guard"]
+    request, sealed = seal_request(
+        PermitRequest(
+            accord=coalition.accord,
+            terms=coalition.terms.digest,
+            party=Party(party),
+            guard=signer.public_key,
+            nonce=secrets.token_hex(16),
+            intent=Intent(activity="training", party=Party(party), run=Digest("a" * 64)),
+        ),
+        signer,
+    )
+    return sealed, seal_ask(PermitAsk(request=sealed, body=b"{}", heads=()), signer)
