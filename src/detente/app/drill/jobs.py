@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from detente.app.drill.plan import PlannedJob
+from detente.app.drill.plan import PlannedJob, Workload
 from detente.app.drill.processes import Running
 from detente.app.drill.scene import Scene
 from detente.base.digest import Digest, sha256_hex
 from detente.statement.envelope import parse_envelope, statement_id
 
-TRAIN_STEPS, TRAIN_SLOW_MS = 700, 60
+TRAIN_STEPS: dict[Workload, int] = {"numpy": 700, "torch": 500, "torchrun": 300}
+TRAIN_SLOW_MS = 60
 """About 7 s of one core, drawn out to 50 s so that six jobs on two cores are still at it when the pause comes."""
 ENDLESS_STEPS = 5_000
 """For the job that will train on without a guard: it has to outlast the search for it."""
@@ -105,9 +106,9 @@ def _train_command(scene: Scene, job: PlannedJob) -> list[str]:
     start = [sys.executable, "-m"]
     common = ["--out", ".", "--run", job.name, "--seed", str(job.seed), "--checkpoint-every", str(SAVE_EVERY), *_SMALL]
     cheat = scene.plan.cheat
-    endless = job.name == cheat.job and cheat.way != "cloned_guard"
-    common += ["--steps", str(ENDLESS_STEPS if endless else TRAIN_STEPS)]
     workload = scene.plan.options.workload
+    endless = job.name == cheat.job and cheat.way != "cloned_guard"
+    common += ["--steps", str(ENDLESS_STEPS if endless else TRAIN_STEPS[workload])]
     if workload == "numpy":
         return [*start, "detente.hooks.workload.bytes_lm", *common]
     if workload == "torch":

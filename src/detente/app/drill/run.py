@@ -97,7 +97,7 @@ async def _story(scene: Scene) -> None:
     await trying.silent_issuer(scene)
     await trying.lift_by_too_few(scene)
     await finding.overdue(scene)
-    await asyncio.gather(*(asyncio.to_thread(running.wait, 90.0) for running in references.values()))
+    await asyncio.gather(*(asyncio.to_thread(running.wait, 180.0) for running in references.values()))
     await finding.inspect_facilities(scene)
     await finding.rule_and_refuse(scene)
     await lifting.lift(scene)
