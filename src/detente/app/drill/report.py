@@ -86,6 +86,7 @@ def _timeline(record: Record) -> str:
         ("unguarded", "purple crosses: training without a guard, or a lying node"),
         ("silent", "grey bars: a process that does not answer"),
         ("cut", "blue lines: cut off from the network"),
+        ("finished", "pale green: done, bit-equal to an uninterrupted run"),
     )
     key = "".join(f"<span><b>{kind}</b> {escape(text)}</span>" for kind, text in meanings)
     return f'<h2>What happened</h2>{draw_timeline(record)}<div class="key">{key}</div><ol class="turns">{turns}</ol>'

@@ -23,9 +23,9 @@ _FILL = {
     "silent": "#7d8894",
     "cut": "#4a7fb5",
     "lying": "#5b2a86",
-    "finished": "#2f7d5b",
+    "finished": "#d5e6dc",
 }
-_INK = {"held": "#2b2205", "up": "#20303c"}
+_INK = {"held": "#2b2205", "up": "#20303c", "finished": "#1d4a36"}
 _PATTERNED = {"halted", "held", "unguarded", "silent", "cut", "lying"}
 
 
