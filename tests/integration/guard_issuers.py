@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from decimal import Decimal
 
 from detente.base.errors import Unavailable
@@ -57,10 +57,10 @@ class Issuers:
         self.epochs[issuer] = permit.epoch
         return encode_reply(Signed(sign_permit_body(parsed.body, m.ISSUERS[issuer])))
 
-    async def events(self, issuer: Party) -> AsyncIterator[bytes]:
+    async def listen(self, issuer: Party, hear: Callable[[bytes], None]) -> None:
         queue = self.streams.setdefault(issuer, asyncio.Queue())
         while True:
-            yield await queue.get()
+            hear(await queue.get())
 
     async def submit(self, _envelope: bytes) -> None:
         raise Unavailable("no node")

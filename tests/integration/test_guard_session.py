@@ -203,6 +203,7 @@ def test_leave_comes_back_after_a_lift_and_old_notices_do_not_stop_it_again(tmp_
                 guard.issuers.push(name)
             await guard.until(lambda: not guard.session.leave.given)
             guard.issuers.offers = {name: {"notices": 1} for name in names}
+            guard.clock.now_s += 10  # a guard that was stopped does not ask again at once
             guard.issuers.streams["iss-0"].put_nowait(b"")  # an event: something moved
             await guard.until(lambda: guard.session.leave.given)
             assert guard.session.leave.epoch == 2

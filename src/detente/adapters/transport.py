@@ -7,7 +7,7 @@ Decides which node gets which call, and that one connection pool serves all guar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Callable, Mapping
 
 from detente.adapters.client import NodeClient
 from detente.adapters.events import listen
@@ -36,10 +36,12 @@ class HttpChannel:
     async def sign(self, issuer: Party, ask: bytes) -> bytes:
         return await self._of(issuer).sign(ask)
 
-    async def events(self, issuer: Party) -> AsyncIterator[bytes]:
-        """Sealed notices, and empty bytes for every other event."""
-        async for event in listen(f"{self._of(issuer).url}/v1/events"):
-            yield event.data if event.name == "notice" else b""
+    async def listen(self, issuer: Party, hear: Callable[[bytes], None]) -> None:
+        """Sealed notices, and empty bytes for the news that one holds no more."""
+        await listen(
+            f"{self._of(issuer).url}/v1/events?only=notice,lifted",
+            lambda event: hear(event.data if event.name == "notice" else b""),
+        )
 
     async def submit(self, envelope: bytes) -> None:
         await self._own.submit(envelope, witnessed=False)

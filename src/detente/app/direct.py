@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -68,14 +68,14 @@ class DirectChannel:
     async def submit(self, envelope: bytes) -> None:
         await self._call(lambda node: node.submit(envelope))
 
-    async def events(self, issuer: Party) -> AsyncIterator[bytes]:  # noqa: ARG002 - there is one
+    async def listen(self, issuer: Party, hear: Callable[[bytes], None]) -> None:  # noqa: ARG002 - there is one
         """Empty bytes whenever the last signed head was replaced."""
         seen = self._mark()
         while True:
             await asyncio.sleep(LOOK_S)
             if (now := self._mark()) != seen:
                 seen = now
-                yield b""
+                hear(b"")
 
     async def close(self) -> None:
         """Nothing is kept open."""

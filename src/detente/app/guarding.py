@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -58,9 +58,10 @@ BACKOFF_FIRST_S, BACKOFF_MOST_S = 0.1, 15.0
 RECONNECT_FIRST_S, RECONNECT_MOST_S = 0.05, 5.0
 NOTICES_KEPT = 256
 """Each issuer has one notice in force; 16 issuers leave room for sixteen pauses."""
-HEED_FIRST_S, HEED_S = 0.2, 1.0
-"""While there is no leave an event makes a guard ask again, but not sooner than this after it last asked or was stopped:
-four hundred guards that are stopped together must not ask at once, in the way of the notices that stop the others."""
+HEED_FIRST_S, HEED_S = 0.2, 0.5
+"""While there is no leave an event makes a guard ask again, but not sooner than this after it last asked or was stopped,
+and twice as late after each denial: four hundred guards that are stopped together must not ask at once, in the way of the
+notices that stop the others, nor ask for each entry that a long pause brings."""
 RETRY_HELD_S = 5.0
 """How often leave is asked for while it is denied; an event of an issuer makes it at once."""
 
@@ -84,8 +85,8 @@ class Channel(Protocol):
         """Round 2: a sealed ask in, an encoded reply out."""
         ...
 
-    def events(self, issuer: Party) -> AsyncIterator[bytes]:
-        """Sealed notices as the issuer makes them; empty bytes for any other event. Ends when the issuer goes."""
+    async def listen(self, issuer: Party, hear: Callable[[bytes], None]) -> None:
+        """``hear`` sealed notices as the issuer makes them, and empty bytes for any other event; ends when it goes."""
         ...
 
     async def submit(self, envelope: bytes) -> None:
@@ -172,6 +173,7 @@ class GuardSession:
         entropy: random.SystemRandom | random.Random | None = None,
         on_change: Callable[[Leave], None] | None = None,
         read_notice: Callable[[bytes, IssuerTrust], Notice] = parse_notice,
+        gate: asyncio.Semaphore | None = None,
     ) -> None:
         self._intent = intent
         self._terms = terms
@@ -183,6 +185,8 @@ class GuardSession:
         self._random = entropy or random.SystemRandom()
         self._on_change = on_change or (lambda _leave: None)
         self._read_notice = read_notice
+        self._gate = gate or asyncio.Semaphore(1)
+        self._denials = 0
         self._heads, self._epoch = memory.load()
         self._lease: Lease | None = None
         self._board = NoticeBoard(trust=trust, party=intent.party, activity=intent.activity)
@@ -273,13 +277,15 @@ class GuardSession:
         failures = 0
         while True:
             try:
-                outcome = await self.acquire()
+                async with self._gate:
+                    outcome = await self.acquire()
             except (TimeoutError, Unavailable, Refused, OSError) as error:
                 outcome = None
                 failure = str(error)
                 failures += 1
             else:
                 failure, failures = "", 0
+            self._denials = self._denials + 1 if isinstance(outcome, Denied) else 0
             if isinstance(outcome, Denied):
                 self._heed_denial(outcome)
             elif outcome is None and not self.leave.given:
@@ -298,11 +304,11 @@ class GuardSession:
         else:
             most = min(BACKOFF_MOST_S, self._lease.life_s / 6) if self._lease is not None else BACKOFF_MOST_S
             due = begin + min(BACKOFF_FIRST_S * 2 ** min(failures, 12), most) * (0.5 + 0.5 * self._random.random())
-        heed = begin + (HEED_S if self.permits_seen else HEED_FIRST_S) * (0.5 + self._random.random())
+        heed = begin + self._spacing_s()
         while (now := self._clock.boottime_s()) < due:
             self._check_lapse(now)
             if self._stopped:
-                self._stopped, heed = False, now + HEED_S * (0.5 + self._random.random())
+                self._stopped, heed = False, now + self._spacing_s()
                 due = max(heed, min(due, now + RETRY_HELD_S))
             until = min(due, self._lease.lapse_s) if self._lease is not None and self.leave.given else due
             # At most a second at a time: asyncio's clock stands still while the machine is suspended, ours does not.
@@ -317,6 +323,11 @@ class GuardSession:
                     return
                 due = min(due, max(heed, now))
         self._check_lapse(self._clock.boottime_s())
+
+    def _spacing_s(self) -> float:
+        """How soon after asking, or being stopped, an event may make this guard ask again."""
+        least = HEED_S if self.permits_seen else HEED_FIRST_S
+        return min(RETRY_HELD_S, least * 2.0 ** min(self._denials, 8)) * (0.5 + self._random.random())
 
     def _check_lapse(self, now_s: float) -> None:
         if self.leave.given and (self._lease is None or self._lease.at(now_s, self._clock.boot_id()) == "lapsed"):
@@ -421,17 +432,19 @@ class GuardSession:
     async def _listen(self, issuer: Party) -> None:
         wait_s = RECONNECT_FIRST_S
         while True:
-            try:
-                async for event in self._channel.events(issuer):
-                    wait_s = RECONNECT_FIRST_S
-                    if event:
-                        self._hear_notice(event)
-                    elif self._channel.asks_on_event or not self.leave.given:
-                        self.ask_now()  # Something moved at an issuer: perhaps a lift.
-            except (TimeoutError, DetenteError, OSError):
-                pass
+            begin = self._clock.boottime_s()
+            with contextlib.suppress(DetenteError, OSError):
+                await self._channel.listen(issuer, self._hear)
+            if self._clock.boottime_s() - begin > RECONNECT_MOST_S:
+                wait_s = RECONNECT_FIRST_S
             await asyncio.sleep(wait_s * (0.5 + self._random.random()))
             wait_s = min(wait_s * 2, RECONNECT_MOST_S)
+
+    def _hear(self, event: bytes) -> None:
+        if event:
+            self._hear_notice(event)
+        elif self._channel.asks_on_event or not self.leave.given:
+            self.ask_now()  # Something moved at an issuer: perhaps a lift.
 
     def _hear_notice(self, data: bytes) -> None:
         try:

@@ -71,7 +71,8 @@ def make_app(node: Node) -> Asgi:
                     todo="wait a moment",
                 )
             if scope["path"] == EVENTS and scope["method"] == "GET":
-                await serve_events(node.hub, scope["query_string"], receive, noting)
+                await serve_events(node.hub, scope["query_string"], receive, send)
+                status = 200
             else:
                 await inner(scope, receive, noting)
         except DetenteError as error:

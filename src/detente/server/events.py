@@ -11,20 +11,22 @@ connection's buffer is full is dropped; it connects again and hears what holds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import logging
+from collections.abc import Callable, Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from detente.app.notices import Hub, Listener
 
+_LOG = logging.getLogger("detente.http")
 KEEP_ALIVE_S = 15.0
 QUERY_MAX = 256
 BUFFER_MAX = 262_144
 """Bytes that may wait in a connection's own buffer: four of the largest notices."""
 
 Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Coroutine[Any, Any, Message]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -42,6 +44,7 @@ async def serve_events(hub: Hub, query: bytes, receive: Receive, send: Send) -> 
     try:
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await send({"type": "http.response.body", "body": b": welcome\n\n", "more_body": True})
+        listener.write = _writer(listener, send)
         gone = asyncio.ensure_future(_gone(receive))
         try:
             await _pump(listener, send, gone)
@@ -49,6 +52,24 @@ async def serve_events(hub: Hub, query: bytes, receive: Receive, send: Send) -> 
             gone.cancel()
     finally:
         hub.unsubscribe(listener)
+
+
+def _writer(listener: Listener, send: Send) -> Callable[[bytes], None]:
+    """Write to the connection at once: a server's ``send`` does not wait unless the connection is slow."""
+
+    def write(event: bytes) -> None:
+        sending = send({"type": "http.response.body", "body": event, "more_body": True})
+        try:
+            sending.send(None)
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001 - one broken connection must not keep the notice from the others
+            _LOG.debug("an event was not written: %r", error)
+        else:
+            sending.close()
+        listener.put(b"", 0)  # Slow or broken: it is dropped, connects again, and hears what holds.
+
+    return write
 
 
 def _names(query: bytes) -> frozenset[str]:

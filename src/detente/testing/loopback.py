@@ -42,6 +42,8 @@ COMMAND = "from detente.cli import main; main()"
 """What the script `detente` does, without needing it on PATH."""
 START_MAX_S = 30.0
 STOP_MAX_S = 8.0
+ROTATION_PAUSE_S = 1.1
+"""Two rotations witnessed in one second fold by their ids, and the second may come first: then it has no effect."""
 ENROLLED_AT_ONCE = 32
 """Keys in one rotation, ``spec/statement.md``."""
 
@@ -122,18 +124,31 @@ class Loopback:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
+    def now(self) -> Instant:
+        """The wall clock of this machine."""
+        return SystemClock().now()
+
+    def signed(self, party: Party, kind: Kind, body: Body, *, use: Use = "statement") -> bytes:
+        """A statement in a party's name, as an envelope."""
+        coalition = self.coalition
+        header = Header(accord=coalition.accord, terms=1, party=party, nonce=secrets.token_hex(16), made_at=self.now())
+        return encode_envelope(sign_payload(make_payload(kind, header, (), body), coalition.signer(party, use)))
+
     async def submit(
-        self, party: Party, kind: Kind, body: Body, *, use: Use = "statement", at: Party | None = None
+        self,
+        party: Party,
+        kind: Kind,
+        body: Body,
+        *,
+        use: Use = "statement",
+        at: Party | None = None,
+        witnessed: bool = True,
     ) -> Receipt:
         """Sign a statement in a party's name and file it at its node, or at that of ``at``."""
-        coalition = self.coalition
-        header = Header(
-            accord=coalition.accord, terms=1, party=party, nonce=secrets.token_hex(16), made_at=SystemClock().now()
-        )
-        envelope = encode_envelope(sign_payload(make_payload(kind, header, (), body), coalition.signer(party, use)))
+        envelope = self.signed(party, kind, body, use=use)
         client = NodeClient(self.url(at or party))
         try:
-            return await client.submit(envelope)
+            return await client.submit(envelope, witnessed=witnessed)
         finally:
             await client.close()
 
@@ -155,14 +170,22 @@ class Loopback:
                 enrol.append(Enrolment("guard", signer.public_key, prove_possession(party, "guard", signer)))
             body = KeyRotation(sequence=sequence, previous=previous, enrol=tuple(enrol), revoke=())
             previous = (await self.submit(party, "keys", body, use="root")).statement
+            await asyncio.sleep(ROTATION_PAUSE_S)
         await asyncio.sleep(self.coalition.settle_s + 1)
 
     async def vote(
-        self, party: Party, choice: VoteChoice, trigger: str, round_: int, *, at: Party | None = None
+        self,
+        party: Party,
+        choice: VoteChoice,
+        trigger: str,
+        round_: int,
+        *,
+        at: Party | None = None,
+        witnessed: bool = True,
     ) -> Receipt:
-        """One vote, for a day."""
-        body = Vote(choice, trigger, round_, Party("all"), Instant(SystemClock().now() + 86_400))
-        return await self.submit(party, "vote", body, at=at)
+        """One vote, for a day; ``witnessed`` waits for a quorum, else for the node's own disk only."""
+        body = Vote(choice, trigger, round_, Party("all"), Instant(self.now() + 86_400))
+        return await self.submit(party, "vote", body, at=at, witnessed=witnessed)
 
     async def until(self, party: Party, holds: Callable[[dict[str, Any]], bool], *, within_s: float = 30.0) -> None:
         """Wait until ``holds(status)`` at a party's node."""
