@@ -70,12 +70,16 @@ class Coalition:
     def home(self, party: str) -> Path:
         return self.folder / party
 
-    def vote(self, party: str, choice: str = "pause", *, use: str = "statement", round_: int = 0, trigger: str = "call") -> bytes:
+    def vote(
+        self, party: str, choice: str = "pause", *, use: str = "statement", round_: int = 0, trigger: str = "call"
+    ) -> bytes:
         """A signed vote, in its envelope."""
         body = Vote(choice, trigger, round_, Party("all"), Instant(4_000_000_000))
         return self.say(party, "vote", body, use=use)
 
-    def say(self, party: str, kind: str, body: object, *, use: str = "statement", made_at: int | None = None, terms: int = 1) -> bytes:
+    def say(
+        self, party: str, kind: str, body: object, *, use: str = "statement", made_at: int | None = None, terms: int = 1
+    ) -> bytes:
         """Any statement, signed by a key of ``party``."""
         at = Instant(int(time.time()) if made_at is None else made_at)
         header = Header(accord=self.accord, terms=terms, party=Party(party), nonce=secrets.token_hex(16), made_at=at)
@@ -101,7 +105,8 @@ def found(
         keys[party] = made
         names = {use: f"{party}.example/{use}" for use in ("log", "mirror", "witness")}
         proven[party] = tuple(
-            ProvenKey(use, made[use].public_key, prove_possession(party, use, made[use]), names.get(use)) for use in uses
+            ProvenKey(use, made[use].public_key, prove_possession(party, use, made[use]), names.get(use))
+            for use in uses
         )
     data = (text + spell_keys(dict.fromkeys(proven, 1), proven)).encode()
     terms = parse_terms(data)
@@ -139,14 +144,18 @@ class Router(httpx.AsyncBaseTransport):
 
 
 @contextlib.asynccontextmanager
-async def opened(coalition: Coalition, *parties: str, router: Router | None = None, **more: object) -> AsyncIterator[dict[str, Node]]:
+async def opened(
+    coalition: Coalition, *parties: str, router: Router | None = None, **more: object
+) -> AsyncIterator[dict[str, Node]]:
     """These parties' nodes, started, reaching one another by ``router``. ``more`` goes to ``open_node``."""
     router = router or Router()
     nodes: dict[str, Node] = {}
     try:
         for party in parties:
             nodes[party] = open_node(coalition.home(party), transport=router, **more)
-            router.nodes[coalition.ports[Party(party)]] = httpx.ASGITransport(make_app(nodes[party]), raise_app_exceptions=False)
+            router.nodes[coalition.ports[Party(party)]] = httpx.ASGITransport(
+                make_app(nodes[party]), raise_app_exceptions=False
+            )
         for node in nodes.values():
             await node.start()
         yield nodes
@@ -167,7 +176,7 @@ def permit_messages(coalition: Coalition, party: str = "dev-a") -> tuple[bytes, 
     from detente.guard.permit import PermitAsk, PermitRequest, seal_ask, seal_request
 
     signer = coalition.keys[Party(party)]["guard"]
-    request, sealed = seal_request(
+    _, sealed = seal_request(
         PermitRequest(
             accord=coalition.accord,
             terms=coalition.terms.digest,

@@ -14,7 +14,7 @@ from detente.app.log_verifying import export_log, verify_log
 from detente.app.node import open_node
 from detente.app.recovering import recover_home
 from detente.base.errors import Refused, Unavailable
-from detente.log.mirror import AddEntries, encode_add_entries_header, encode_package, build_packages
+from detente.log.mirror import AddEntries, build_packages, encode_add_entries_header, encode_package
 from detente.log.proof import parse_proof, verify_proof
 from detente.statement.accession import Accession
 from tests.integration import node_rig as rig
@@ -214,7 +214,10 @@ def test_statements_that_may_not_be_said_are_refused_by_name(tmp_path: Path):
         ("S13", coalition.vote("aud-1", use="guard")),
         ("N30", signed_under(coalition, other)),
         ("N31", coalition.say("aud-1", "accession", Accession(coalition.accord, ()), use="root", terms=7)),
-        ("N32", coalition.say("aud-1", "accession", Accession(coalition.accord, ()), use="root", made_at=4_000_000_000)),
+        (
+            "N32",
+            coalition.say("aud-1", "accession", Accession(coalition.accord, ()), use="root", made_at=4_000_000_000),
+        ),
     ]
 
     async def work():
@@ -388,7 +391,9 @@ def test_a_damaged_entry_is_found_and_mended(tmp_path: Path):
                     await submit_once(coalition, "dev-a")
             refuse_damage(check_home(home))
             database = sqlite3.connect(home / "node.db")
-            database.execute("UPDATE entries SET data = CAST('x' || substr(data, 2) AS BLOB) WHERE (id & 1099511627775) = 1")
+            database.execute(
+                "UPDATE entries SET data = CAST('x' || substr(data, 2) AS BLOB) WHERE (id & 1099511627775) = 1"
+            )
             database.commit()
             database.close()
             check = check_home(home)

@@ -110,7 +110,9 @@ def test_notices_rise_across_restarts(tmp_path: Path):
     store = Store(tmp_path / "node.db")
     last = 0
     for _ in range(3):
-        notices = Notices(accord=Digest("a" * 64), party=Party("aud-1"), signer=rig.SoftwareSigner(bytes(32)), store=store)
+        notices = Notices(
+            accord=Digest("a" * 64), party=Party("aud-1"), signer=rig.SoftwareSigner(bytes(32)), store=store
+        )
         notices.prepare()
         assert notices.sequence >= last
         notices.sequence += 5

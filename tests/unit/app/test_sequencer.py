@@ -15,9 +15,7 @@ from detente.app.node import open_node
 from detente.base.errors import Refused, Unavailable
 from tests import node_coalition as rig
 
-SOLO = rig.TERMS.replace(
-    "mirrors: {may_fail: 1, witness: 3, issue: 3, settle: 0 s}", "mirrors: self"
-)
+SOLO = rig.TERMS.replace("mirrors: {may_fail: 1, witness: 3, issue: 3, settle: 0 s}", "mirrors: self")
 
 
 class Faults:
