@@ -224,9 +224,11 @@ class Play:
         self.say(party, "version", body, at)
         return digest
 
-    def propose(self, party, at, *, parent=None, by="model", touches=("training",), author=None, run=None):
+    def propose(
+        self, party, at, *, parent=None, by="model", touches=("training",), author=None, run=None, asked="1e20"
+    ):  # fmt: skip
         change = hashlib.sha256(f"change {self.nonce}".encode()).hexdigest()
-        body = Proposal(change, parent, ProposedBy(by, author), tuple(touches), Decimal("1e20"), "wider layers", run)
+        body = Proposal(change, parent, ProposedBy(by, author), tuple(touches), Decimal(asked), "wider layers", run)
         return self.say(party, "proposal", body, at)
 
     def approve(

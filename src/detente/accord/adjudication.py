@@ -12,15 +12,15 @@ obeys it. Normative text: ``spec/accord.md`` §8.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from detente.accord.admission import INSPECTORS
 from detente.accord.fold import AccordState
 from detente.accord.quorum import missing
-from detente.accord.records import Item
+from detente.accord.records import BOUND, Item
 from detente.accord.terms import Terms
 from detente.base.digest import Digest
 from detente.base.errors import Refused
@@ -28,8 +28,6 @@ from detente.base.identity import Party
 from detente.base.quantity import parse_decimal
 from detente.statement.finding import Finding
 from detente.statement.ruling import Ruling
-
-_BELOW = re.compile(r"below (\S{1,64}) FLOP\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def claimed_bound(claim: str) -> Decimal | None:
     >>> claimed_bound("below 1e25 FLOP"), claimed_bound("hidden cluster")
     (Decimal('1E+25'), None)
     """
-    match = _BELOW.match(claim)
+    match = BOUND.match(claim)
     if match is None:
         return None
     try:
@@ -68,14 +66,14 @@ def opens_case(body: object) -> bool:
         isinstance(body, Finding)
         and body.result == "confirmed"
         and body.confirms is None
-        and _BELOW.match(body.claim) is None
+        and BOUND.match(body.claim) is None
     )
 
 
 def cases_at(state: AccordState, terms: Terms, at: int, *, heard: bool) -> Iterator[Case]:
-    """Every confirmed finding up to ``at`` and how it stands."""
+    """Every confirmed finding up to ``at`` and how it stands; by whom the terms of its time let inspect."""
     for item, time in state.upto(("finding",), at, heard=heard):
-        if opens_case(item.body):
+        if opens_case(item.body) and state.terms_at(time).among(item.party, INSPECTORS):
             yield _case(state, terms, item, time, at, heard=heard)
 
 
@@ -112,7 +110,8 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
             None,
         )
     for other, when in state.upto(("finding",), at):  # 1
-        if _refutes(other, item) and when + settle_s <= at and (item.time is None or other.order > item.order):
+        # A finding that nobody has witnessed yet may be newer than the refutation: it stays open.
+        if _refutes(other, item) and when + settle_s <= at and item.time is not None and other.order > item.order:
             return case("refuted", other.id)
     if rules is None:
         return case("open")

@@ -134,6 +134,9 @@ class Admission:
             return self._no("F08", item, "what it approves is not held")
         if body.organisation != item.party:
             return self._no("F14", item, f"{item.party} speaks for {body.organisation}")
+        at = INSTANT_MAX if item.time is None else item.time
+        if body.assertion is not None and self.book.revoked(item.party, body.assertion.key, at):
+            return self._no("F04", item, f"{item.party} has revoked the key of its reviewer {body.reviewer}")
         try:
             verify_approval(body, accord=self.accord, nonce=item.nonce)
         except Refused:

@@ -23,7 +23,7 @@ from detente.accord.records import NEUTRAL, Item, Record, class_of, named, needs
 from detente.accord.standing import FoldNote
 from detente.accord.terms import ClosedLog, Terms, parse_terms
 from detente.accord.witness import LogTimes, Witnesses
-from detente.base.digest import Digest
+from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Refused
 from detente.base.identity import Party
 from detente.base.instant import Instant
@@ -74,7 +74,8 @@ class Evidence:
         self._logs: dict[str, _Log] = {}
         self.records: dict[Digest, Record] = {}
         self.progress: dict[tuple[Digest, Party], Decimal] = {}
-        self.poisoned: dict[tuple[Place, bytes], FoldNote] = {}
+        self._poisoned: dict[tuple[Place, str], FoldNote] = {}
+        self._poisoned_notes: tuple[FoldNote, ...] | None = ()
         self._unclear: dict[tuple[Place | None, bytes], Digest | None] = {}
         self._named_by: dict[Digest, set[Digest]] = {}
         self._tried: set[Digest] = set()
@@ -118,7 +119,7 @@ class Evidence:
         except Refused as refused:
             self.revision += 1
             self._log(place.origin).hold(place.index)
-            self.poisoned[(place, data)] = FoldNote("F01", None, place, f"an entry that was refused: {refused.rule}")
+            self._poison(place, data, FoldNote("F01", None, place, f"an entry that was refused: {refused.rule}"))
             if refused.rule in {"S10", "S11", "S12", "S13", "S14"}:
                 self._unclear[(place, data)] = None
             return None
@@ -227,6 +228,17 @@ class Evidence:
         """Every cosignature that says something, sorted: for the digest of a state."""
         return [(origin, log.times.spelled()) for origin, log in sorted(self._logs.items()) if log.times.spelled()]
 
+    def poisoned_notes(self) -> tuple[FoldNote, ...]:
+        """The note on every entry that has no effect as it stands, in a fixed order."""
+        if self._poisoned_notes is None:
+            self._poisoned_notes = tuple(self._poisoned[key] for key in sorted(self._poisoned))
+        return self._poisoned_notes
+
+    def _poison(self, place: Place, data: bytes, note: FoldNote) -> None:
+        # By digest: whoever fills a log with junk must not fill our memory with it, nor our time with sorting it.
+        self._poisoned[(place, sha256_hex(data))] = note
+        self._poisoned_notes = None
+
     def _log(self, origin: str) -> _Log:
         return self._logs.setdefault(origin, _Log())
 
@@ -234,9 +246,8 @@ class Evidence:
         statement = verified.statement
         if statement.header.accord != self.accord:
             if place is not None:
-                self.poisoned[(place, verified.envelope_bytes)] = FoldNote(
-                    "F02", statement.id, place, "it speaks of another accord"
-                )
+                note = FoldNote("F02", statement.id, place, "it speaks of another accord")
+                self._poison(place, verified.envelope_bytes, note)
             return
         body = statement.body
         if isinstance(body, Progress):
@@ -284,13 +295,14 @@ class Evidence:
                     self.records[statement].copies.pop(place, None)
                     self._touch(statement)
                 if place is not None:
-                    self.poisoned[(place, data)] = FoldNote(
-                        "F01", None, place, f"an entry that was refused: {refused.rule}"
+                    self._poison(
+                        place, data, FoldNote("F01", None, place, f"an entry that was refused: {refused.rule}")
                     )
                 self._unclear[(place, data)] = None
                 continue
             if place is not None:
-                self.poisoned.pop((place, data), None)
+                self._poisoned.pop((place, sha256_hex(data)), None)
+                self._poisoned_notes = None
                 if statement is None:
                     insort(self._log(place.origin).entries, (place.index, verified.statement.id))
             if verified.statement.kind == "progress" or verified.statement.kind in NEUTRAL:

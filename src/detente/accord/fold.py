@@ -250,8 +250,7 @@ def fold(evidence: Evidence) -> AccordState:
         horizon = 2**62
     horizon = min(horizon, _apply(evidence, state, changed))
     state.progress = dict(evidence.progress)
-    poisoned = evidence.poisoned
-    state.note_poisoned(tuple(poisoned[key] for key in sorted(poisoned)) if poisoned else ())
+    state.note_poisoned(evidence.poisoned_notes())
     if last is not None and not governing:
         sweep, before = last.keep.get("inherited", (None, 2**62))
         state.keep["inherited"] = (last.keep.get("sweep", sweep), min(horizon, before))

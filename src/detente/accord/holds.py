@@ -81,12 +81,14 @@ def matching_holds(terms: Terms, change: Change, on: str) -> Iterator[tuple[Hold
                 yield hold, meets
 
 
-def hold_standing(state: AccordState, terms: Terms, change: Change, on: str, at: int) -> Standing:
-    """Free, or held with what each hold point lacks."""
+def hold_standing(
+    state: AccordState, terms: Terms, change: Change, on: str, at: int, *, heard: bool = True
+) -> Standing:  # fmt: skip
+    """Free, or held with what each hold point lacks. Whoever looks back at an earlier instant asks without ``heard``."""
     held: list[str] = []
     reasons: list[Reason] = []
     for hold, meets in matching_holds(terms, change, on):
-        lacking, cited = _lacking(state, hold.need, terms, change, at)
+        lacking, cited = _lacking(state, hold.need, terms, change, at, heard=heard)
         if lacking:
             why = "" if meets else " (what it changes or who proposed it is not declared, and unknown holds)"
             held.append(hold.id)
@@ -95,16 +97,17 @@ def hold_standing(state: AccordState, terms: Terms, change: Change, on: str, at:
 
 
 def standing_approvals(
-    state: AccordState, change: Change, at: int, settle_s: int
+    state: AccordState, change: Change, at: int, settle_s: int, *, heard: bool
 ) -> list[tuple[Item, Approval, bool]]:  # fmt: skip
     """Each reviewer's latest decision on the proposal, and whether it is an approval that counts.
 
-    An approval that has not settled does not count yet and takes nothing back; any other decision counts at once.
+    An approval that has not settled does not count yet and takes nothing back; any other decision counts at once, with
+    ``heard`` on receipt.
     """
     if change.proposal is None:
         return []
     latest: dict[tuple[Party, str], tuple[Item, Approval]] = {}
-    for item, time in state.upto(("approval", change.proposal), at):
+    for item, time in state.upto(("approval", change.proposal), at, heard=heard):
         body = item.body
         if isinstance(body, Approval) and (body.decision != "approve" or time + settle_s <= at):
             latest[(item.party, body.reviewer)] = (item, body)
@@ -112,7 +115,7 @@ def standing_approvals(
 
 
 def _lacking(
-    state: AccordState, need: HoldNeed, terms: Terms, change: Change, at: int
+    state: AccordState, need: HoldNeed, terms: Terms, change: Change, at: int, *, heard: bool
 ) -> tuple[str, tuple[Digest, ...]]:  # fmt: skip
     """What is missing, in words, and the approvals that counted.
 
@@ -125,7 +128,7 @@ def _lacking(
     humans: list[tuple[Party, PublicKey]] = []
     organisations: set[Party] = set()
     cited: list[Digest] = []
-    for item, body, approves in standing_approvals(state, change, at, terms.mirrors.settle_s):
+    for item, body, approves in standing_approvals(state, change, at, terms.mirrors.settle_s, heard=heard):
         if not approves or body.assertion is None or (need.by and not terms.among(item.party, need.by)):  # 1
             continue
         if need.same_host == "refuse" and body.same_host:
@@ -155,13 +158,13 @@ def significant(state: AccordState, terms: Terms, item: Item, at: int) -> bool |
     if not isinstance(item.body, Version):
         return None
     change = _of_version(state, item, item.body)
-    decisions = standing_approvals(state, change, at, terms.mirrors.settle_s)
+    decisions = standing_approvals(state, change, at, terms.mirrors.settle_s, heard=False)
     looked = [
         body
         for _, body, approves in decisions
         if approves and body.significant == "yes" and body.reviewer != change.proposed_by.id
     ]
-    if looked and hold_standing(state, terms, change, "version.train", at).outcome == "free":
+    if looked and hold_standing(state, terms, change, "version.train", at, heard=False).outcome == "free":
         return True
     refused = any(not approves or body.significant == "no" for _, body, approves in decisions)
     return False if refused else None

@@ -64,11 +64,12 @@ def keys_by_use(keys: PartyKeys) -> Iterable[tuple[Use, PublicKey]]:
 class KeyBook:
     """When which key was in force: intervals [from, to) for each (party, use, key)."""
 
-    __slots__ = ("_founded", "_last", "_spans", "notes", "thresholds")
+    __slots__ = ("_founded", "_last", "_revoked", "_spans", "notes", "thresholds")
 
     def __init__(self) -> None:
         self._spans: dict[tuple[Party, Use, PublicKey], list[tuple[int, int]]] = {}
         self._last: dict[Party, tuple[int, Digest | None]] = {}
+        self._revoked: dict[tuple[Party, PublicKey], int] = {}
         self._founded: set[Party] = set()
         self.thresholds: dict[Party, int] = {}
         self.notes: list[FoldNote] = []
@@ -89,6 +90,11 @@ class KeyBook:
     def keys(self, party: Party, use: Use, at: int) -> tuple[PublicKey, ...]:
         """The party's keys in force for a use."""
         return tuple(sorted(k for p, u, k in self._spans if (p, u) == (party, use) and self.in_force(p, u, k, at)))
+
+    def revoked(self, party: Party, key: PublicKey, at: int) -> bool:
+        """Has the party revoked this key by ``at``? Asked of reviewers' keys, which nobody enrols and their party revokes."""
+        since = self._revoked.get((party, key))
+        return since is not None and since <= at
 
     def speaks_from(self, item: Item, party: Party) -> int | None:
         """The instant from which ``party`` says the item by its root threshold of distinct keys; None: not yet.
@@ -124,6 +130,8 @@ class KeyBook:
         self._last[item.party] = (body.sequence, item.id)
         for enrolment in body.enrol:
             self._spans.setdefault((item.party, enrolment.use, enrolment.key), []).append((since, INSTANT_MAX))
+        for key in body.revoke:
+            self._revoked.setdefault((item.party, key), since)
         for span in [span for span in self._spans if span[0] == item.party and span[2] in body.revoke]:
             self._spans[span] = [(first, min(end, since)) for first, end in self._spans[span]]
 

@@ -24,9 +24,9 @@ from detente.accord.terms import Limit, Need, Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.quantity import ZERO, Interval, exactly
-from detente.statement.approval import Approval
 from detente.statement.finding import Finding
 from detente.statement.halted import Halted
+from detente.statement.proposal import Proposal
 from detente.statement.run import Run
 
 
@@ -69,6 +69,8 @@ def run_view(
         low, high = Decimal(flop or ZERO), None
         for found, time in state.upto(("finding",), at):
             bound = _bound_found(found, item, terms)
+            if bound is not None and _is_taken_back(state, found, at):
+                continue
             if bound is not None and time + terms.mirrors.settle_s <= at and (high is None or bound < high):
                 high = bound
                 cited = [found.id]
@@ -84,6 +86,19 @@ def _bound_found(found: Item, item: Item, terms: Terms) -> Decimal | None:
     if not isinstance(body, Finding) or body.result != "confirmed" or body.run != item.id or found.party == item.party:
         return None
     return claimed_bound(body.claim) if terms.among(found.party, INSPECTORS) else None
+
+
+def _is_taken_back(state: AccordState, found: Item, at: int) -> bool:
+    """Has its author refuted it since? Counts on receipt: without the bound the amount is unknown."""
+    said = found.body
+    return isinstance(said, Finding) and any(
+        isinstance(other.body, Finding)
+        and other.body.result == "refuted"
+        and other.party == found.party
+        and (other.body.about, other.body.claim, other.body.run) == (said.about, said.claim, said.run)
+        and other.order > found.order
+        for other, _ in state.upto(("finding",), at, heard=True)
+    )
 
 
 def limit_standing(
@@ -102,7 +117,7 @@ def limit_standing(
         if value is False or (value is None and limit.unknown == "silent"):
             continue
         why = _why(limit, view, certain=value is True)
-        lacking, approvals = ("", ()) if limit.need is None else _lacking(state, terms, limit.need, item, run, at)
+        lacking, approvals = ("", ()) if limit.need is None else _lacking(state, terms, limit.need, item, view, at)
         if limit.refuse:
             refused = True
         elif not lacking:
@@ -122,25 +137,41 @@ def _why(limit: Limit, view: RunView, *, certain: bool) -> str:
 
 
 def _lacking(
-    state: AccordState, terms: Terms, need: Need, item: Item, run: Run, at: int
+    state: AccordState, terms: Terms, need: Need, item: Item, view: RunView, at: int
 ) -> tuple[str, tuple[Digest, ...]]:  # fmt: skip
-    """What the need lacks, and the approvals that count: of the run, or of the proposal it carries out."""
+    """What the need lacks, and the approvals that count: of the run, or of the proposal it carries out.
+
+    1. Each party's latest word counts, whichever of the two it is about; a refusal counts on receipt.
+    2. An approval of a proposal is one of what its author asked for: no other party's run, and no larger one.
+    """
     lacking = []
     if need.declaration and (item.time is None or item.time > at):
         lacking.append("a witnessed declaration")
+    words = list(state.upto(("approval", item.id), at, heard=True))
+    asked = None if view.run.proposal is None else state.get(view.run.proposal)
+    if asked is not None:
+        covers = _is_what_was_asked(asked, item, view)  # 2
+        words += [
+            (approval, time)
+            for approval, time in state.upto(("approval", asked.id), at, heard=True)
+            if covers or approval.restricting
+        ]
     given: dict[Party, Item] = {}
-    for subject in (item.id, run.proposal):
-        if subject is None:
-            continue
-        for approval, time in state.upto(("approval", subject), at):
-            body = approval.body
-            if not isinstance(body, Approval):
-                continue
-            if body.decision != "approve":
-                given.pop(approval.party, None)
-            elif time + terms.mirrors.settle_s <= at:
-                given[approval.party] = approval
+    for approval, time in sorted(words, key=lambda word: (word[1], word[0].order)):  # 1
+        if approval.restricting:
+            given.pop(approval.party, None)
+        elif time + terms.mirrors.settle_s <= at:
+            given[approval.party] = approval
     absent = [party for party in need.approval_of if party not in given]
     if absent:
         lacking.append(f"the approval of {' and '.join(absent)}")
     return " and ".join(lacking), tuple(given[party].id for party in need.approval_of if party in given)
+
+
+def _is_what_was_asked(asked: Item, item: Item, view: RunView) -> bool:
+    return (
+        isinstance(asked.body, Proposal)
+        and asked.party == item.party
+        and view.planned.high is not None
+        and max(view.planned.high, view.spent) <= asked.body.asked_flop
+    )

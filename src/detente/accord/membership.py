@@ -4,6 +4,8 @@ Decides accession, its mutual conditions, withdrawal, entry into force and expir
 
 - A party is bound from its accession's settled time until its withdrawal's notice has run, if its conditions hold.
 - Conditions to be bound may be mutual: the greatest set of parties counts that satisfies all of them.
+- While an accession stands, a later one of the same party may drop or weaken its conditions and adds none: whoever wants
+  more of them leaves first, by a withdrawal and its notice.
 - In force once the condition was true, whoever leaves later, until the terms expire.
 """
 
@@ -28,7 +30,7 @@ from detente.accord.terms import Terms
 from detente.accord.topics import MEMBER
 from detente.base.identity import Party
 from detente.base.quantity import EXACT, ZERO
-from detente.statement.accession import Accession, BoundCondition
+from detente.statement.accession import Accession, AccessionCondition, BoundCondition, HaltedCondition
 from detente.statement.facility import Facility
 from detente.statement.withdrawal import Withdrawal
 
@@ -70,8 +72,13 @@ def members_at(state: AccordState, at: int, before: Members | None) -> Members:
         if said is None or said > at:
             continue
         if isinstance(item.body, Accession) and said + terms.mirrors.settle_s <= at:
-            members[item.party] = Member(item.party, item, said + terms.mirrors.settle_s)
-            gone.discard(item.party)
+            standing = members.get(item.party)
+            if standing is None or item.party in gone:
+                members[item.party] = Member(item.party, item, said + terms.mirrors.settle_s)
+                gone.discard(item.party)
+            elif _binds_no_less(item, standing.accession):
+                # Bound all the while: nothing that counts from the beginning of membership begins anew.
+                members[item.party] = Member(item.party, item, standing.since)
         elif isinstance(item.body, Withdrawal) and item.party in members and terms.withdrawal_notice_s is not None:
             leaves = said + max(terms.withdrawal_notice_s, terms.mirrors.settle_s)
             member = members[item.party]
@@ -105,6 +112,25 @@ def _satisfied(accession: Item, bound: Iterable[Party]) -> bool:
         for condition in body.conditions
         if isinstance(condition, BoundCondition)
     )
+
+
+def _binds_no_less(later: Item, standing: Item) -> bool:
+    """Does each condition of the later accession hold wherever those of the standing one do?"""
+    new, old = later.body, standing.body
+    return (
+        isinstance(new, Accession)
+        and isinstance(old, Accession)
+        and all(any(_implies(known, condition) for known in old.conditions) for condition in new.conditions)
+    )
+
+
+def _implies(known: AccessionCondition, condition: AccessionCondition) -> bool:
+    """k of ``known.of`` leave at least k minus those who are not in ``condition.of``."""
+    if known.at_least - len(set(known.of) - set(condition.of)) < condition.at_least:
+        return False
+    if isinstance(known, HaltedCondition) and isinstance(condition, HaltedCondition):
+        return known.confirmed or not condition.confirmed
+    return isinstance(known, BoundCondition) and isinstance(condition, BoundCondition)
 
 
 class _Force:

@@ -10,6 +10,7 @@ Normative text: ``spec/accord.md`` §3.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -33,7 +34,9 @@ Class: TypeAlias = Literal["restricting", "permitting", "neutral"]
 NEUTRAL = frozenset({"deployment", "audit", "commitment", "observation"})
 ROOT_KINDS = frozenset({"terms", "keys", "accession", "withdrawal"})
 """These speak only with the root threshold of a party."""
-_PERMITTING = ROOT_KINDS | {"approval", "halted", "resumed", "challenge", "facility"}
+_PERMITTING = ROOT_KINDS | {"halted", "resumed", "challenge", "facility"}
+BOUND = re.compile(r"below (\S{1,64}) FLOP\Z", re.ASCII)
+"""The claim by which an inspector satisfies a limit over a committed value."""
 
 
 def class_of(body: Body, kind: str) -> Class:
@@ -46,7 +49,11 @@ def class_of(body: Body, kind: str) -> Class:
         return "neutral"
     if isinstance(body, Vote):
         return "permitting" if body.choice == "lift" else "restricting"
+    if isinstance(body, Approval):
+        return "permitting" if body.decision == "approve" else "restricting"
     if isinstance(body, Finding):
+        if body.result == "refuted" and BOUND.match(body.claim):
+            return "restricting"  # It takes back a bound that a limit rests on.
         return "restricting" if body.result == "confirmed" and body.confirms is None else "permitting"
     if isinstance(body, Ruling):
         return "restricting" if body.outcome == "breach" else "permitting"

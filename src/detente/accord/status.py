@@ -161,7 +161,8 @@ def _pause(
     released = tuple(
         party
         for party in covered
-        if not met_halted_conditions(state, terms, point.members, party, latch.since, point.at)
+        if not _was_held_before(point, party, latch.since)
+        and not met_halted_conditions(state, terms, point.members, party, latch.since, point.at)
     )
     longest_s = terms.pause.longest_s
     return Pause(
@@ -179,7 +180,7 @@ def _pause(
         released=released,
         cited=latch.cited,
         why=(latch.why,),
-        lift=LiftProgress((), "", None) if view is None else lift_progress(view),
+        lift=LiftProgress((), "", None) if view is None else lift_progress(view, since=latch.since),
     )
 
 
@@ -191,6 +192,18 @@ def _covered(terms: Terms, point: Standpoint, since: int) -> list[Party]:
         if until is None or until > since:
             covered |= bound
     return [party for party in terms.parties if party in covered]
+
+
+def _was_held_before(point: Standpoint, party: Party, since: int) -> bool:
+    """Was the party bound in the pause by an earlier accession? Conditions of a new one release nobody from it."""
+    member = point.members.members.get(party)
+    if member is None:
+        return True
+    for number, (first, bound) in enumerate(point.bound_history):
+        until = point.bound_history[number + 1][0] if number + 1 < len(point.bound_history) else None
+        if party in bound and first < member.since and (until is None or until > since):
+            return True
+    return False
 
 
 def _bindings(

@@ -5,7 +5,8 @@ trigger sees to ``view`` and the order of instants to ``sweep``. Normative text:
 
 - A trigger latches at the first entry or instant at which its condition is not false.
 - A lift needs the quorum of the terms from distinct parties, each vote settled, standing and not taken back, and its
-  condition true. It answers the evidence witnessed before its last vote; the next round sees only later evidence.
+  condition true. It answers the evidence witnessed before its last vote; the next round sees only later evidence. A vote
+  to lift that was witnessed before the pause latched, or at that second, is about no evidence of it and does not count.
 - A voter's pause or retraction, witnessed no earlier than their lift, cancels it, up to the instant it takes effect.
 - A pause lapses ``longest`` after the last evidence that would have latched it or the last renewal. A lapse answers the
   evidence up to then, ends the round like a lift, and is listed as released by time.
@@ -129,7 +130,7 @@ def _refreshed(latch: Latch, view: View, at: int) -> Latch:
 
 def _released(track: Track, latch: Latch, view: View, at: int) -> Track | None:
     """The track after a lift or lapse at ``at``; None while the latch holds."""
-    lifted = lift_at(view, at)
+    lifted = lift_at(view, at, since=latch.since)
     if lifted is not None:
         cut, cited = lifted
         return _end(track, latch, trigger_id=view.trigger.id, scope=view.scope, at=at, cut=cut, how="lift", cited=cited)
@@ -166,8 +167,8 @@ def _end(
     return Track(track.round + 1, max(cut, track.cut), at, None, (*track.ended, ended)[-ENDED_MAX:])
 
 
-def standing_lifts(view: View) -> dict[Party, tuple[Item, int, int]]:
-    """Each party's earliest lift vote that it has not taken back: statement, witnessed time, expiry.
+def standing_lifts(view: View, *, since: int) -> dict[Party, tuple[Item, int, int]]:
+    """Each party's earliest lift vote, of a pause since ``since``, that it has not taken back: statement, time, expiry.
 
     Of a lift and a pause or retraction at the same time, the one that restricts has the last word.
     """
@@ -177,37 +178,42 @@ def standing_lifts(view: View) -> dict[Party, tuple[Item, int, int]]:
     for item, body, time in view.votes("lift", "pause", "retract"):
         if body.choice != "lift":
             lifts.pop(item.party, None)
-        elif view.at < body.expires_at and item.time is not None:
+        elif view.at < body.expires_at and item.time is not None and time > since:
             lifts.setdefault(item.party, (item, time, body.expires_at))
     return lifts
 
 
-def lift_at(view: View, at: int) -> tuple[int, tuple[Digest, ...]] | None:
+def lift_at(view: View, at: int, *, since: int) -> tuple[int, tuple[Digest, ...]] | None:
     """What a lift in effect at ``at`` answers: evidence before the time of its last vote, and the votes.
 
     The smallest such time counts: later votes answer nothing more.
     """
     settle_s = view.terms.mirrors.settle_s
-    lifts = {p: found for p, found in standing_lifts(view).items() if found[1] + settle_s <= at}
+    lifts = {p: found for p, found in standing_lifts(view, since=since).items() if found[1] + settle_s <= at}
     for cut in sorted({time for _, time, _ in lifts.values()}):
         voices = distinct_voices(item for item, time, _ in lifts.values() if time <= cut)
         if not missing(view.terms.lift.votes, voices, view.terms.parties):
             break
     else:
         return None
-    condition = view.terms.lift.when
-    if condition is not None and evaluate(condition, view, restricting=False) is not True:
+    if not _lift_condition_holds(view):
         return None
     return cut, tuple(sorted(lifts[party][0].id for party in voices))
 
 
-def lift_progress(view: View) -> LiftProgress:
-    """Who has voted to lift, what is missing, and from when it would be in effect."""
-    lifts = standing_lifts(view)
+def _lift_condition_holds(view: View) -> bool:
+    """Is the condition of the lift true? What is not known does not permit, whatever the terms let pass in silence."""
+    condition = view.terms.lift.when
+    return condition is None or evaluate(condition, replace(view, lifting=True), restricting=False) is True
+
+
+def lift_progress(view: View, *, since: int) -> LiftProgress:
+    """Who has voted to lift a pause since ``since``, what is missing, and from when it would be in effect."""
+    lifts = standing_lifts(view, since=since)
     voices = distinct_voices(item for item, _, _ in lifts.values())
     lacking = missing(view.terms.lift.votes, voices, view.terms.parties)
     condition = view.terms.lift.when
-    if condition is not None and evaluate(condition, view, restricting=False) is not True:
+    if condition is not None and not _lift_condition_holds(view):
         lacking = f"{lacking}; and that {condition.spelled()}" if lacking else f"that {condition.spelled()}"
     if lacking:
         return LiftProgress(voices, lacking, None)

@@ -4,10 +4,12 @@ Decides the value of votes, measurements, depths, findings and rulings. Leaves t
 to ``tracks``. Normative text: ``spec/accord.md`` §7.
 
 - In round r > 0 only evidence at or after the cut counts, only votes that name the round, and silence counts from the
-  start of the round.
+  start of the round. Votes to pause that were cast in the round before, at or after the cut, are such evidence too:
+  while a lift settles there is no later round to name.
 - Of several suppliers, the answer that restricts wins. A later measurement replaces an earlier one of the same supplier
   only once it has settled; until then both speak.
 - An indicator without any measurement is unknown; where terms say ``every``, it is awaited until then, and overdue after.
+- The condition of a lift permits only by what is known: there, no measurement is unknown, and nothing unknown is silent.
 """
 
 from __future__ import annotations
@@ -71,6 +73,7 @@ class View:
     heard: bool
     members: Members
     ancestry: Ancestry
+    lifting: bool = False
     cited: list[tuple[Digest, int]] = field(default_factory=list)
     marks: list[str] = field(default_factory=list)
     moments: list[int] = field(default_factory=list)
@@ -107,7 +110,7 @@ class View:
 
     def _votes(self, atom: Votes) -> bool:
         standing: dict[Party, tuple[Item, int]] = {}
-        for item, body, time in self.votes("pause"):
+        for item, body, time in (*self._late_votes(), *self.votes("pause")):
             if self.at < body.expires_at and self.terms.among(item.party, atom.of):
                 standing[item.party] = (item, time)
         found = distinct_voices(item for item, _ in standing.values())
@@ -115,6 +118,15 @@ class View:
             self.cited += [(standing[party][0].id, standing[party][1]) for party in found]
             return True
         return False
+
+    def _late_votes(self) -> Iterator[tuple[Item, Vote, int]]:
+        """Votes to pause cast in the round before, that its lift did not answer. Later ones name a round that is over."""
+        if self.round == 0:
+            return
+        topic = ballot_topic(self.trigger.id, self.scope, self.round - 1, "pause")
+        for item, time in self.state.upto(topic, self.at):
+            if isinstance(item.body, Vote) and self.cut <= time <= self.started:
+                yield item, item.body, time
 
     def _cases(self) -> Iterator[Case]:
         for case in cases_at(self.state, self.terms, self.at, heard=self.heard):
@@ -152,7 +164,7 @@ class View:
     def _lineage(self, atom: Compare, party: Party, *, silent: bool, restricting: bool) -> Truth:
         value, cited, last = self.ancestry.greatest(atom.what, party, self.cut)  # type: ignore[arg-type]
         answer = atom.of(value)
-        if answer is None and silent:
+        if answer is None and silent and not self.lifting:
             return not restricting
         if answer is not False:
             self.cited += [(statement, min(last, self.at)) for statement in cited]
@@ -187,13 +199,15 @@ class View:
             body = item.body
             if isinstance(body, Measurement):
                 answer = atom.of(Interval(body.low, body.high))
-                if answer is None and indicator.unknown == "silent":
+                if answer is None and indicator.unknown == "silent" and not self.lifting:
                     answer = not restricting
                 if answer is not (not restricting):
                     self.cited.append((item.id, time))
                 values.append(answer)
         if not values and indicator.every_s is None and self.round == 0 and indicator.unknown == "holds":
             self.marks.append(f"{indicator.name} was never measured")
+            values.append(None)
+        if not values and self.lifting:
             values.append(None)
         answer = combine(values) if values else not restricting  # 2
         due = self.due_at(indicator, subject, last)
