@@ -11,8 +11,8 @@ Rules (``spec/guard.md`` §2), applied in this order; every one that denies adds
 3. A pause of the activity that covers the party, or the one it acts for, denies.
 4. A run must be declared in a witnessed entry by the party, for the activity asked;
    limits on it deny or hold.
-5. A proposal or version must have passed its hold points.
-6. A provider refuses compute, and a relying party refuses deployment, to whom a ruling says.
+5. A proposal or version must have passed its hold points; a proposal serves the party that made it, and nobody else.
+6. What is deployed was stated, in a witnessed entry, by the developer named. A provider refuses compute, and a relying party refuses deployment, to whom a ruling says.
 7. What is unknown holds: an undeclared run, an unseen proposal, an unnamed developer.
 8. What is left is allowed at the least rate of the slowdowns that cover it, for the life that the phase gives.
 
@@ -37,6 +37,7 @@ from detente.base.quantity import ZERO
 from detente.guard.binding import unsettled_accessions
 from detente.guard.intent import Intent
 from detente.statement.run import Run
+from detente.statement.version import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +104,13 @@ def _obstacles(
     if intent.run is not None:  # 4
         yield from _run_obstacles(state, now, intent, intent.run, at)
     if intent.proposal is not None:  # 5
-        yield from _standing(change_standing(state, intent.proposal, at), "proposal")
+        yield from _proposal_obstacles(state, intent, intent.proposal, at)
     if intent.version is not None:
         if intent.activity == "deployment":
             yield from _standing(release_standing(state, intent.version, at), "version")
         else:
             yield from _standing(change_standing(state, intent.version, at), "version")
-    yield from _sanctions(now, terms, intent)  # 6
+    yield from _sanctions(state, now, terms, intent, at)  # 6
 
 
 def _run_obstacles(
@@ -134,8 +135,19 @@ def _run_obstacles(
         yield "declaration", (Reason(text, (run,)),)
     if body.proposal is not None and body.proposal != intent.proposal:
         # The run says which change it carries out: leaving the proposal out of the intent must not skip its hold point.
-        yield from _standing(change_standing(state, body.proposal, at), "proposal")
+        yield from _proposal_obstacles(state, intent, body.proposal, at)
     yield from _standing(run_standing(state, run, at, flop=intent.flop), "limit")
+
+
+def _proposal_obstacles(
+    state: AccordState, intent: Intent, proposal: Digest, at: Instant
+) -> Iterable[tuple[str, tuple[Reason, ...]]]:
+    owner = intent.on_behalf_of or intent.party
+    made = state.get(proposal)
+    if made is not None and made.party != owner:
+        # Humans approved what its author asked for; that somebody else may carry it out nobody said.
+        yield "proposal", (Reason(f"proposal {proposal} was made by {made.party}, not by {owner}", (proposal,)),)
+    yield from _standing(change_standing(state, proposal, at), "proposal")
 
 
 def _standing(standing: Standing, name: str) -> Iterable[tuple[str, tuple[Reason, ...]]]:
@@ -147,7 +159,16 @@ def _standing(standing: Standing, name: str) -> Iterable[tuple[str, tuple[Reason
         reasons = ()
 
 
-def _sanctions(now: Status, terms: Terms, intent: Intent) -> Iterable[tuple[str, tuple[Reason, ...]]]:
+def _has_stated(state: AccordState, intent: Intent, at: Instant) -> bool:
+    return any(
+        item.party == intent.on_behalf_of and isinstance(item.body, Version) and item.body.version == intent.version
+        for item, _ in state.upto(("version",), at)
+    )
+
+
+def _sanctions(
+    state: AccordState, now: Status, terms: Terms, intent: Intent, at: Instant
+) -> Iterable[tuple[str, tuple[Reason, ...]]]:
     act = {"compute": "refuse_compute", "deployment": "refuse_deployment"}.get(intent.activity)
     if act is None:
         return
@@ -156,6 +177,9 @@ def _sanctions(now: Status, terms: Terms, intent: Intent) -> Iterable[tuple[str,
         if "developer" not in terms.parties[intent.party].roles:
             yield act, (Reason(f"{intent.party} does not name whose version it deploys"),)
         return
+    if intent.version is not None and act == "refuse_deployment" and not _has_stated(state, intent, at):
+        # A ruling against whose version it is must not be passed by naming somebody else.
+        yield "declaration", (Reason(f"{intent.on_behalf_of} has not stated version {intent.version}"),)
     for sanction in now.sanctions_by(intent.party, intent.on_behalf_of):
         if sanction.act == act:
             yield act, (sanction.why,)

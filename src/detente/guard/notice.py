@@ -8,7 +8,8 @@ Rules (``spec/guard.md`` §3): G04 to G06.
 2. A guard stops at f + 1 distinct issuers, of whom one at least is honest; at 1 in solo, where f is 0.
 3. Each issuer numbers its notices; one at or below the number in that issuer's latest allowing offer is superseded,
    so that no notice of an earlier pause can be replayed after a lift.
-4. A notice that does not cover the guard's party and activity is heard and counts for nothing.
+4. A notice that does not cover the guard's party and activity counts for nothing, and takes the place of none that does:
+   a pause of somebody else must not make a guard forget its own.
 """
 
 from __future__ import annotations
@@ -120,10 +121,16 @@ def take_notice(board: NoticeBoard, notice: Notice) -> NoticeBoard:
             got=f"notice {notice.sequence} of {notice.issuer}",
             expected=f"one above {floor}, which its later offer superseded",
         )
+    if not _covers(board, notice):
+        return board
     known = board.heard.get(notice.issuer)
     if known is not None and known.sequence >= notice.sequence:
         return board
     return replace(board, heard={**board.heard, notice.issuer: notice})
+
+
+def _covers(board: NoticeBoard, notice: Notice) -> bool:
+    return notice.scope in {"all", board.party} and board.activity in notice.activities
 
 
 def supersede(board: NoticeBoard, offer: HeadsOffer) -> NoticeBoard:
@@ -137,10 +144,6 @@ def supersede(board: NoticeBoard, offer: HeadsOffer) -> NoticeBoard:
 
 def stopping(board: NoticeBoard) -> tuple[Notice, ...]:
     """The notices that stop this guard: those that cover it, once f + 1 distinct issuers gave one; else none."""
-    covering = tuple(
-        notice
-        for _, notice in sorted(board.heard.items())
-        if notice.scope in {"all", board.party} and board.activity in notice.activities
-    )
+    covering = tuple(notice for _, notice in sorted(board.heard.items()))
     needed = min((issuers.may_fail for issuers in board.trust.sets.values()), default=0) + 1
     return covering if len(covering) >= needed else ()

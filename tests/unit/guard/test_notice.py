@@ -54,6 +54,13 @@ def test_a_notice_that_does_not_cover_the_guard_counts_for_nothing(changes):
     assert not stopping(hear(notice("iss-0", **changes), notice("iss-1", **changes)))
 
 
+def test_a_pause_of_somebody_else_does_not_make_a_guard_forget_its_own():
+    """Issuers number all their notices: a later one that does not cover this guard takes the place of none that does."""
+    others = {"scope": "dev-b", "sequence": 2}
+    heard = (notice("iss-0"), notice("iss-0", **others), notice("iss-1"), notice("iss-1", **others))
+    assert len(stopping(hear(*heard))) == 2
+
+
 def test_a_notice_of_an_earlier_pause_cannot_be_replayed_after_a_lift():
     """G06: an allowing offer supersedes every notice of its issuer up to the number that it names."""
     board = hear(notice("iss-0"), notice("iss-1"))
