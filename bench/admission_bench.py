@@ -82,7 +82,9 @@ def main() -> None:
         home = folder / "home"
         asyncio.run(make_solo(home))
         config = load_config(home)
-        store_config(config.__class__(**{name: getattr(config, name) for name in config.__slots__} | {"limits": Limits()}))
+        store_config(
+            config.__class__(**{name: getattr(config, name) for name in config.__slots__} | {"limits": Limits()})
+        )
         rates = asyncio.run(_measure(home))
     finally:
         shutil.rmtree(folder)
