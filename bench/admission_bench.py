@@ -20,7 +20,6 @@ from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.instant import Instant
 from detente.base.quantity import parse_decimal
-from detente.base.strict_json import encode_json
 from detente.statement.envelope import encode_envelope, sign_payload
 from detente.statement.progress import Progress
 from detente.statement.statement import Header, make_payload
@@ -88,8 +87,7 @@ def main() -> None:
         rates = asyncio.run(_measure(home))
     finally:
         shutil.rmtree(folder)
-    size = len(encode_json({}))
-    print(f"{_machine()}; {ROUNDS} rounds of {STATEMENTS} statements in batches of {BATCH}" + ("" if size else ""))
+    print(f"{_machine()}; {ROUNDS} rounds of {STATEMENTS} statements in batches of {BATCH}")
     print(f"{'statements a second':<28}{'least':>10}{'median':>10}{'most':>10}")
     for name, found in rates.items():
         found.sort()

@@ -44,7 +44,7 @@ def test_a_statement_is_witnessed_by_a_quorum_and_its_proof_verifies(tmp_path: P
                 parse_proof(receipt.proof),
                 envelope,
                 log_key=about.key,
-                mirrors=nodes["dev-a"].coalition.log_cosigners(about.operator),
+                mirrors=nodes["dev-a"].coalition.log_cosigners(),
                 operator=about.operator,
                 quorum=3,
             )

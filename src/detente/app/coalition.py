@@ -61,7 +61,7 @@ class Coalition:
             return operator in parties
         return len(self.mirrors.intersection(parties) - {operator}) >= rule.witness
 
-    def log_cosigners(self, operator: Party) -> dict[NoteKey, Party]:
+    def log_cosigners(self) -> dict[NoteKey, Party]:
         """The mirrors whose cosignatures count on heads of this operator's log, as ``verify_witnessed`` takes them."""
         return {key: party for key, party in self.cosigners.items() if party in self.mirrors}
 

@@ -187,7 +187,7 @@ def _witnesses(coalition: Coalition, about: LogOf, note: bytes) -> tuple[Party, 
     witnessed = verify_witnessed(
         note,
         about.key,
-        mirrors=coalition.log_cosigners(about.operator),
+        mirrors=coalition.log_cosigners(),
         operator=None if terms.mirrors.self_witnessed else about.operator,
         quorum=terms.mirrors.witness,
     )
