@@ -13,7 +13,6 @@ import time
 from pathlib import Path
 
 from detente.accord.fold import fold
-from detente.app.config import Limits, load_config, store_config
 from detente.app.init import make_solo
 from detente.app.node import Node, open_node
 from detente.base.digest import Digest
@@ -60,8 +59,8 @@ async def _measure(home: Path) -> dict[str, list[float]]:
                 await node.feed.check_all(part)
             verified = time.perf_counter() - start
             start = time.perf_counter()
-            for part in parts:
-                results = await node.submit_all(part)
+            # As from several senders: one batch is verified while the one before it is stored.
+            for results in await asyncio.gather(*(node.submit_all(part) for part in parts)):
                 assert not any(isinstance(each, Refused) for each in results), results[0]
             admitted = time.perf_counter() - start
             fold(node.evidence)
@@ -80,10 +79,6 @@ def main() -> None:
     try:
         home = folder / "home"
         asyncio.run(make_solo(home))
-        config = load_config(home)
-        store_config(
-            config.__class__(**{name: getattr(config, name) for name in config.__slots__} | {"limits": Limits()})
-        )
         rates = asyncio.run(_measure(home))
     finally:
         shutil.rmtree(folder)

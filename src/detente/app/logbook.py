@@ -47,8 +47,13 @@ class SeenHead:
     signed: SignedCheckpoint
     own: bytes
     lines: dict[bytes, tuple[Party, Instant]] = field(default_factory=dict)
+    body: bytes = b""
+    """The text that everybody signs, spelled once: it is looked at for every receipt."""
     fit: bool | None = None
     """Is everything below it held, with its root? None while it is ahead of what is held."""
+
+    def __post_init__(self) -> None:
+        self.body = self.signed.body
 
     @property
     def size(self) -> int:
@@ -59,11 +64,6 @@ class SeenHead:
     def root(self) -> bytes:
         """Its root."""
         return self.signed.root
-
-    @property
-    def body(self) -> bytes:
-        """The text that everybody signs."""
-        return self.signed.body
 
     @property
     def note(self) -> bytes:

@@ -316,31 +316,45 @@ class Node:
             await self._wait_witnessed(log, index)
         return self._receipt(verified.statement.id, log, index)
 
-    async def submit_all(self, envelopes: list[bytes]) -> list[Receipt | Refused]:
-        """``submit`` for many at once, verified on two threads; no rate per key, and no wait for a quorum."""
+    async def submit_all(self, envelopes: list[bytes]) -> list[Place | Refused]:
+        """``submit`` for many at once: verified on two threads, no rate per key, no wait for a quorum.
+
+        Gives each its place under a signed head, or its refusal; ``prove`` makes the proof of one.
+        """
         checked = await self.feed.check_all(envelopes)
         sequencer = await self._ready_sequencer()
-        results: list[Receipt | Refused | None] = [None] * len(envelopes)
-        appending: dict[int, asyncio.Future[int]] = {}
-        for number, found in enumerate(checked):
+        versions, now = self._versions(), self.clock.now()
+        outcomes: list[asyncio.Future[int] | Refused] = []
+        for found in checked:
             try:
                 if isinstance(found, Refused):
                     raise found
-                verified = self._check(found)
-                appending[number] = asyncio.ensure_future(sequencer.append(verified))
+                check_admission(found, accord=self.evidence.accord, versions=versions, now=now)
+                outcomes.append(sequencer.enqueue(found))
             except Refused as refused:
-                results[number] = refused
-        done = await asyncio.gather(*appending.values(), return_exceptions=True)
-        for number, outcome in zip(appending, done, strict=True):
-            if isinstance(outcome, int):
-                found = checked[number]
-                assert isinstance(found, VerifiedStatement), "only verified ones were appended"
-                results[number] = self._receipt(found.statement.id, sequencer.log, outcome)
-            elif isinstance(outcome, Refused):
-                results[number] = outcome
-            else:
-                raise outcome
-        return [result for result in results if result is not None]
+                outcomes.append(refused)
+        results: list[Place | Refused] = []
+        for outcome in outcomes:
+            try:
+                results.append(outcome if isinstance(outcome, Refused) else Place(sequencer.log.origin, await outcome))
+            except Refused as refused:
+                results.append(refused)
+        if self.mirror.mirrors(sequencer.log):
+            await self.mirror.cosign_stored(sequencer.log)
+        return results
+
+    def prove(self, place: Place) -> bytes:
+        """A C2SP tlog-proof of an entry under the best head there is: with a quorum, else the log's own.
+
+        Raises ``Refused`` N21, N36.
+        """
+        log = self.book.find(place.origin)
+        witnessed = log.witnessed is not None and log.witnessed.size > place.index
+        head = log.witnessed if witnessed else log.stored
+        if head is None or not 0 <= place.index < head.size:
+            raise Refused("N36", "not-found", got=str(place), expected="an entry under a signed head")
+        proof = InclusionProof(place.index, tuple(log.tree.inclusion_proof(place.index, head.size)), head.note)
+        return encode_proof(proof)
 
     async def hear(self, envelope: bytes) -> Digest:
         """Take a statement that stands in no log yet: it counts at once if it restricts, and is kept then.
@@ -448,8 +462,12 @@ class Node:
     # Within
 
     def _check(self, verified: VerifiedStatement) -> VerifiedStatement:
-        versions = {link.terms.version for link in self.state().chain}
-        return check_admission(verified, accord=self.evidence.accord, versions=versions, now=self.clock.now())
+        return check_admission(
+            verified, accord=self.evidence.accord, versions=self._versions(), now=self.clock.now()
+        )
+
+    def _versions(self) -> frozenset[int]:
+        return frozenset(link.terms.version for link in self.state().chain)
 
     def _admit(self, verified: VerifiedStatement) -> VerifiedStatement:
         check_rate(self._check(verified), self._keys, at_s=time.monotonic())
@@ -482,10 +500,8 @@ class Node:
 
     def _receipt(self, statement: Digest, log: HeldLog, index: int) -> Receipt:
         witnessed = log.witnessed is not None and log.witnessed.size > index
-        head = log.witnessed if witnessed else log.stored
-        assert head is not None, "an index is given for what is under a signed head"
-        proof = InclusionProof(index, tuple(log.tree.inclusion_proof(index, head.size)), head.note)
-        return Receipt(statement, Place(log.origin, index), witnessed, encode_proof(proof))
+        place = Place(log.origin, index)
+        return Receipt(statement, place, witnessed, self.prove(place))
 
     def _on_own_head(self, _head: SeenHead) -> None:
         if self.pusher is not None and self._started:

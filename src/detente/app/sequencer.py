@@ -143,9 +143,15 @@ class Sequencer:
         A statement that stands there with all its signers keeps its place. Raises ``Refused`` N20, N22, M18, C05,
         C10, C21, ``Unavailable``.
         """
+        return await self.enqueue(verified)
+
+    def enqueue(self, verified: VerifiedStatement) -> asyncio.Future[int]:
+        """As ``append``, for a caller with many: the future of the index. Raises ``Refused`` N20, N22, C21 at once."""
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         index = self.find(verified)
         if index is not None and self.log.stored is not None and index < self.log.stored.size:
-            return index
+            future.set_result(index)
+            return future
         if self.ahead is not None:
             raise self.ahead
         check_open(self.log)
@@ -157,11 +163,10 @@ class Sequencer:
                 expected=f"fewer than {WAITING_MAX}",
                 todo="send it again in a moment",
             )
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(verified, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._drain())
-        return await future
+        return future
 
     def find(self, verified: VerifiedStatement) -> int | None:
         """The index of this statement in the log if it stands there with at least these signers."""
@@ -199,6 +204,9 @@ class Sequencer:
                 raise
 
     async def _commit(self, batch: list[_Waiting]) -> None:
+        if self.ahead is not None:  # Both may have become so while the batch waited.
+            raise self.ahead
+        check_open(self.log)
         known, batch = self._split_known(batch)
         batch = self._within_cap(batch)
         if batch:
@@ -259,10 +267,13 @@ class Sequencer:
     def _within_cap(self, batch: list[_Waiting]) -> list[_Waiting]:
         """Refuse (M18) what the terms let this log not add today: the mirrors would not take it."""
         rest: list[_Waiting] = []
-        use, cap = self._use, self._book.coalition.cap
+        use, cap, at = self._use, self._book.coalition.cap, self._clock.now()
+        with contextlib.suppress(Refused):
+            count_use(use, [waiting.verified.envelope_bytes for waiting in batch], cap=cap, at=at)
+            return batch
         for waiting in batch:
             try:
-                use = count_use(use, (waiting.verified.envelope_bytes,), cap=cap, at=self._clock.now())
+                use = count_use(use, (waiting.verified.envelope_bytes,), cap=cap, at=at)
             except Refused as refused:
                 if not waiting.future.done():
                     waiting.future.set_exception(refused)

@@ -142,8 +142,8 @@ def test_a_full_disk_is_refused_by_name_and_a_retry_works(tmp_path: Path):
             assert {each.rule for each in refusals} == {"C10"}
             assert node.sequencer.log.size == 1
             node.store.limit_pages(2**30)
-            receipts = await node.submit_all(envelopes)
-            assert sorted(each.place.index for each in receipts) == list(range(1, 41))
+            places = await node.submit_all(envelopes)
+            assert sorted(place.index for place in places) == list(range(1, 41))
             assert node.find_statement(kept.statement).places == (kept.place,)
         finally:
             await node.close()
