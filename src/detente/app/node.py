@@ -462,9 +462,7 @@ class Node:
     # Within
 
     def _check(self, verified: VerifiedStatement) -> VerifiedStatement:
-        return check_admission(
-            verified, accord=self.evidence.accord, versions=self._versions(), now=self.clock.now()
-        )
+        return check_admission(verified, accord=self.evidence.accord, versions=self._versions(), now=self.clock.now())
 
     def _versions(self) -> frozenset[int]:
         return frozenset(link.terms.version for link in self.state().chain)
