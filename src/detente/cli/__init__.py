@@ -39,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "lift": "detente.cli.lift:lift",
     "status": "detente.cli.status:status",
     "accord": "detente.cli.accord:accord",
+    "measure": "detente.cli.measure:measure",
     "log": "detente.cli.log:log",
     "node": "detente.cli.node:node",
     "drill": "detente.cli.drill:drill",
