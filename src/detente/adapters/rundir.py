@@ -19,6 +19,7 @@ import fcntl
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class RunFolder:
         self.path = home / "runs" / name
         self.name = name
         self._lock: int | None = None
+        self._posting = threading.Lock()
 
     def take(self) -> None:
         """Become the one guard of this run; raises ``Refused`` G40 when another process is."""
@@ -97,9 +99,10 @@ class RunFolder:
 
     def post(self, envelope: bytes) -> Path:
         """Keep a signed statement until it is delivered; returns its file."""
-        last = max((int(path.stem) for path in self._posted()), default=0)
-        path = self.path / "outbox" / f"{last + 1:06d}.json"
-        write_durably(path, envelope)
+        with self._posting:  # The loop's thread and its guard's may both have something to say.
+            last = max((int(path.stem) for path in self._posted()), default=0)
+            path = self.path / "outbox" / f"{last + 1:06d}.json"
+            write_durably(path, envelope)
         return path
 
     def posted(self) -> Iterator[tuple[Path, bytes]]:

@@ -162,6 +162,15 @@ async def first_leave(
     return leave
 
 
+def fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's loop where it is installed, else asyncio's own (``None``, as ``asyncio.Runner`` takes it)."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 def denied(leave: Leave) -> Refused:
     """G43: no permit, and why."""
     return Refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
@@ -127,4 +128,6 @@ def _folder_name() -> str:
 
 
 def _say(line: str) -> None:
-    click.echo(f"detente: {line}", err=True)
+    """Tell whoever listens. That nobody does any more (a closed terminal) changes nothing about the job."""
+    with contextlib.suppress(OSError):
+        click.echo(f"detente: {line}", err=True)

@@ -50,7 +50,10 @@ Mode = Literal["auto", "enforce", "observe", "free"]
 
 
 class Paused(SystemExit):
-    """The guard stopped the loop: the checkpoint is durable and ``halted`` is filed. Ends the process with code 75."""
+    """The guard stopped the loop: checkpoint and ``halted`` are durable here. Ends the process with code 75.
+
+    Leaving the ``with`` block tries to deliver the statement; what cannot be delivered waits in the outbox.
+    """
 
     def __init__(self, why: str, *, checkpoint: Digest | None = None, step: int = 0) -> None:
         self.why = why

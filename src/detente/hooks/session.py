@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from decimal import Decimal
@@ -23,11 +25,11 @@ from detente.adapters.rundir import GuardMemory, RunFolder
 from detente.app.guarding import GuardSession, Leave
 from detente.app.holding import await_decision, made_proposal, made_version
 from detente.app.observing import Observer
-from detente.app.outfit import declared_run, first_leave, open_outfit, planned_flop
+from detente.app.outfit import declared_run, fastest_loop, first_leave, open_outfit, planned_flop
 from detente.app.petition import Petitioner
 from detente.app.supervising import FILE_WITHIN_S, NO_CHECKPOINT, load_last, store_last
 from detente.base.digest import Digest
-from detente.base.errors import Misuse
+from detente.base.errors import DetenteError, Misuse
 from detente.guard.intent import Intent
 from detente.guard.supervise import Checkpoint
 from detente.hooks.checkpointing import digest_checkpoint
@@ -38,6 +40,9 @@ from detente.statement.resumed import Resumed
 T = TypeVar("T")
 _LOG = logging.getLogger("detente.guard")
 START_MARGIN_S = 30.0
+COURTESY_S = 0.5
+"""A pause stops many loops at once. Each waits a random part of this before it delivers what it has to say, so that the
+news of those that have stopped does not stand in the way of the notice to those that have not."""
 
 
 class OwnSession:
@@ -68,6 +73,7 @@ class OwnSession:
         self._cell: Cell | None = None
         self._deadman: DeadMan | None = None
         self._observer: Observer | None = None
+        self._halted: tuple[Checkpoint | None, bool] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
@@ -84,7 +90,10 @@ class OwnSession:
             self._apply(leave)
 
     def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
-        """Save, hash, file ``halted``; the statement waits in the outbox if no node can be reached."""
+        """Save, hash, and put ``halted`` durably into the outbox; ``finish`` delivers it on the way out of the loop.
+
+        So the loop stops as soon as its own disk allows, whatever the network does.
+        """
         why: HaltReason = "lapse" if self._leave.given or self._leave.why == "lapse" else "pause"
         said = "; ".join(reason.text for reason in self._leave.reasons) or "the permit lapsed"
         digest: Digest | None = None
@@ -93,7 +102,7 @@ class OwnSession:
             if saved is not None:
                 _, digest = digest_checkpoint(Path(saved))
         finally:
-            self._file_halted(step, digest, why)
+            self._post_halted(step, digest, why)
         return f"{why}: {said}", digest
 
     def look(self, step: int) -> None:  # noqa: ARG002
@@ -105,8 +114,16 @@ class OwnSession:
             self._deadman.disarm()
         if self._loop is None:
             return
-        if not self._observe and not failed:
-            self._file_halted(step, None, "finished")
+        if not self._observe:
+            if self._halted is None:
+                # Also after an error of the loop's own: it has stopped, and nobody should have to look for it.
+                self._post_halted(step, None, "finished")
+            if self._halted is not None:
+                store_last(self._folder, self._halted[0], halted=self._halted[1])
+            if self._leave.why != "none":
+                time.sleep(random.SystemRandom().random() * COURTESY_S)
+            with contextlib.suppress(DetenteError, TimeoutError, RuntimeError):
+                self._call(self._petitioner.deliver(), FILE_WITHIN_S)
         if self._observer is not None:
             self._observer.ended(1 if failed else 0)
         if self._over is not None:
@@ -140,11 +157,14 @@ class OwnSession:
             ),
             self._running,
         )
-        while True:
-            check()
-            with contextlib.suppress(TimeoutError):
-                waiting.result(0.05)
-                return made
+        try:
+            while True:
+                check()
+                with contextlib.suppress(TimeoutError):
+                    waiting.result(0.05)
+                    return made
+        finally:
+            waiting.cancel()
 
     def version(self, artefact: str | bytes, **about: Any) -> Digest:
         """File a ``version`` statement; returns its id."""
@@ -160,8 +180,13 @@ class OwnSession:
     def _call(self, work: Coroutine[Any, Any, T], within_s: float) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._running).result(within_s)
 
-    def _file_halted(self, step: int, checkpoint: Digest | None, why: HaltReason) -> None:
-        body = Halted(
+    def _post_halted(self, step: int, checkpoint: Digest | None, why: HaltReason) -> None:
+        self._petitioner.post("halted", self._halted_body(step, checkpoint, why))
+        kept = None if checkpoint is None else Checkpoint(checkpoint, step, self._flop_per_step * step, 1)
+        self._halted = (kept, why != "finished")
+
+    def _halted_body(self, step: int, checkpoint: Digest | None, why: HaltReason) -> Halted:
+        return Halted(
             run=self._run,
             step=step,
             checkpoint=checkpoint or NO_CHECKPOINT,
@@ -169,13 +194,11 @@ class OwnSession:
             epoch=self._leave.epoch,
             why=why,
         )
-        kept = None if checkpoint is None else Checkpoint(checkpoint, step, self._flop_per_step * step, 1)
-        store_last(self._folder, kept, halted=why != "finished")
-        self._call(self._petitioner.file("halted", body, within_s=FILE_WITHIN_S), FILE_WITHIN_S + 5)
 
     def _main(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=fastest_loop()) as runner:
+                runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - it is the loop's thread that must hear of it, whatever it is
             if not self._first.done():
                 self._first.set_exception(error)
@@ -222,6 +245,8 @@ class OwnSession:
         try:
             leave = await first_leave(session, wait_s=self._wait_s, patient=self._observe)
             await self._file_resumed(leave)
+            # Said once to nobody, so that at a pause nothing is done for the first time: a third of the time to stop.
+            outfit.speaker.state("halted", self._halted_body(0, None, "pause"))
             self._first.set_result(leave)
             await self._over.wait()
         finally:
