@@ -59,14 +59,9 @@ class Loopback:
         self.processes: dict[Party, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
         for party in self.coalition.parties:
-            home = self.home(party)
-            home.mkdir(parents=True)
-            uses: list[Use] = ["statement", "log"]
-            uses += ["mirror", "permit"] if party in self.coalition.mirrors else ["guard"]
-            for use in uses:
-                store_key(home / "keys" / f"{use}.key", self._seed(party, use))
-            self._configure(home, party)
+            self.prepare(party)
         try:
             for party in self.coalition.parties:
                 self.start(party)
@@ -80,6 +75,15 @@ class Loopback:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def prepare(self, party: Party) -> None:
+        """Make one party's home: its keys, the terms, its peers."""
+        home = self.home(party)
+        uses: list[Use] = ["statement", "log"]
+        uses += ["mirror", "permit"] if party in self.coalition.mirrors else ["guard"]
+        for use in uses:
+            store_key(home / "keys" / f"{use}.key", self._seed(party, use))
+        self._configure(home, party)
 
     def home(self, party: Party) -> Path:
         return self.folder / str(party)
