@@ -25,9 +25,11 @@ import httpx
 from detente.accord.reason import Place
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import RefusalKind, Refused, Unavailable, shown
+from detente.base.identity import show_key
 from detente.base.strict_json import parse_json
 from detente.log.note import NOTE_MAX
 from detente.log.proof import PROOF_MAX
+from detente.statement.signing import Signer
 
 JSON_MAX = 8 * 2**20
 """Bytes of a JSON answer: a page of 256 notes of 16 kB in base64, with room."""
@@ -36,6 +38,7 @@ ANSWER_MAX = 262_144
 BUNDLE_MAX = 256 * (2 + 65_535)
 CONNECT_S, ANSWER_S = 3.0, 15.0
 GOSSIP_PAGE = 256
+BLOB_HEADER = "detente-signed"
 _KINDS = frozenset(get_args(RefusalKind))
 
 
@@ -71,6 +74,11 @@ class Answer:
 
     status: int
     body: bytes
+
+
+def blob_message(digest: Digest) -> bytes:
+    """What an enrolled key signs to store a blob: ``spec/node.md`` §7."""
+    return f"detente-blob/v1\n{digest}\n".encode()
 
 
 def origin_hash(origin: str) -> Digest:
@@ -158,10 +166,11 @@ class NodeClient:
         """A blob, not yet checked against its digest."""
         return await self._bytes("GET", f"/v1/blobs/{digest}", most=most)
 
-    async def store_blob(self, data: bytes) -> Digest:
-        """Store a blob; returns its digest."""
+    async def store_blob(self, data: bytes, signer: Signer) -> Digest:
+        """Store a blob in the name of an enrolled statement or guard key; returns its digest."""
         digest = sha256_hex(data)
-        await self._json("PUT", f"/v1/blobs/{digest}", content=data, kind=_OCTETS)
+        signed = f"{show_key(signer.public_key)} {base64.b64encode(signer.sign(blob_message(digest))).decode()}"
+        await self._json("PUT", f"/v1/blobs/{digest}", content=data, kind=_OCTETS, headers={BLOB_HEADER: signed})
         return digest
 
     async def events(self) -> AsyncIterator[Event]:
@@ -236,11 +245,18 @@ class NodeClient:
         return answer
 
     async def _bytes(
-        self, method: str, path: str, *, content: bytes | None = None, kind: str = "", most: int = ANSWER_MAX
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        kind: str = "",
+        most: int = ANSWER_MAX,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
-        headers = {"content-type": kind} if kind else {}
+        sent = {**({"content-type": kind} if kind else {}), **(headers or {})}
         try:
-            async with self._http.stream(method, path, content=content, headers=headers) as response:
+            async with self._http.stream(method, path, content=content, headers=sent) as response:
                 body = await _bounded(response, most if response.status_code < 300 else ANSWER_MAX, self.url)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
@@ -249,9 +265,16 @@ class NodeClient:
         return body
 
     async def _json(
-        self, method: str, path: str, *, content: bytes | None = None, kind: str = "", most: int = JSON_MAX
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        kind: str = "",
+        most: int = JSON_MAX,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
-        body = await self._bytes(method, path, content=content, kind=kind, most=most)
+        body = await self._bytes(method, path, content=content, kind=kind, most=most, headers=headers)
         try:
             value = parse_json(body, limit=most)
         except Refused as refused:

@@ -16,12 +16,16 @@ everything that depends on the state (``accord``). Any party may speak here: nob
 
 from __future__ import annotations
 
+import base64
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
+from detente.adapters.client import BLOB_HEADER, blob_message
 from detente.base.digest import Digest
-from detente.base.errors import Refused
+from detente.base.errors import Refused, shown
+from detente.base.identity import PublicKey, parse_key, show_key
 from detente.base.instant import Instant, show_instant
+from detente.statement.signing import verify_ed25519
 from detente.statement.statement import VerifiedStatement
 
 AHEAD_MAX_S = 3_600
@@ -85,3 +89,41 @@ def check_rate(verified: VerifiedStatement, rates: Rates, *, at_s: float) -> Non
             expected="fewer in a second",
             todo="send it again in a moment",
         )
+
+
+def verify_blob_header(digest: Digest, signed: str) -> PublicKey:
+    """The key that signed leave to store this blob: ``<key> <signature in base64>``; raises ``Refused`` N18."""
+    name, _, spelled = signed.partition(" ")
+    try:
+        key = parse_key(name)
+        verify_ed25519(key, blob_message(digest), base64.b64decode(spelled, validate=True))
+    except (Refused, ValueError):
+        raise Refused(
+            "N18",
+            "bad-signature",
+            got=f"{BLOB_HEADER}: {shown(signed)}" if signed else f"no header {BLOB_HEADER}",
+            expected="an enrolled key, a space, and its signature over the digest",
+            todo="see docs/reference/http-api.md",
+        ) from None
+    return key
+
+
+def check_blob_leave(
+    digest: Digest, signed: str, *, in_force: Callable[[PublicKey], bool], rates: Rates, at_s: float
+) -> None:
+    """Refuse to store a blob for anybody but a party.
+
+    1. The header names a key, and its signature of this digest verifies: N18.
+    2. The key is in force as statement or guard key of a party: N19. It has not stored too much lately: N33.
+    """
+    key = verify_blob_header(digest, signed)  # 1
+    if not in_force(key):  # 2
+        raise Refused(
+            "N19",
+            "unknown-key",
+            got=show_key(key),
+            expected="a statement or guard key in force",
+            todo="sign with an enrolled key",
+        )
+    if not rates.take(key, at_s=at_s):
+        raise Refused("N33", "rate", got="too many blobs signed by one key", expected="fewer in a second")

@@ -34,7 +34,8 @@ from detente.adapters.content import Content
 from detente.adapters.files import HeadFile, HomeLock
 from detente.adapters.store import Store
 from detente.adapters.store_writer import StoreWriter
-from detente.app.admission import Rates, check_admission, check_rate
+from detente.app.admission import Rates, check_admission, check_blob_leave, check_rate
+from detente.app.clearing import ask_mirrors
 from detente.app.coalition import Coalition, coalition_of
 from detente.app.config import Config, load_config
 from detente.app.evidence_feed import EvidenceFeed
@@ -44,7 +45,7 @@ from detente.app.log_serving import LogServing
 from detente.app.logbook import HeldLog, LogBook, SeenHead
 from detente.app.mirroring import Mirror, Witness
 from detente.app.notices import Hub, Notices
-from detente.app.pushing import Pusher, find_ahead
+from detente.app.pushing import Pusher
 from detente.app.sequencer import Sequencer
 from detente.app.upkeep import Upkeep
 from detente.base.digest import Digest
@@ -63,7 +64,6 @@ __all__ = ["Filed", "Node", "Receipt", "open_node"]
 
 FORWARD_S = 2.0
 """How long telling peers of a restricting statement may take; its entry follows by the mirrors anyway."""
-PEERS_ASKED_S = 0.25
 _NODE_USES: tuple[Use, ...] = ("log", "mirror", "witness", "permit")
 _LOG = logging.getLogger("detente.node")
 
@@ -452,6 +452,20 @@ class Node:
         finally:
             self.hub.unsubscribe(listener)
 
+    def check_blob_leave(self, digest: Digest, signed: str) -> None:
+        """Refuse to store a blob for anybody but a party: N18, N19, N33."""
+        state, now = self.state(), self.clock.now()
+        check_blob_leave(
+            digest,
+            signed,
+            in_force=lambda key: any(
+                use in {"statement", "guard"} and state.key_in_force(key, party, use, now)
+                for party, use in self.evidence.keys.uses_of(key)
+            ),
+            rates=self._keys,
+            at_s=time.monotonic(),
+        )
+
     def check_guard_rate(self, guard: object) -> None:
         """Refuse (N35) a guard that asks too often."""
         if not self._guards.take(guard, at_s=time.monotonic()):
@@ -538,6 +552,8 @@ class Node:
         if chain[-1].digest != self.coalition.terms.digest:
             self.coalition = coalition_of(chain)
             self.book.open(self.coalition)
+            if self.pusher is not None and self._cleared.is_set() and self._started:
+                self.pusher.start()
 
     def _on_ahead(self, refused: Refused) -> None:
         if self.sequencer is not None and self.sequencer.ahead is None:
@@ -554,37 +570,20 @@ class Node:
                     task.add_done_callback(self._forwarding.discard)
 
     async def _clear(self) -> None:
-        """Ask mirrors how far they hold our log; sign only once enough have answered."""
-        if self.sequencer is not None and not self._cleared.is_set():
-            waiting = {party for party in self.peers if party in self.coalition.mirrors}
-            rule = self.coalition.terms.mirrors
-            others = len(self.coalition.mirrors - {self.party})
-            # A quorum took q of the others, of whom f may lie: this many of them are sure to include an honest one.
-            needed = others - (rule.witness - rule.may_fail) + 1
-            answered = 0
-            while answered < needed:
-                done = await asyncio.gather(*(self._ask_ahead(party) for party in waiting))
-                answered += sum(done)
-                waiting -= {party for party, said in zip(list(waiting), done, strict=True) if said}
-                if answered < needed:
-                    await asyncio.sleep(PEERS_ASKED_S)
+        """Sign only once enough mirrors have said how far they hold our log, then begin to push."""
+        if self.sequencer is None:
+            return
+        if not self._cleared.is_set():
+            refused = await ask_mirrors(self.sequencer.log, self.party, self.coalition, self.peers)
+            if refused is not None:
+                self._on_ahead(refused)
             self._cleared.set()
-        if self.sequencer is not None and self.sequencer.ahead is None:
+        if self.sequencer.ahead is None:
             with contextlib.suppress(DetenteError):
                 await self.sequencer.catch_up()
             if self.pusher is not None:
                 self.pusher.start()
                 self.pusher.tell()
-
-    async def _ask_ahead(self, party: Party) -> bool:
-        assert self.sequencer is not None, "asked by _clear alone"
-        try:
-            refused = await find_ahead(self.sequencer.log, self.peers[party])
-        except (DetenteError, OSError):
-            return False
-        if refused is not None:
-            self._on_ahead(refused)
-        return True
 
 
 def _restricts(verified: VerifiedStatement) -> bool:

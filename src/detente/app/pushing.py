@@ -66,14 +66,18 @@ class Pusher:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin a task for each mirror, and one for each party that is told of cosignatures."""
+        """Begin a task for each mirror, and one for each party that is told of cosignatures.
+
+        Called again when the terms name other mirrors: those that are served already go on.
+        """
         for party, client in self._peers.items():
-            if party in self._book.coalition.mirrors and party != self._own:
+            if party in self._book.coalition.mirrors and party != self._own and party not in self._wake:
                 self._wake[party] = asyncio.Event()
                 self._wake[party].set()
                 self._tasks.append(asyncio.create_task(self._keep(party, client)))
-            self._tell[party] = asyncio.Event()
-            self._tasks.append(asyncio.create_task(self._announce(party, client)))
+            if party not in self._tell:
+                self._tell[party] = asyncio.Event()
+                self._tasks.append(asyncio.create_task(self._announce(party, client)))
 
     def wake(self) -> None:
         """There is a new head."""

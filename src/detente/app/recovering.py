@@ -27,6 +27,7 @@ from typing import Any
 from detente.adapters.clock import SystemClock, WallClock
 from detente.adapters.files import HeadFile, HeadMark, HomeLock, peek_mark
 from detente.adapters.store import LogRow, Store, Transaction
+from detente.app.clearing import answers_needed
 from detente.app.config import load_config
 from detente.app.following import RemoteLog
 from detente.app.log_checking import damaged_entries
@@ -151,7 +152,8 @@ async def _ask(node: Node, log: HeldLog) -> dict[Party, SignedCheckpoint]:
     if rule.self_witnessed:
         return {}
     waiting = {party for party in node.peers if party in node.coalition.mirrors}
-    needed = len(node.coalition.mirrors - {node.party}) - (rule.witness - rule.may_fail) + 1
+    others = len(node.coalition.mirrors - {node.party})
+    needed = answers_needed(mirrors=others, quorum=rule.witness, may_fail=rule.may_fail)
     found: dict[Party, SignedCheckpoint] = {}
     answered = 0
     for _ in range(TRIES):

@@ -9,6 +9,7 @@ sessions, cookies or tokens.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from detente.accord.explain import explain
+from detente.adapters.client import BLOB_HEADER
 from detente.app.log_serving import PAGE
 from detente.app.mirroring import Mirror
 from detente.app.node import Node
@@ -51,6 +53,7 @@ class Api:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._uploads = asyncio.Semaphore(node.config.limits.uploads)
 
     def routes(self) -> list[BaseRoute]:
         """Every route but ``/v1/events``."""
@@ -164,7 +167,9 @@ class Api:
 
     async def store_blob(self, request: Request) -> Response:
         digest = parse_digest(request.path_params["digest"])
-        size = await self._node.blobs.receive(digest, body_parts(request, self._node.config.limits.blob_bytes))
+        self._node.check_blob_leave(digest, request.headers.get(BLOB_HEADER, ""))
+        async with self._uploads:
+            size = await self._node.blobs.receive(digest, body_parts(request, self._node.config.limits.blob_bytes))
         self._node.upkeep.take_blob(digest)
         return _json({"digest": digest, "bytes": size}, 201)
 
@@ -178,7 +183,8 @@ class Api:
         return _reply(await self._mirror.add_checkpoint(await read_body(request, REQUEST_MAX)))
 
     async def mirror_entries(self, request: Request) -> Response:
-        return _reply(await self._mirror.add_entries(await read_body(request, UPLOAD_MAX)))
+        async with self._uploads:  # Each may hold 17 MB in memory.
+            return _reply(await self._mirror.add_entries(await read_body(request, UPLOAD_MAX)))
 
     async def witness_head(self, request: Request) -> Response:
         return _reply(await self._node.witness.add_checkpoint(await read_body(request, REQUEST_MAX)))

@@ -9,15 +9,17 @@ from typing import get_args
 import httpx
 import pytest
 
-from detente.adapters.client import encode_notes, origin_hash
+from detente.adapters.client import BLOB_HEADER, blob_message, encode_notes, origin_hash
 from detente.app.node import open_node
 from detente.base.digest import sha256_hex
 from detente.base.errors import RefusalKind
+from detente.base.identity import show_key
 from detente.server.api import Api, parse_notes
 from detente.server.asgi import EVENTS, make_app
 from detente.server.bounds import STATUSES
 from detente.server.events import serve_events
 from detente.server.openapi import OPENAPI
+from detente.statement.signing import SoftwareSigner
 from tests import node_coalition as rig
 
 SOLO = rig.TERMS.replace("mirrors: {may_fail: 1, witness: 3, issue: 3, settle: 0 s}", "mirrors: self")
@@ -124,7 +126,8 @@ REFUSED = [
     ("GET", f"/v1/statements/{'0' * 64}", {}, 404, "N34"),
     ("GET", "/v1/statements/zz", {}, 400, "B01"),
     ("GET", f"/v1/blobs/{'0' * 64}", {}, 404, "C33"),
-    ("PUT", f"/v1/blobs/{'0' * 64}", {"content": b"x"}, 422, "C30"),
+    ("PUT", f"/v1/blobs/{'0' * 64}", {"content": b"x"}, 403, "N18"),
+    ("PUT", f"/v1/blobs/{'0' * 64}", {"content": b"x", "headers": {"detente-signed": "ed25519:00 AA=="}}, 403, "N18"),
     ("POST", "/v1/permits/heads", {"content": b"{}"}, 400, "S20"),
     ("POST", "/v1/decide", {"content": b"[]"}, 400, "G01"),
 ]
@@ -185,19 +188,50 @@ def test_a_statement_goes_in_and_comes_out(tmp_path: Path):
 
 
 def test_a_blob_goes_in_and_comes_out(tmp_path: Path):
-    """Larger evidence under its digest, and nobody else's bytes."""
+    """Larger evidence under its digest, in the name of a party, and nobody else's bytes."""
 
-    async def work(http, _node, _coalition):
+    async def work(http, _node, coalition):
         data = b"an evaluation log" * 1_000
         digest = sha256_hex(data)
-        assert (await http.put(f"/v1/blobs/{digest}", content=data)).status_code == 201
+        signer = coalition.keys["aud-1"]["statement"]
+        leave = {BLOB_HEADER: leave_of(signer, digest)}
+        assert (await http.put(f"/v1/blobs/{digest}", content=data, headers=leave)).status_code == 201
         answer = await http.get(f"/v1/blobs/{digest}")
         assert answer.content == data
         assert "immutable" in answer.headers["cache-control"]
-        large = await http.put(f"/v1/blobs/{sha256_hex(b'')}", content=b"x" * 2_000_000)
+        other = sha256_hex(b"other")
+        wrong = await http.put(f"/v1/blobs/{other}", content=b"others", headers={BLOB_HEADER: leave_of(signer, other)})
+        assert (wrong.status_code, wrong.json()["rule"]) == (422, "C30")
+        large = await http.put(
+            f"/v1/blobs/{other}", content=b"x" * 2_000_000, headers={BLOB_HEADER: leave_of(signer, other)}
+        )
         assert (large.status_code, large.json()["rule"]) == (413, "N10")
+        assert (await http.get(f"/v1/blobs/{other}")).status_code == 404
 
     asked(tmp_path, work, blob_bytes=1_000_000)
+
+
+def test_a_stranger_stores_no_blob(tmp_path: Path):
+    """N18 for leave over other bytes, N19 for a key of nobody or of another use: no stranger fills the disk."""
+
+    async def work(http, node, coalition):
+        digest = sha256_hex(b"x")
+        keys = coalition.keys["aud-1"]
+        for leave, rule in (
+            (leave_of(keys["statement"], sha256_hex(b"y")), "N18"),
+            (leave_of(keys["log"], digest), "N19"),
+            (leave_of(SoftwareSigner(bytes(32)), digest), "N19"),
+        ):
+            answer = await http.put(f"/v1/blobs/{digest}", content=b"x", headers={BLOB_HEADER: leave})
+            assert (answer.status_code, answer.json()["rule"]) == (403, rule)
+        assert not node.blobs.has(digest)
+
+    asked(tmp_path, work)
+
+
+def leave_of(signer: SoftwareSigner, digest: str) -> str:
+    """The header by which a key stores a blob."""
+    return f"{show_key(signer.public_key)} {base64.b64encode(signer.sign(blob_message(digest))).decode()}"
 
 
 def test_too_many_requests_of_one_address_are_refused(tmp_path: Path):

@@ -96,7 +96,7 @@ async def inspect(task: Mapping[str, Any]) -> dict[str, Any]:
     signer = read_key(Path(task["key"]))
     filed = []
     try:
-        await client.store_blob(evidence)
+        await client.store_blob(evidence, signer)
         for run in task["runs"]:
             body = _finding(run, about, run["job"] in burning, sha256_hex(evidence))
             if body is None:
