@@ -9,8 +9,9 @@ Rules (``spec/guard.md`` §2), applied in this order; every one that denies adds
 2. Outside force, and for a party that is not bound, the terms' phase policy answers: free or refused. But where the
    accessions *held*, witnessed and settled or not, would bind, nothing is free: see ``binding``.
 3. A pause of the activity that covers the party, or the one it acts for, denies.
-4. A run must be declared in a witnessed entry by the party, for the activity asked;
-   limits on it deny or hold.
+4. A run must be declared in a witnessed entry by the party, for the activity asked; limits on it deny or hold. A
+   provider's question is judged by the run that it names: by the pauses, the slowdowns and the limits of that run's
+   activity. One that names none is held, and stopped by every pause of the party that it acts for.
 5. A proposal or version must have passed its hold points; a proposal serves the party that made it, and nobody else.
 6. What is deployed was stated, in a witnessed entry, by the developer named. A provider refuses compute, and a relying party refuses deployment, to whom a ruling says.
 7. What is unknown holds: an undeclared run, an unseen proposal, an unnamed developer.
@@ -35,7 +36,7 @@ from detente.base.identity import Party
 from detente.base.instant import Instant
 from detente.base.quantity import ZERO
 from detente.guard.binding import unsettled_accessions
-from detente.guard.intent import Intent
+from detente.guard.intent import ACTIVITIES, Activity, Intent
 from detente.statement.run import Run
 from detente.statement.version import Version
 
@@ -70,7 +71,8 @@ def decide(state: AccordState, intent: Intent, at: Instant) -> Decision:
     for name, why in _obstacles(state, now, terms, intent, at):
         held.append(name)
         reasons.extend(why)
-    rate = min(now.rate_of(party, intent.activity) for party in _involved(intent))
+    governed = {intent.activity, *_worked_on(state, intent)}
+    rate = min(now.rate_of(party, activity) for party in _involved(intent) for activity in governed)
     if rate <= ZERO:
         held.append("slowdown")
         reasons.append(Reason("the slowdown's rate is 0", _cited(now.slowdowns)))
@@ -101,7 +103,9 @@ def _obstacles(
     for party in _involved(intent):  # 3
         for pause in now.pauses_of(party, intent.activity):
             yield pause.trigger, pause.why or (Reason(f"paused by {pause.trigger}", pause.cited),)
-    if intent.run is not None:  # 4
+    if intent.activity == "compute":  # 4
+        yield from _work_obstacles(state, now, intent)
+    if intent.run is not None:
         yield from _run_obstacles(state, now, intent, intent.run, at)
     if intent.proposal is not None:  # 5
         yield from _proposal_obstacles(state, intent, intent.proposal, at)
@@ -111,6 +115,27 @@ def _obstacles(
         else:
             yield from _standing(change_standing(state, intent.version, at), "version")
     yield from _sanctions(state, now, terms, intent, at)  # 6
+
+
+def _worked_on(state: AccordState, intent: Intent) -> tuple[Activity, ...]:
+    """What a provider's machines would do: the activity of the run, and every one where nobody can say (law 1)."""
+    if intent.activity != "compute":
+        return ()
+    declared = None if intent.run is None else state.get(intent.run)
+    if declared is None or not isinstance(declared.body, Run):
+        return ACTIVITIES
+    return (declared.body.activity,)
+
+
+def _work_obstacles(state: AccordState, now: Status, intent: Intent) -> Iterable[tuple[str, tuple[Reason, ...]]]:
+    owner = intent.on_behalf_of or intent.party
+    activities = _worked_on(state, intent)
+    for pause in now.pauses:
+        if owner in pause.parties and not set(activities).isdisjoint(pause.activities):
+            yield pause.trigger, pause.why or (Reason(f"paused by {pause.trigger}", pause.cited),)
+    if intent.run is None:  # 7
+        text = f"{intent.party} does not name the run of {owner} that its machines would carry"
+        yield "declaration", (Reason(text),)
 
 
 def _run_obstacles(
@@ -127,10 +152,7 @@ def _run_obstacles(
     party, body = declared.party, declared.body
     if party != owner:
         yield "declaration", (Reason(f"run {run} was declared by {party}, not by {owner}", (run,)),)
-    if intent.activity == "compute":
-        for pause in now.pauses_of(party, body.activity):
-            yield pause.trigger, pause.why or (Reason(f"paused by {pause.trigger}", pause.cited),)
-    elif body.activity != intent.activity:
+    if intent.activity != "compute" and body.activity != intent.activity:
         text = f"run {run} was declared as {body.activity}, not as {intent.activity}"
         yield "declaration", (Reason(text, (run,)),)
     if body.proposal is not None and body.proposal != intent.proposal:

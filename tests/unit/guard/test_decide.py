@@ -157,7 +157,9 @@ def test_a_proposal_that_the_run_names_cannot_be_left_out_of_the_intent():
 def test_after_a_ruling_the_provider_refuses_compute_and_the_buyer_deployment():
     """Before it both serve; after it only that developer is refused, and the ruling is cited."""
     world = world_with(WITH_TEETH, EXTRA)
-    compute = {"activity": "compute", "party": Party("cloud")}
+    runs = {party: world.declare_run(party) for party in ("dev-0", "dev-1")}
+    world.settle()
+    compute = {"activity": "compute", "party": Party("cloud"), "run": runs["dev-0"]}
     deploy = {"activity": "deployment", "party": Party("buyer"), "version": sha256_hex(b"v1")}
     assert decided(world, **compute, on_behalf_of=Party("dev-0")).allowed
     found = world.submit("aud-0", "finding", Finding(about="dev-0", claim="trains on", result="confirmed", evidence=()))
@@ -170,7 +172,7 @@ def test_after_a_ruling_the_provider_refuses_compute_and_the_buyer_deployment():
     refused = decided(world, **compute, on_behalf_of=Party("dev-0"))
     assert refused.held_by == ("refuse_compute",)
     assert any(reason.cites for reason in refused.reasons)
-    assert decided(world, **compute, on_behalf_of=Party("dev-1")).allowed
+    assert decided(world, **compute | {"run": runs["dev-1"]}, on_behalf_of=Party("dev-1")).allowed
     assert "refuse_deployment" in decided(world, **deploy, on_behalf_of=Party("dev-0")).held_by
 
 
@@ -190,6 +192,42 @@ def test_compute_for_a_paused_run_is_denied():
     world.vote_pause()
     world.settle()
     assert "call" in decided(world, **compute).held_by
+
+
+def test_compute_without_a_run_is_stopped_by_every_pause_of_the_party_it_serves():
+    """A provider that leaves the run out learns no less than one that names it (law 1)."""
+    world = world_with(WITH_TEETH, EXTRA)
+    settled_run(world)
+    world.vote_pause()
+    world.settle()
+    decision = decided(world, activity="compute", party=Party("cloud"), on_behalf_of=Party("dev-0"))
+    assert (decision.allowed, "call" in decision.held_by) == (False, True)
+
+
+def test_compute_without_a_run_is_held_even_in_calm():
+    """No limit can be judged on a run that nobody names: the question is held until it names one."""
+    world = world_with(WITH_TEETH, EXTRA)
+    settled_run(world, flop="1e25")
+    decision = decided(world, activity="compute", party=Party("cloud"), on_behalf_of=Party("dev-0"))
+    assert (decision.allowed, decision.held_by) == (False, ("declaration",))
+
+
+def test_compute_for_a_run_over_a_limit_is_denied():
+    """The limits of the run bind whoever carries it."""
+    world = world_with(WITH_TEETH, EXTRA)
+    run = settled_run(world, flop="1e25")
+    decision = decided(world, activity="compute", party=Party("cloud"), on_behalf_of=Party("dev-0"), run=run)
+    assert decision.held_by == ("too-large",)
+
+
+def test_a_slowdown_of_training_caps_the_compute_that_carries_it():
+    """What may train at a tenth of the rate is not given the whole machine."""
+    world = world_with(WITH_TEETH.replace("then: pause\n", "then: slowdown\n"), EXTRA)
+    run = settled_run(world)
+    world.vote_pause()
+    world.settle()
+    decision = decided(world, activity="compute", party=Party("cloud"), on_behalf_of=Party("dev-0"), run=run)
+    assert (decision.allowed, decision.rate) == (True, Decimal("0.1"))
 
 
 def test_a_slowdown_caps_the_rate_and_says_so():

@@ -123,17 +123,26 @@ def _judge(scene: Scene, found: dict[str, Any]) -> None:
 
 
 async def rule_and_refuse(scene: Scene) -> None:
-    """Two adjudicators rule a breach on the finding; from then on the provider refuses the developer's jobs."""
+    """Two adjudicators rule a breach on the finding; from then on the provider refuses the developer's jobs.
+
+    The pause holds meanwhile, so nobody's job gets a machine; what a ruling adds is a refusal that outlasts the pause.
+    """
     cheat = scene.plan.cheat
     other = scene.plan.bypasser
-    wanted = {"activity": "compute", "party": "cloud", "on_behalf_of": cheat.party}
+    wanted = _compute_for(scene, cheat.party)
     if not cheat.findable:
         scene.record.not_exercised.append(
             ("Ruling and refusal of compute", f"with seed {scene.plan.options.seed} the cheating job is not found")
         )
         return
     before = await scene.decide("cloud", wanted)
-    scene.check("consequence", f"before a ruling, the provider runs jobs of {cheat.party}", before["allowed"])
+    held = before["held_by"]
+    scene.check(
+        "consequence",
+        f"under the pause the provider runs no job of {cheat.party}, and no ruling is among its reasons",
+        not before["allowed"] and "refuse_compute" not in held,
+        "; ".join(held),
+    )
     filed = scene.record.facts["inspections"][cheat.party]["filed"]
     finding = next((each["statement"] for each in filed if not each["confirms"]), None)
     if finding is None:
@@ -155,13 +164,13 @@ async def rule_and_refuse(scene: Scene) -> None:
     scene.turn("two adjudicators rule: a breach")
 
     async def refuses() -> bool:
-        return not (await scene.decide("cloud", wanted))["allowed"]
+        return "refuse_compute" in (await scene.decide("cloud", wanted))["held_by"]
 
-    held = await scene.until("the provider refuses", refuses, within_s=20.0, needed=False)
+    refused = await scene.until("the provider refuses", refuses, within_s=20.0, needed=False)
     scene.record.took("first ruling → the provider refuses", time.monotonic() - began)
     after = await scene.decide("cloud", wanted)
     scene.check(
-        "consequence", f"after it, the provider refuses compute to {cheat.party}", held, "; ".join(after["held_by"])
+        "consequence", f"after it, the provider refuses compute to {cheat.party}", refused, "; ".join(after["held_by"])
     )
     scene.denied(f"to run a job of {cheat.party} after the ruling", "cloud", after["held_by"], after["reasons"])
     buyer = await scene.decide(
@@ -171,6 +180,14 @@ async def rule_and_refuse(scene: Scene) -> None:
         "consequence", f"and the relying party refuses to deploy what {cheat.party} makes", not buyer["allowed"]
     )
     scene.denied(f"to deploy a version of {cheat.party} after the ruling", "buyer", buyer["held_by"], buyer["reasons"])
-    fair = await scene.decide("cloud", {**wanted, "on_behalf_of": other})
-    scene.check("consequence", f"the provider still serves {other}", fair["allowed"], "; ".join(fair["held_by"]))
+    fair = (await scene.decide("cloud", _compute_for(scene, other)))["held_by"]
+    scene.check(
+        "consequence", f"no ruling stands between the provider and {other}", "refuse_compute" not in fair, "; ".join(fair)
+    )
     scene.turn(f"the provider refuses compute to {cheat.party}")
+
+
+def _compute_for(scene: Scene, developer: Party) -> dict[str, Any]:
+    """What the provider asks before it gives a developer's first job a machine."""
+    run = next(scene.runs[job.name] for job in scene.plan.jobs_of(developer) if job.name in scene.runs)
+    return {"activity": "compute", "party": "cloud", "on_behalf_of": developer, "run": run}
