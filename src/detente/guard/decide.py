@@ -152,7 +152,7 @@ def _run_obstacles(
     party, body = declared.party, declared.body
     if party != owner:
         yield "declaration", (Reason(f"run {run} was declared by {party}, not by {owner}", (run,)),)
-    if intent.activity != "compute" and body.activity != intent.activity:
+    if intent.activity not in {"compute", body.activity}:
         text = f"run {run} was declared as {body.activity}, not as {intent.activity}"
         yield "declaration", (Reason(text, (run,)),)
     if body.proposal is not None and body.proposal != intent.proposal:
