@@ -106,7 +106,7 @@ def _obstacles(
     if intent.activity == "compute":  # 4
         yield from _work_obstacles(state, now, intent)
     if intent.run is not None:
-        yield from _run_obstacles(state, now, intent, intent.run, at)
+        yield from _run_obstacles(state, intent, intent.run, at)
     if intent.proposal is not None:  # 5
         yield from _proposal_obstacles(state, intent, intent.proposal, at)
     if intent.version is not None:
@@ -139,7 +139,7 @@ def _work_obstacles(state: AccordState, now: Status, intent: Intent) -> Iterable
 
 
 def _run_obstacles(
-    state: AccordState, now: Status, intent: Intent, run: Digest, at: Instant
+    state: AccordState, intent: Intent, run: Digest, at: Instant
 ) -> Iterable[tuple[str, tuple[Reason, ...]]]:
     owner = intent.on_behalf_of if intent.activity == "compute" else intent.party
     declared = state.get(run)

@@ -182,7 +182,10 @@ async def rule_and_refuse(scene: Scene) -> None:
     scene.denied(f"to deploy a version of {cheat.party} after the ruling", "buyer", buyer["held_by"], buyer["reasons"])
     fair = (await scene.decide("cloud", _compute_for(scene, other)))["held_by"]
     scene.check(
-        "consequence", f"no ruling stands between the provider and {other}", "refuse_compute" not in fair, "; ".join(fair)
+        "consequence",
+        f"no ruling stands between the provider and {other}",
+        "refuse_compute" not in fair,
+        "; ".join(fair),
     )
     scene.turn(f"the provider refuses compute to {cheat.party}")
 
