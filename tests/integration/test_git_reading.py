@@ -143,7 +143,7 @@ def test_a_shallow_clone_says_where_it_was_cut(built: Built, tmp_path: Path):
     """The oldest commit of a shallow clone seems to add every file: it is marked."""
     for number in range(4):
         built.commit(str(number), {f"{number}.txt": "x\n"})
-    built.git("clone", "-q", "--depth", "2", f"file://{built.path}", str(tmp_path / "cut"))
+    built.git("clone", "-q", "--depth", "2", built.path.as_uri(), str(tmp_path / "cut"))
     newest, oldest = _read(tmp_path / "cut")
     assert (newest.cut, oldest.cut) == (False, True)
     assert oldest.parents == ()
@@ -155,7 +155,7 @@ def test_a_clone_without_blobs_gives_commits_and_files_without_counts(built: Bui
     built.git("mv", "a.txt", "b.txt")
     built.commit("two")
     built.git("config", "uploadpack.allowFilter", "true")
-    clone = ["clone", "-q", "--filter=blob:none", "--no-checkout", f"file://{built.path}", str(tmp_path / "partial")]
+    clone = ["clone", "-q", "--filter=blob:none", "--no-checkout", built.path.as_uri(), str(tmp_path / "partial")]
     built.git(*clone)
     second, first = _read(tmp_path / "partial")
     assert [(c.path, c.added, c.unread) for c in first.changes] == [("a.txt", None, True)]
@@ -168,9 +168,7 @@ def test_a_clone_with_some_blobs_counts_what_is_there(built: Built, tmp_path: Pa
     built.commit("one", {"big.txt": "x\n" * 2000})
     built.commit("two", {"small.txt": "1\n2\n"})
     built.git("config", "uploadpack.allowFilter", "true")
-    built.git(
-        "clone", "-q", "--filter=blob:limit=1k", "--no-checkout", f"file://{built.path}", str(tmp_path / "partial")
-    )
+    built.git("clone", "-q", "--filter=blob:limit=1k", "--no-checkout", built.path.as_uri(), str(tmp_path / "partial"))
     second, first = _read(tmp_path / "partial")
     assert _counts(second) == {("small.txt", None): (2, 0)}
     assert first.changes[0].unread
@@ -181,7 +179,7 @@ def test_a_clone_without_trees_gives_commits_alone(built: Built, tmp_path: Path)
     built.commit("one", {"a.txt": "1\n"})
     built.commit("two", {"a.txt": "2\n"})
     built.git("config", "uploadpack.allowFilter", "true")
-    built.git("clone", "-q", "--filter=tree:0", "--no-checkout", f"file://{built.path}", str(tmp_path / "partial"))
+    built.git("clone", "-q", "--filter=tree:0", "--no-checkout", built.path.as_uri(), str(tmp_path / "partial"))
     commits = _read(tmp_path / "partial")
     assert [commit.subject for commit in commits] == ["two", "one"]
     assert all(commit.unread and commit.changes == () for commit in commits)
