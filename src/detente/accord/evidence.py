@@ -100,9 +100,12 @@ class Evidence:
         """Every key ever enrolled, for ``verify_envelope``."""
         return self._ring
 
-    def add_terms(self, data: bytes) -> Terms:
-        """Keep the text of an amendment, to be found by its digest; raises ``TermsRefused``."""
-        terms = parse_terms(data)
+    def add_terms(self, data: bytes | Terms) -> Terms:
+        """Keep the text of an amendment, to be found by its digest; raises ``TermsRefused``.
+
+        Reading a large text takes seconds: whoever serves others meanwhile reads it elsewhere, and gives the ``Terms``.
+        """
+        terms = data if isinstance(data, Terms) else parse_terms(data)
         if terms.digest not in self.texts:
             self.texts[terms.digest] = terms
             self.revision += 1

@@ -181,6 +181,10 @@ class Transaction:
         done = self._db.execute("INSERT INTO heard(id, data) VALUES(?, ?) ON CONFLICT DO NOTHING", (statement, data))
         return done.rowcount == 1
 
+    def drop_heard(self, statements: Iterable[Digest]) -> None:
+        """Forget statements that have got a place in a log."""
+        self._db.executemany("DELETE FROM heard WHERE id = ?", [(statement,) for statement in statements])
+
     def put_issued(self, guard: PublicKey, epoch: int, body: Digest) -> None:
         """The last permit body signed for a guard."""
         self._db.execute("INSERT OR REPLACE INTO issued(guard, epoch, body) VALUES(?, ?, ?)", (guard, epoch, body))

@@ -6,6 +6,8 @@ out what the evidence means (``accord``) and how entries come here (``logbook``)
 - An entry that cannot be verified is given to the evidence as bytes: it keeps it as a cited no-op and tries again when
   keys become known.
 - What was verified at admission is not verified again.
+- ``heard`` are statements that stand in no log yet, ``heard_bytes`` how much of each party; ``placed`` those of them that
+  have got a place since, whose copy apart from the log is no longer needed.
 
 >>> from detente.app.evidence_feed import BATCH_MIN
 >>> BATCH_MIN
@@ -20,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from detente.accord.evidence import Evidence
 from detente.accord.reason import Place
+from detente.accord.terms import Terms
 from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.identity import Party, PublicKey
@@ -44,7 +47,8 @@ class EvidenceFeed:
         self.signers: dict[tuple[str, Digest], frozenset[PublicKey]] = {}
         self.heard: dict[Digest, VerifiedStatement] = {}
         self.on_change: Callable[[], None] = lambda: None
-        self.on_terms: Callable[[VerifiedStatement], None] = lambda _verified: None
+        self.heard_bytes: dict[Party, int] = {}
+        self.placed: set[Digest] = set()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="detente-verify")
 
     def close(self) -> None:
@@ -102,8 +106,9 @@ class EvidenceFeed:
     def receive(self, verified: VerifiedStatement) -> None:
         """Add a statement that stands in no log yet."""
         self.evidence.receive(verified)
+        party = verified.statement.header.party
         self.heard[verified.statement.id] = verified
-        self._look(verified)
+        self.heard_bytes[party] = self.heard_bytes.get(party, 0) + len(verified.envelope_bytes)
         self.on_change()
 
     def add_cosignature(self, origin: str, mirror: Party, size: int, time_s: Instant) -> None:
@@ -111,9 +116,9 @@ class EvidenceFeed:
         self.evidence.add_cosignature(origin, mirror, size, time_s)
         self.on_change()
 
-    def add_terms(self, data: bytes) -> None:
-        """Add the text of an amendment."""
-        self.evidence.add_terms(data)
+    def add_terms(self, terms: Terms) -> None:
+        """Add the text of an amendment, read already."""
+        self.evidence.add_terms(terms)
         self.on_change()
 
     def _note(self, place: Place, verified: VerifiedStatement) -> None:
@@ -124,9 +129,7 @@ class EvidenceFeed:
         signers = frozenset(signer.key for signer in verified.signers)
         here = (place.origin, statement)
         self.signers[here] = self.signers.get(here, frozenset()) | signers
-        self.heard.pop(statement, None)
-        self._look(verified)
-
-    def _look(self, verified: VerifiedStatement) -> None:
-        if verified.statement.kind == "terms":
-            self.on_terms(verified)
+        heard = self.heard.pop(statement, None)
+        if heard is not None:
+            self.heard_bytes[heard.statement.header.party] -= len(heard.envelope_bytes)
+            self.placed.add(statement)

@@ -100,7 +100,7 @@ class Follower:
         peers: Mapping[Party, NodeClient],
         gossip_s: float,
         cosign: Callable[[HeldLog], Awaitable[bool]],
-        hear: Callable[[bytes], Awaitable[object]],
+        hear: Callable[[Sequence[bytes]], Awaitable[object]],
         patience_s: Callable[[HeldLog], float],
     ) -> None:
         self._book = book
@@ -253,9 +253,5 @@ class Follower:
         if log.fits(head):
             return
         self._book.prove_contradiction(log, head, tree)
-        own = set(self._book.entries(log, 0, log.size)) if log.size <= FORK_MAX else set()
-        for entry in entries:
-            if entry not in own:
-                with contextlib.suppress(Refused):
-                    await self._hear(entry)
+        await self._hear(entries)
         await self._writer.write(lambda transaction: transaction.add_fork(log.origin, head.size, head.root))

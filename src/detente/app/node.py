@@ -25,7 +25,6 @@ import httpx
 
 from detente.accord.fold import AccordState, fold
 from detente.accord.reason import Place
-from detente.accord.records import class_of
 from detente.accord.standing import Standing, Status
 from detente.accord.status import proposals_waiting, status
 from detente.adapters.client import NodeClient, Receipt
@@ -34,12 +33,16 @@ from detente.adapters.content import Content
 from detente.adapters.files import HeadFile, HomeLock
 from detente.adapters.store import Store
 from detente.adapters.store_writer import StoreWriter
-from detente.app.admission import Rates, check_admission, check_blob_leave, check_rate
+from detente.app.admission import Rates, check_admission, check_rate
+from detente.app.amendments import Amendments
+from detente.app.blobs import Blobs
 from detente.app.clearing import ask_mirrors
 from detente.app.coalition import Coalition, coalition_of
 from detente.app.config import Config, load_config
 from detente.app.evidence_feed import EvidenceFeed
 from detente.app.following import Follower
+from detente.app.health import health_of
+from detente.app.hearing import Hearing, restricts
 from detente.app.issuing import Issuer
 from detente.app.log_serving import LogServing
 from detente.app.logbook import HeldLog, LogBook, SeenHead
@@ -136,16 +139,32 @@ class Node:
         self.writer = StoreWriter(store)
         self.coalition: Coalition = coalition_of((self.evidence.founding,))
         self.book = LogBook(store, self.writer, self.feed, self.coalition)
-        self.blobs = Content(
-            config.home / "blobs", blob_bytes=config.limits.blob_bytes, all_bytes=config.limits.blobs_bytes
-        )
+        limits = config.limits
+        self.blobs = Content(config.home / "blobs", blob_bytes=limits.blob_bytes, all_bytes=limits.blobs_bytes)
         self.hub = Hub(clients_max=config.limits.clients, events_max=config.limits.client_events)
         self.logs = LogServing(store, self.book)
         self.peers: dict[Party, NodeClient] = {
             party: NodeClient(url, transport=transport) for party, url in config.peers.items() if party != config.party
         }
-        self._keys = Rates(per_s=config.limits.key_s, burst=10 * config.limits.key_s)
-        self._guards = Rates(per_s=config.limits.guard_s, burst=10 * config.limits.guard_s)
+        self._keys = Rates(per_s=limits.key_s, burst=10 * limits.key_s)
+        self._guards = Rates(per_s=limits.guard_s, burst=10 * limits.guard_s)
+        self.amendments = Amendments(feed=self.feed, blobs=self.blobs, peers=self.peers)
+        self.blob_shares = Blobs(
+            self.blobs,
+            all_bytes=limits.blobs_bytes,
+            store=store,
+            writer=self.writer,
+            keys=self.evidence.keys,
+            rates=self._keys,
+            wanted=lambda: self.amendments.wanted,
+        )
+        self.hearing = Hearing(
+            feed=self.feed,
+            store=store,
+            writer=self.writer,
+            parties=lambda: len(self.coalition.terms.parties),
+            on_heard=self._consider,
+        )
         self._forwarding: set[asyncio.Future[None]] = set()
         self._cleared = asyncio.Event()
         self._started = False
@@ -159,28 +178,34 @@ class Node:
         self.notices = Notices(
             accord=self.evidence.accord, party=self.party, signer=self._signer("permit"), store=store
         )
-        self.follower = Follower(
+        self.follower = self._make_follower()
+        self.issuer = self._make_issuer()
+        self.upkeep = Upkeep(self)
+
+    def _make_follower(self) -> Follower:
+        return Follower(
             book=self.book,
             writer=self.writer,
             own=self.party,
             peers=self.peers,
-            gossip_s=config.gossip_s,
+            gossip_s=self.config.gossip_s,
             cosign=self.mirror.cosign_stored,
-            hear=self.hear,
+            hear=self.hearing.take_story,
             patience_s=lambda log: 0.5 if self.mirror.mirrors(log) else 0.0,
         )
-        self.issuer = Issuer(
+
+    def _make_issuer(self) -> Issuer:
+        return Issuer(
             party=self.party,
             signer=self._signer("permit"),
-            store=store,
+            store=self.store,
             writer=self.writer,
             book=self.book,
-            clock=clock,
+            clock=self.clock,
             state=self.state,
             notices=lambda: self.notices.sequence,
             fetch=self.follower.fetch,
         )
-        self.upkeep = Upkeep(self)
 
     def _make_mirror(self) -> Mirror:
         keys = self.evidence.founding.keys.get(self.party)
@@ -219,13 +244,11 @@ class Node:
         self.book.on_move.append(self._on_move)
         self.book.on_closed.append(self.upkeep.keep_proof)
         self.feed.on_change = self._on_change
-        self.feed.on_terms = self.upkeep.find_terms
         self.notices.prepare()
         self.book.open(self.coalition)
-        for data in self.store.heard():
-            checked = self.feed.check(data)
-            if isinstance(checked, VerifiedStatement) and checked.statement.id not in self.feed.places:
-                self.feed.receive(checked)
+        self.hearing.load()
+        while self.amendments.load(fold(self.evidence)):
+            pass
         self._refresh(fold(self.evidence))
 
     def _open_sequencer(self, head_file: Callable[[Path, str], HeadFile]) -> None:
@@ -249,6 +272,11 @@ class Node:
             self._cleared.set()
 
     @property
+    def cleared(self) -> bool:
+        """Have enough mirrors said how far they hold this party's log?"""
+        return self._cleared.is_set()
+
+    @property
     def terms_self_witnessed(self) -> bool:
         """Do the terms in force say that the party witnesses itself?"""
         return self.coalition.terms.mirrors.self_witnessed
@@ -261,7 +289,8 @@ class Node:
         """Begin everything that needs a network or a clock."""
         self._started = True
         self.follower.start()
-        self._tasks = [asyncio.create_task(self._clear()), asyncio.create_task(self.upkeep.run())]
+        work = (self._clear(), self.upkeep.run(), self.amendments.run())
+        self._tasks = [asyncio.create_task(each) for each in work]
         self._consider()
 
     def abandon(self) -> None:
@@ -270,6 +299,7 @@ class Node:
             self.sequencer.release()
         self.writer.close()
         self.feed.close()
+        self.amendments.close()
         self.store.close()
 
     async def close(self) -> None:
@@ -289,6 +319,7 @@ class Node:
         await asyncio.gather(*(client.close() for client in self.peers.values()), return_exceptions=True)
         await asyncio.to_thread(self.writer.close)
         self.feed.close()
+        self.amendments.close()
         self.store.close()
         for callback in self._at_close:
             callback()
@@ -307,7 +338,7 @@ class Node:
         verified = self._admit(checked)
         sequencer = await self._ready_sequencer()
         index = await sequencer.append(verified)
-        if _restricts(verified):
+        if restricts(verified):
             self._forward(verified.envelope_bytes)
         log = sequencer.log
         if self.mirror.mirrors(log):
@@ -359,19 +390,14 @@ class Node:
     async def hear(self, envelope: bytes) -> Digest:
         """Take a statement that stands in no log yet: it counts at once if it restricts, and is kept then.
 
-        Raises ``Refused`` S…, B…, N30 to N33.
+        Raises ``Refused`` S…, B…, N30 to N33, N40.
         """
         checked = self.feed.check(envelope)
         if isinstance(checked, Refused):
             raise checked
         statement = checked.statement.id
-        if statement in self.feed.places or statement in self.feed.heard:
-            return statement
-        verified = self._admit(checked)
-        if _restricts(verified):
-            self.feed.receive(verified)
-            self._consider()
-            await self.writer.write(lambda transaction: transaction.add_heard(statement, verified.envelope_bytes))
+        if not self.hearing.knows(statement) and restricts(verified := self._admit(checked)):
+            await self.hearing.take(verified)
         return statement
 
     def find_statement(self, statement: Digest) -> Filed:
@@ -416,31 +442,8 @@ class Node:
         return proposals_waiting(self.state(), self.clock.now())
 
     def health(self) -> dict[str, object]:
-        """Who this is, and how it fares: for people and for ``find_served``. Shows no secret and no statement."""
-        log = self.sequencer.log if self.sequencer is not None else None
-        return {
-            "party": self.party,
-            "accord": self.evidence.accord,
-            "terms": {"version": self.coalition.terms.version, "digest": self.coalition.terms.digest},
-            "self_witnessed": self.terms_self_witnessed,
-            "log": None
-            if log is None
-            else {
-                "origin": log.origin,
-                "size": log.size,
-                "signed": log.stored.size if log.stored else 0,
-                "witnessed": log.witnessed.size if log.witnessed else 0,
-                "signs": self.sequencer is not None and self.sequencer.ahead is None and self._cleared.is_set(),
-                "closed": log.closed,
-            },
-            "logs": {
-                origin: {"size": held.size, "witnessed": held.witnessed.size if held.witnessed else 0}
-                for origin, held in sorted(self.book.logs.items())
-            },
-            "peers": {party: self.follower.heard_of.get(party, False) for party in sorted(self.peers)},
-            "listeners": len(self.hub),
-            "notices": self.notices.sequence,
-        }
+        """Who this is, and how it fares: see ``app.health``."""
+        return health_of(self)
 
     async def events(self) -> AsyncIterator[bytes]:
         """Events as they go on the wire, for a listener in this process."""
@@ -452,19 +455,11 @@ class Node:
         finally:
             self.hub.unsubscribe(listener)
 
-    def check_blob_leave(self, digest: Digest, signed: str) -> None:
-        """Refuse to store a blob for anybody but a party: N18, N19, N33."""
-        state, now = self.state(), self.clock.now()
-        check_blob_leave(
-            digest,
-            signed,
-            in_force=lambda key: any(
-                use in {"statement", "guard"} and state.key_in_force(key, party, use, now)
-                for party, use in self.evidence.keys.uses_of(key)
-            ),
-            rates=self._keys,
-            at_s=time.monotonic(),
-        )
+    async def receive_blob(self, digest: Digest, signed: str, parts: AsyncIterator[bytes]) -> int:
+        """Store a blob for a party: raises ``Refused`` N18, N19, N33, C10, C30, C31. Returns its size."""
+        size = await self.blob_shares.receive(digest, signed, parts, state=self.state(), now=self.clock.now())
+        self.amendments.wake(digest)
+        return size
 
     def check_guard_rate(self, guard: object) -> None:
         """Refuse (N35) a guard that asks too often."""
@@ -537,6 +532,7 @@ class Node:
         self._dirty = False
         state = fold(self.evidence)
         self._refresh(state)
+        self.amendments.look(state)
         for notice in self.notices.consider(status(state, self.clock.now())):
             self.hub.publish("notice", notice)
         self.hub.hold(self.notices.holding())
@@ -584,10 +580,6 @@ class Node:
             if self.pusher is not None:
                 self.pusher.start()
                 self.pusher.tell()
-
-
-def _restricts(verified: VerifiedStatement) -> bool:
-    return class_of(verified.statement.body, verified.statement.kind) == "restricting"
 
 
 async def _tell(client: NodeClient, envelope: bytes) -> None:

@@ -1,11 +1,11 @@
-"""What a node does as time goes by: look at the clock, log the hour's permits, find the texts of amendments.
+"""What a node does as time goes by: look at the clock, log the hour's permits.
 
-Decides when these are done. Leaves out what they mean.
+Decides when these are done. Leaves out what they mean. Nothing that waits for a peer is done here.
 
 - Every second the status is looked at again: what time alone stops is told as well.
 - Once an hour is over, the Merkle root of the permits signed in it is filed as an ``observation`` of the issuer
   (``spec/node.md`` §6): ``source`` is ``urn:detente:permits:<party>:<hour>``, ``digest`` the root, ``span`` 0 to their number.
-- The text of an amendment is looked for among the blobs, then asked of peers, when a ``terms`` statement names it.
+- What was heard and has got a place in a log is forgotten apart from it.
 - A proof that a log contradicted itself is also kept as a file of its own.
 """
 
@@ -17,17 +17,15 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
-from detente.accord.document import BYTES_MAX
 from detente.adapters.files import store_file
 from detente.app.issuing import HOUR_S
 from detente.app.logbook import HeldLog
 from detente.base.digest import Digest, sha256_hex
-from detente.base.errors import DetenteError, Refused
+from detente.base.errors import DetenteError
 from detente.base.instant import Instant, show_instant
 from detente.statement.envelope import encode_envelope, sign_payload
 from detente.statement.observation import Observation, Span
-from detente.statement.statement import Header, VerifiedStatement, make_payload
-from detente.statement.terms import TermsLink
+from detente.statement.statement import Header, make_payload
 
 if TYPE_CHECKING:
     from detente.app.node import Node
@@ -42,7 +40,6 @@ class Upkeep:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._wanted: set[Digest] = set()
         self._files: set[asyncio.Future[None]] = set()
 
     async def run(self) -> None:
@@ -52,8 +49,8 @@ class Upkeep:
             with contextlib.suppress(DetenteError, OSError):
                 self._node.notices.prepare()
                 self._node.consider()
+                await self._node.hearing.forget_placed()
                 await self.log_permits()
-                await self._ask_terms()
 
     async def close(self) -> None:
         """Wait for files that are being written."""
@@ -97,38 +94,6 @@ class Upkeep:
         return encode_envelope(
             sign_payload(make_payload("observation", header, (), body), node.config.signer("statement"))
         )
-
-    # Terms
-
-    def find_terms(self, verified: VerifiedStatement) -> None:
-        """Give the evidence the text that a ``terms`` statement names, now or when a peer has it."""
-        body = verified.statement.body
-        if not isinstance(body, TermsLink) or body.digest in self._node.evidence.texts:
-            return
-        if self._node.blobs.has(body.digest):
-            with contextlib.suppress(Refused):  # A text that does not read as terms has no effect: the fold notes it.
-                self._node.feed.add_terms(self._node.blobs.read(body.digest))
-                return
-        self._wanted.add(body.digest)
-
-    def take_blob(self, digest: Digest) -> None:
-        """A blob was stored: it may be a text that was wanted."""
-        if digest in self._wanted:
-            self._wanted.discard(digest)
-            with contextlib.suppress(Refused):
-                self._node.feed.add_terms(self._node.blobs.read(digest))
-
-    async def _ask_terms(self) -> None:
-        for digest in list(self._wanted):
-            for client in self._node.peers.values():
-                try:
-                    data = await client.find_blob(digest, most=BYTES_MAX)
-                except DetenteError:
-                    continue
-                if sha256_hex(data) == digest:
-                    self._node.blobs.store(data)
-                    self.take_blob(digest)
-                    break
 
     # Proofs
 

@@ -33,7 +33,7 @@ from detente.guard.permit import parse_ask, parse_request
 from detente.log.mirror import HEADER_MAX, PACKAGE_MAX
 from detente.log.note import NOTE_MAX
 from detente.log.witness import REQUEST_MAX, Reply
-from detente.server.bounds import body_parts, read_body
+from detente.server.bounds import BLOB_S, Slots, body_parts, in_time, read_body
 from detente.server.openapi import OPENAPI
 from detente.statement.envelope import MAX_ENVELOPE_BYTES
 
@@ -53,7 +53,8 @@ class Api:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._uploads = asyncio.Semaphore(node.config.limits.uploads)
+        # Each kind has slots of its own: whoever fetches evidence must not keep entries from a mirror.
+        self._uploads, self._stores, self._reads = (Slots(node.config.limits.uploads) for _ in range(3))
 
     def routes(self) -> list[BaseRoute]:
         """Every route but ``/v1/events``."""
@@ -163,14 +164,16 @@ class Api:
 
     async def blob(self, request: Request) -> Response:
         digest = parse_digest(request.path_params["digest"])
-        return _bytes(self._node.blobs.read(digest), "application/octet-stream", IMMUTABLE)
+        async with self._reads.of(
+            request
+        ):  # Each may hold 64 MiB in memory; reading and hashing them takes a disk's time.
+            return _bytes(await asyncio.to_thread(self._node.blobs.read, digest), "application/octet-stream", IMMUTABLE)
 
     async def store_blob(self, request: Request) -> Response:
         digest = parse_digest(request.path_params["digest"])
-        self._node.check_blob_leave(digest, request.headers.get(BLOB_HEADER, ""))
-        async with self._uploads:
-            size = await self._node.blobs.receive(digest, body_parts(request, self._node.config.limits.blob_bytes))
-        self._node.upkeep.take_blob(digest)
+        parts = body_parts(request, self._node.config.limits.blob_bytes)
+        async with self._stores.of(request), in_time(BLOB_S):
+            size = await self._node.receive_blob(digest, request.headers.get(BLOB_HEADER, ""), parts)
         return _json({"digest": digest, "bytes": size}, 201)
 
     async def gossip(self, request: Request) -> Response:
@@ -183,7 +186,7 @@ class Api:
         return _reply(await self._mirror.add_checkpoint(await read_body(request, REQUEST_MAX)))
 
     async def mirror_entries(self, request: Request) -> Response:
-        async with self._uploads:  # Each may hold 17 MB in memory.
+        async with self._uploads.of(request):  # Each may hold 17 MB in memory.
             return _reply(await self._mirror.add_entries(await read_body(request, UPLOAD_MAX)))
 
     async def witness_head(self, request: Request) -> Response:

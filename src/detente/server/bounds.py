@@ -5,6 +5,7 @@ Decides sizes, compression, rates per address, and the status of each kind of re
 - ``Content-Length`` over the bound is refused before a byte is read; a body without one is cut off at the bound: N10.
 - A compressed body is bounded by what it unpacks to, and refused when it does not unpack: N10, N11.
 - Requests of one address are counted: N12. A body that dawdles is given up: N13.
+- Large bodies wait for one of a few slots, of which one address holds at most half: whoever dawdles keeps nobody else out.
 - Every error is ``Refused.as_json`` with the status of its kind, or ``{"unavailable": …}`` with 503.
 
 >>> status_of(Refused("N10", "oversized", got="2", expected="1"))
@@ -14,8 +15,10 @@ Decides sizes, compression, rates per address, and the status of each kind of re
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import AsyncIterator
+from weakref import WeakValueDictionary
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -24,6 +27,8 @@ from detente.base.errors import DetenteError, RefusalKind, Refused, Unavailable
 
 BODY_S = 30.0
 """Seconds in which a body must have arrived: 17 MB at 5 Mbit/s."""
+BLOB_S = 120.0
+"""Seconds in which a blob must have arrived: 64 MiB at 5 Mbit/s."""
 
 STATUSES: dict[RefusalKind, int] = {
     "malformed": 400,
@@ -72,14 +77,38 @@ def error_response(error: DetenteError) -> Response:
     return JSONResponse(content, status_of(error), headers)
 
 
+class Slots:
+    """Large bodies at once: ``most`` of them, one address at most half."""
+
+    def __init__(self, most: int) -> None:
+        self._all = asyncio.Semaphore(most)
+        self._each = max(1, most // 2)
+        self._by_address: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @contextlib.asynccontextmanager
+    async def of(self, request: Request) -> AsyncIterator[None]:
+        """Hold a slot; waits for one."""
+        address = request.client.host if request.client is not None else "local"
+        own = self._by_address.setdefault(address, asyncio.Semaphore(self._each))
+        async with own, self._all:
+            yield
+
+
 async def read_body(request: Request, most: int) -> bytes:
     """The whole body, at most ``most`` bytes after unpacking; raises ``Refused`` N10, N11, N13, ``Unavailable``."""
-    try:
-        async with asyncio.timeout(BODY_S):
-            parts = [part async for part in body_parts(request, most)]
-    except TimeoutError:
-        raise Refused("N13", "rate", got=f"no whole body in {BODY_S:.0f} s", expected="a body without delay") from None
+    async with in_time(BODY_S):
+        parts = [part async for part in body_parts(request, most)]
     return b"".join(parts)
+
+
+@contextlib.asynccontextmanager
+async def in_time(most_s: float) -> AsyncIterator[None]:
+    """Give up (N13) a body that has not arrived after so many seconds."""
+    try:
+        async with asyncio.timeout(most_s):
+            yield
+    except TimeoutError:
+        raise Refused("N13", "rate", got=f"no whole body in {most_s:.0f} s", expected="a body without delay") from None
 
 
 async def body_parts(request: Request, most: int) -> AsyncIterator[bytes]:
