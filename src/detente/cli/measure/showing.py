@@ -6,8 +6,8 @@ import json
 
 import click
 
-from detente.base.quantity import show_decimal
-from detente.measure.indicator import Indicator, Result
+from detente.measure.indicator import Result
+from detente.measure.report.wording import show_value
 
 _MARKS = {"note": "·", "warning": "!", "alarm": "‼"}
 
@@ -40,22 +40,3 @@ def show_result(result: Result, *, as_json: bool, evidence: bool = False) -> Non
             click.echo("\t".join(ledger.columns))
             for row in ledger.rows:
                 click.echo("\t".join("" if cell is None else str(cell) for cell in row))
-
-
-def show_value(indicator: Indicator) -> str:
-    """An interval with its unit: shares in per cent, an open side as a word."""
-    if indicator.unit == "share":
-        ends = ["unknown" if end is None else f"{float(end) * 100:.1f} %" for end in (indicator.low, indicator.high)]
-    else:
-        ends = [
-            "unknown" if end is None else show_decimal(end.quantize(end) if end == end.to_integral() else round(end, 4))
-            for end in (indicator.low, indicator.high)
-        ]
-    unit = "" if indicator.unit in {"share", "count"} else f" {indicator.unit}"
-    if ends[0] == ends[1]:
-        return f"{ends[0]}{unit}"
-    if indicator.high is None:
-        return f"at least {ends[0]}{unit}" if indicator.low is not None else "unknown"
-    if indicator.low is None:
-        return f"at most {ends[1]}{unit}"
-    return f"{ends[0]} to {ends[1]}{unit}"
