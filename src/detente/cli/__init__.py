@@ -7,8 +7,6 @@ guard start fast.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar, get_args
 import click
 
 from detente.base.errors import DetenteError, Misuse, RefusalKind, Refused, Unavailable
+from detente.cli.lazy import LazyGroup
 
 __all__ = ["EXIT_CODES", "MISUSE", "UNAVAILABLE", "main", "reports_errors", "show_error"]
 
@@ -47,33 +46,23 @@ COMMANDS: dict[str, str] = {
 """Name → module:attribute. A module that is not there is a command that does not exist."""
 
 
-class _Commands(click.Group):
-    """Imports a command when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click calls it by this name
-        return [name for name, target in COMMANDS.items() if importlib.util.find_spec(target.partition(":")[0])]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # as above
-        target = COMMANDS.get(cmd_name)
-        if target is None or importlib.util.find_spec(target.partition(":")[0]) is None:
-            return None
-        module, _, attribute = target.partition(":")
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-
 def show_error(error: DetenteError, *, as_json: bool) -> int:
     """Say what went wrong on stderr (as JSON on stdout when asked) and return the exit code for it."""
+    # A file of terms is refused with everything that is wrong in it, each with its line and column.
+    found: tuple[DetenteError, ...] = getattr(error, "all", (error,))
+    said: dict[str, Any]
     if isinstance(error, Refused):
         code, said = EXIT_CODES[error.kind], {"refused": error.as_json()}
+        if len(found) > 1:
+            said["all"] = [each.as_json() for each in found if isinstance(each, Refused)]
     elif isinstance(error, Unavailable):
-        code, said = UNAVAILABLE, {"unavailable": str(error)}  # type: ignore[dict-item]
+        code, said = UNAVAILABLE, {"unavailable": str(error)}
     else:
-        code, said = MISUSE, {"misuse": str(error)}  # type: ignore[dict-item]
+        code, said = MISUSE, {"misuse": str(error)}
     if as_json:
         click.echo(json.dumps({**said, "exit": code}))
-    click.echo(f"detente: {error}", err=True)
+    for each in found:
+        click.echo(f"detente: {each}", err=True)
     return code
 
 
@@ -109,7 +98,7 @@ def _version() -> str:
         return "unknown"
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, targets=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version(), prog_name="detente")
 def main() -> None:
     """The brake that AI developers can share."""

@@ -1,0 +1,394 @@
+"""What changes from one version of terms to another, said as a person would, and whether it tightens or loosens.
+
+Decides how two readable texts differ in meaning: comments, order and spelling are nothing. Leaves out whether an
+amendment is valid (``chain``) and whether the new terms are sound (``soundness``). ``spec/terms.md`` §5.
+
+1. *Tightens*: something that could be done without leave cannot any more, or more people must agree to let it go on.
+2. *Loosens*: the reverse. What has both sides, or whose effect depends on the rest, only *changes*: a reader should look.
+3. Items with an id (limits, hold points, triggers, indicators) are paired by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from detente.accord.condition_difference import Step, compare_conditions
+from detente.accord.conditions import Condition
+from detente.accord.terms import (
+    HoldNeed,
+    HoldPoint,
+    Indicator,
+    Limit,
+    RoleQuorum,
+    Terms,
+    Trigger,
+)
+from detente.base.instant import Instant, show_duration, show_instant
+from detente.base.quantity import show_decimal
+
+Effect = Literal["tightens", "loosens", "changes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference: the section of the terms, what changed in words, and what that does to the parties."""
+
+    section: str
+    text: str
+    effect: Effect
+
+    def as_json(self) -> dict[str, str]:
+        return {"section": self.section, "text": self.text, "effect": self.effect}
+
+
+def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
+    """Every difference in meaning from ``old`` to ``new``, in the order of the file's sections."""
+    return tuple(
+        change
+        for part in (
+            _header,
+            _parties,
+            _mirrors,
+            _entry,
+            _limits,
+            _hold_points,
+            _indicators,
+            _triggers,
+            _pause,
+            _lift,
+            _permits,
+            _consequences,
+            _adjudication,
+            _leaving,
+            _keys,
+        )
+        for change in part(old, new)
+    )
+
+
+def _effect(*, tighter: bool | None) -> Effect:
+    return "changes" if tighter is None else "tightens" if tighter else "loosens"
+
+
+def _number(
+    section: str, what: str, old: Any, new: Any, *, spelled: Any = str, rise: bool | None = None
+) -> Iterator[Change]:
+    """A number that rose or fell; ``rise`` says whether rising tightens."""
+    if old == new:
+        return
+    up = new > old
+    text = f"{'raises' if up else 'lowers'} {what} from {spelled(old)} to {spelled(new)}"
+    yield Change(section, text, _effect(tighter=None if rise is None else up == rise))
+
+
+def _optional(section: str, what: str, old: Any, new: Any, *, spelled: Any, sets: bool | None) -> Iterator[Change]:
+    """A member that may be absent; ``sets`` says whether having it, or a smaller one, tightens."""
+    if old == new:
+        return
+    if old is None:
+        yield Change(section, f"sets {what} to {spelled(new)}", _effect(tighter=sets))
+    elif new is None:
+        yield Change(
+            section, f"drops {what}, which was {spelled(old)}", _effect(tighter=None if sets is None else not sets)
+        )
+    else:
+        yield from _number(section, what, old, new, spelled=spelled, rise=None if sets is None else not sets)
+
+
+def _word(section: str, what: str, old: object, new: object, *, tight: object = None) -> Iterator[Change]:
+    """A word; ``tight`` names the one that restricts."""
+    if old != new:
+        tighter = None if tight is None else True if new == tight else False if old == tight else None
+        yield Change(section, f"changes {what} from {old} to {new}", _effect(tighter=tighter))
+
+
+def _condition(section: str, of: str, old: Condition, new: Condition, *, true_restricts: bool) -> Iterator[Change]:
+    for step in compare_conditions(old, new):
+        yield Change(section, f"{of}: {step.text}", _of_step(step, true_restricts=true_restricts))
+
+
+def _of_step(step: Step, *, true_restricts: bool) -> Effect:
+    return _effect(tighter=None if step.easier is None else step.easier == true_restricts)
+
+
+def _header(old: Terms, new: Terms) -> Iterator[Change]:
+    yield from _word("accord", "the name", old.accord, new.accord)
+    yield from _number("version", "the version", old.version, new.version)
+    yield from _optional(
+        "review_by", "the review date", _later(old.review_by), _later(new.review_by), spelled=_day, sets=None
+    )
+    yield from _optional("expires", "the sunset", _later(old.expires), _later(new.expires), spelled=_day, sets=False)
+
+
+def _later(at: Instant | None) -> int | None:
+    return None if at is None else int(at)
+
+
+def _day(at: int) -> str:
+    return show_instant(Instant(at))[:10]
+
+
+def _parties(old: Terms, new: Terms) -> Iterator[Change]:
+    for party in old.parties.keys() - new.parties.keys():
+        roles = ", ".join(sorted(old.parties[party].roles))
+        yield Change("parties", f"removes {party} ({roles})", "changes")
+    for party in sorted(new.parties.keys() - old.parties.keys()):
+        roles = ", ".join(sorted(new.parties[party].roles))
+        yield Change("parties", f"adds {party} of {new.parties[party].country} ({roles})", "changes")
+    for party in sorted(old.parties.keys() & new.parties.keys()):
+        before, after = old.parties[party], new.parties[party]
+        yield from _word("parties", f"the country of {party}", before.country, after.country)
+        for role in sorted(before.roles - after.roles):
+            yield Change("parties", f"takes the role {role} from {party}", "changes")
+        for role in sorted(after.roles - before.roles):
+            yield Change("parties", f"gives {party} the role {role}", "changes")
+
+
+def _mirrors(old: Terms, new: Terms) -> Iterator[Change]:
+    a, b = old.mirrors, new.mirrors
+    for party in sorted(set(a.parties) - set(b.parties)):
+        yield Change("mirrors", f"removes the mirror {party}", "changes")
+    for party in sorted(set(b.parties) - set(a.parties)):
+        yield Change("mirrors", f"adds the mirror {party}", "changes")
+    yield from _word("mirrors", "self-witnessing", _yes(a.self_witnessed), _yes(b.self_witnessed), tight="no")
+    yield from _number("mirrors", "the number of mirrors that may lie or fail", a.may_fail, b.may_fail)
+    yield from _number("mirrors", "the cosignatures that witness an entry", a.witness, b.witness, rise=True)
+    yield from _number("mirrors", "the issuers a permit needs", a.issue, b.issue, rise=True)
+    yield from _number("mirrors", "the settling time", a.settle_s, b.settle_s, spelled=show_duration, rise=True)
+    yield from _number("mirrors", "the entries a log may have in a day", a.day_entries, b.day_entries)
+    yield from _number("mirrors", "the bytes a log may have in a day", a.day_bytes, b.day_bytes)
+    if a.closes != b.closes:
+        yield Change("mirrors", "closes an epoch: times below the heads it names are frozen", "changes")
+
+
+def _entry(old: Terms, new: Terms) -> Iterator[Change]:
+    a, b = old.entry_into_force, new.entry_into_force
+    yield from _condition("entry_into_force", "to enter into force", a.when, b.when, true_restricts=True)
+    for when, before, after in (("before force", a.before, b.before), ("after expiry", a.after_expiry, b.after_expiry)):
+        for activity in before:
+            yield from _word(
+                "entry_into_force", f"{activity} {when}", before[activity], after[activity], tight="refuse"
+            )
+
+
+def _paired(
+    section: str, old: Mapping[str, Any], new: Mapping[str, Any], *, adding: Effect, dropping: Effect
+) -> Iterator[Change | tuple[str, Any, Any]]:
+    """Additions and removals as changes, and the pairs that differ."""
+    for key in old.keys() - new.keys():
+        yield Change(section, f"removes {key}", dropping)
+    for key in new:
+        if key not in old:
+            yield Change(section, f"adds {key}{_gist(new[key])}", adding)
+        elif old[key] != new[key]:
+            yield key, old[key], new[key]
+
+
+def _gist(item: Any) -> str:
+    when = getattr(item, "when", None)
+    return f": when {when.spelled()}" if when is not None else ""
+
+
+def _by_id(items: tuple[Any, ...]) -> dict[str, Any]:
+    return {item.id: item for item in items}
+
+
+def _limits(old: Terms, new: Terms) -> Iterator[Change]:
+    for each in _paired("limits", _by_id(old.limits), _by_id(new.limits), adding="tightens", dropping="loosens"):
+        if isinstance(each, Change):
+            yield each
+        else:
+            yield from _limit(*each)
+
+
+def _limit(key: str, a: Limit, b: Limit) -> Iterator[Change]:
+    yield from _condition("limits", key, a.when, b.when, true_restricts=True)
+    yield from _word("limits", f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    if a.refuse != b.refuse:
+        text = (
+            f"{key}: refuses instead of asking for approval"
+            if b.refuse
+            else f"{key}: can be approved instead of being refused"
+        )
+        yield Change("limits", text, _effect(tighter=b.refuse))
+    elif a.need is not None and b.need is not None:
+        for party in sorted(set(a.need.approval_of) - set(b.need.approval_of)):
+            yield Change("limits", f"{key}: no longer needs the approval of {party}", "loosens")
+        for party in sorted(set(b.need.approval_of) - set(a.need.approval_of)):
+            yield Change("limits", f"{key}: also needs the approval of {party}", "tightens")
+        yield from _word("limits", f"the declaration asked for by {key}", _yes(a.need.declaration), _yes(b.need.declaration), tight="yes")  # fmt: skip
+
+
+def _hold_points(old: Terms, new: Terms) -> Iterator[Change]:
+    for each in _paired(
+        "hold_points", _by_id(old.hold_points), _by_id(new.hold_points), adding="tightens", dropping="loosens"
+    ):
+        if isinstance(each, Change):
+            yield each
+        else:
+            yield from _hold_point(*each)
+
+
+def _hold_point(key: str, a: HoldPoint, b: HoldPoint) -> Iterator[Change]:
+    section = "hold_points"
+    yield from _condition(section, key, a.when, b.when, true_restricts=True)
+    yield from _word(section, f"the place of {key}", a.on, b.on)
+    yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    yield from _need(key, a.need, b.need)
+
+
+def _need(key: str, a: HoldNeed, b: HoldNeed) -> Iterator[Change]:
+    section = "hold_points"
+    yield from _number(section, f"the humans {key} needs", a.humans, b.humans, rise=True)
+    yield from _number(section, f"the organisations {key} needs", a.organisations, b.organisations, rise=True)
+    yield from _word(section, f"whether {key} keeps the author out", _yes(a.author_excluded), _yes(b.author_excluded), tight="yes")  # fmt: skip
+    yield from _word(section, f"the authenticator {key} takes", a.device, b.device, tight="attested")
+    yield from _word(section, f"a page on the party's own host, in {key},", a.same_host, b.same_host, tight="refuse")
+    yield from _word(section, f"whether {key} asks for significant oversight", _yes(a.significant), _yes(b.significant), tight="yes")  # fmt: skip
+    if set(a.by) != set(b.by):
+        spelled = [", ".join(sorted(by)) or "any party" for by in (a.by, b.by)]
+        tighter = _narrower(set(a.by), set(b.by))
+        yield Change(
+            section, f"changes who may approve at {key} from {spelled[0]} to {spelled[1]}", _effect(tighter=tighter)
+        )
+
+
+def _narrower(old: set[str], new: set[str]) -> bool | None:
+    """Do fewer parties qualify? An empty set means every party; sets that overlap only in part cannot be told."""
+    if not old or (new and new < old):
+        return True
+    return False if not new or old < new else None
+
+
+def _indicators(old: Terms, new: Terms) -> Iterator[Change]:
+    for each in _paired("indicators", old.indicators, new.indicators, adding="changes", dropping="changes"):
+        if isinstance(each, Change):
+            yield each
+        else:
+            yield from _indicator(*each)
+
+
+def _indicator(key: str, a: Indicator, b: Indicator) -> Iterator[Change]:
+    section = "indicators"
+    yield from _word(section, f"who supplies {key}", ", ".join(a.supplied_by) or "nobody", ", ".join(b.supplied_by) or "nobody")  # fmt: skip
+    yield from _optional(section, f"how often {key} is due", a.every_s, b.every_s, spelled=show_duration, sets=True)
+    yield from _word(section, f"what {key} is about", a.about, b.about)
+    yield from _word(section, f"an unknown {key}", a.unknown, b.unknown, tight="holds")
+    yield from _word(section, f"an overdue {key}", a.overdue, b.overdue, tight="holds")
+    yield from _word(section, f"the unit of {key}", a.unit or "none", b.unit or "none")
+
+
+def _triggers(old: Terms, new: Terms) -> Iterator[Change]:
+    for each in _paired("triggers", _by_id(old.triggers), _by_id(new.triggers), adding="tightens", dropping="loosens"):
+        if isinstance(each, Change):
+            yield each
+        else:
+            yield from _trigger(*each)
+
+
+def _trigger(key: str, a: Trigger, b: Trigger) -> Iterator[Change]:
+    section = "triggers"
+    yield from _condition(section, key, a.when, b.when, true_restricts=True)
+    yield from _word(section, f"what {key} starts", a.then, b.then, tight="pause")
+    yield from _word(section, f"whom {key} binds", a.scope, b.scope, tight="all")
+    yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+
+
+def _pause(old: Terms, new: Terms) -> Iterator[Change]:
+    a, b = old.pause, new.pause
+    for activity in sorted(set(a.activities) - set(b.activities)):
+        yield Change("pause", f"a pause no longer stops {activity}", "loosens")
+    for activity in sorted(set(b.activities) - set(a.activities)):
+        yield Change("pause", f"a pause also stops {activity}", "tightens")
+    yield from _number("pause", "the time to halt", a.halt_within_s, b.halt_within_s, spelled=show_duration, rise=False)
+    yield from _optional("pause", "the longest pause", a.longest_s, b.longest_s, spelled=show_duration, sets=False)
+    yield from _number("slowdown", "the rate of a slowdown", old.slowdown_rate, new.slowdown_rate, spelled=lambda rate: f"{show_decimal(rate * 100)} %", rise=False)  # fmt: skip
+
+
+def _lift(old: Terms, new: Terms) -> Iterator[Change]:
+    yield from _quorum("lift", "to lift", old.lift.votes, new.lift.votes)
+    before, after = old.lift.when, new.lift.when
+    if before is not None and after is not None:
+        yield from _condition("lift", "to lift", before, after, true_restricts=False)
+    elif before is not None:
+        yield Change("lift", f"lifting no longer asks for “{before.spelled()}”", "loosens")
+    elif after is not None:
+        yield Change("lift", f"lifting also asks for “{after.spelled()}”", "tightens")
+    eligible = [_eligible(terms, terms.lift.votes) for terms in (old, new)]
+    for party in sorted(eligible[0] - eligible[1]):
+        yield Change("lift", f"removes {party}, one of {len(eligible[0])} who can vote to lift", "tightens")
+    for party in sorted(eligible[1] - eligible[0]):
+        yield Change("lift", f"lets {party} vote to lift, one of {len(eligible[1])}", "loosens")
+    vetoes = [set(terms.lift.veto_on_purpose) for terms in (old, new)]
+    for party in sorted(vetoes[0] - vetoes[1]):
+        yield Change("lift", f"no longer says that {party} can block a lift on purpose", "changes")
+    for party in sorted(vetoes[1] - vetoes[0]):
+        yield Change("lift", f"says that {party} can block a lift on purpose", "changes")
+
+
+def _eligible(terms: Terms, quorum: RoleQuorum) -> set[str]:
+    return {
+        party for party, about in terms.parties.items() if "any" in quorum.groups or about.roles & quorum.groups.keys()
+    }
+
+
+def _quorum(section: str, what: str, a: RoleQuorum, b: RoleQuorum, *, rise: bool = True) -> Iterator[Change]:
+    for role in dict.fromkeys([*a.groups, *b.groups]):
+        yield from _number(
+            section, f"the votes of {role} {what}", a.groups.get(role, 0), b.groups.get(role, 0), rise=rise
+        )
+
+
+def _permits(old: Terms, new: Terms) -> Iterator[Change]:
+    for when, before, after in (
+        ("calm", old.permits.calm_s, new.permits.calm_s),
+        ("alert", old.permits.alert_s, new.permits.alert_s),
+    ):
+        yield from _number(
+            "permits", f"the life of a permit in {when}", before, after, spelled=show_duration, rise=False
+        )
+
+
+def _consequences(old: Terms, new: Terms) -> Iterator[Change]:
+    spelled = {c: c.act if c.party is None else f"{c.party} {c.act}" for c in (*old.consequences, *new.consequences)}
+    for each in old.consequences:
+        if each not in new.consequences:
+            yield Change("consequences", f"a breach no longer leads to {spelled[each]}", "loosens")
+    for each in new.consequences:
+        if each not in old.consequences:
+            yield Change("consequences", f"a breach also leads to {spelled[each]}", "tightens")
+
+
+def _adjudication(old: Terms, new: Terms) -> Iterator[Change]:
+    a, b = old.adjudication, new.adjudication
+    if a is None or b is None:
+        if a != b:
+            yield Change("adjudication", "adds adjudication" if a is None else "removes adjudication", "changes")
+        return
+    yield from _number("adjudication", "the time to challenge a finding", a.challenge_within_s, b.challenge_within_s, spelled=show_duration)  # fmt: skip
+    yield from _number("adjudication", "the time to rule", a.rule_within_s, b.rule_within_s, spelled=show_duration)
+    yield from _quorum("adjudication", "to rule", a.votes, b.votes)
+
+
+def _leaving(old: Terms, new: Terms) -> Iterator[Change]:
+    a, b = old.withdrawal_notice_s, new.withdrawal_notice_s
+    if a != b and (a is None or b is None):
+        text = "lets parties withdraw with notice of " + show_duration(b) if b is not None else "lets nobody withdraw before the sunset"  # fmt: skip
+        yield Change("withdrawal", text, _effect(tighter=b is None))
+    elif a is not None and b is not None:
+        yield from _number("withdrawal", "the notice of a withdrawal", a, b, spelled=show_duration, rise=True)
+    yield from _quorum("amendment", "to amend", old.amendment, new.amendment)
+
+
+def _keys(old: Terms, new: Terms) -> Iterator[Change]:
+    for party in sorted(old.keys.keys() & new.keys.keys()):
+        before, after = old.keys[party], new.keys[party]
+        uses = [f.name for f in fields(before) if getattr(before, f.name) != getattr(after, f.name)]
+        if uses:
+            yield Change("keys", f"changes the {', '.join(uses)} keys of {party}", "changes")
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

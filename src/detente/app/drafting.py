@@ -1,0 +1,60 @@
+"""Work on the text of an accord before anybody signs it: start one, read one, compare two.
+
+Decides where a draft comes from and that a draft may lack its keys. What the text means is decided in ``accord``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from detente.accord.difference import Change, compare_terms
+from detente.accord.document import BYTES_MAX
+from detente.accord.fields import TermsRefused
+from detente.accord.terms import Terms, parse_terms
+from detente.adapters.files import store_file
+from detente.app.init import shipped_accord
+from detente.base.errors import Misuse, Refused
+
+STARTERS = ("coordinated-pause", "solo")
+
+
+def read_draft(path: Path) -> Terms:
+    """The terms in a file, with keys or without; raises ``TermsRefused`` with every error in the file."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from None
+    try:
+        return parse_terms(data, template=True)
+    except TermsRefused as refused:
+        raise _in_file(path, refused) from None
+
+
+def _in_file(path: Path, refused: TermsRefused) -> TermsRefused:
+    """The same refusal with the file's name before each line and column."""
+    found = tuple(
+        Refused(each.rule, each.kind, got=f"{path}:{each.got}", expected=each.expected, todo=each.todo)
+        for each in refused.all
+    )
+    first = found[0]
+    return TermsRefused(first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, found=found)
+
+
+def compare_drafts(old: Path, new: Path) -> tuple[Change, ...]:
+    """What the second file changes in the first."""
+    return compare_terms(read_draft(old), read_draft(new))
+
+
+def write_starter(path: Path, *, like: str) -> Path:
+    """Write a commented text to begin with; never over a file that is there."""
+    if path.exists():
+        raise Refused(
+            "T60",
+            "conflict",
+            got=f"{path}, which is there",
+            expected="a file that is not there yet",
+            todo="choose another name",
+        )
+    store_file(path, shipped_accord(f"{like}.yaml"), mode=0o644)
+    return path

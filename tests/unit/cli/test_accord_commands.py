@@ -1,0 +1,60 @@
+"""`detente accord`: texts of terms, with no keys, node or set-up."""
+
+import json
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from detente.cli import main
+
+
+def called(*arguments: object):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_a_new_text_can_be_read_and_differs_in_nothing_from_what_it_is_like(tmp_path: Path):
+    """What `new` writes is sound, commented, and the same as the shipped terms."""
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    assert called("accord", "new", first).exit_code == 0
+    assert called("accord", "new", second, "--like", "coordinated-pause").exit_code == 0
+    assert first.read_text("utf-8").startswith("#")
+    assert "no difference" in called("accord", "diff", first, second).output
+
+
+def test_a_new_text_is_never_written_over_another(tmp_path: Path):
+    """T60, and what was there is there."""
+    path = tmp_path / "a.yaml"
+    path.write_text("mine", "utf-8")
+    result = called("accord", "new", path, "--json")
+    assert json.loads(result.stdout)["refused"]["rule"] == "T60"
+    assert path.read_text("utf-8") == "mine"
+
+
+def test_every_error_of_a_file_is_told_at_once_with_its_place(tmp_path: Path):
+    """Name, line and column of each, and the exit code of the first."""
+    good, bad = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    called("accord", "new", good)
+    bad.write_text(good.read_text("utf-8").replace("6 h", "six").replace("[provider]", "[cloud]"), "utf-8")
+    result = called("accord", "diff", good, bad)
+    assert result.exit_code not in {0, 1, 2}
+    places = [line.split(" got ")[1].split(" ")[0] for line in result.stderr.splitlines()]
+    text = bad.read_text("utf-8").splitlines()
+    expected = [
+        f"{bad}:{number}:{line.index(word) + 1}"
+        for word in ("cloud]", "six")
+        for number, line in enumerate(text, 1)
+        if word in line
+    ]
+    assert places == expected
+
+
+def test_a_difference_is_json_where_a_machine_reads(tmp_path: Path):
+    """Section, text and effect of each change."""
+    old, new = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    called("accord", "new", old)
+    new.write_text(old.read_text("utf-8").replace("calm: 6 h", "calm: 12 h"), "utf-8")
+    assert json.loads(called("accord", "diff", old, new, "--json").stdout) == {
+        "changes": [
+            {"section": "permits", "text": "raises the life of a permit in calm from 6 h to 12 h", "effect": "loosens"}
+        ]
+    }
