@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from detente.accord.conditions import Votes, atoms
 from detente.accord.keychain import KeyBook
 from detente.accord.records import ROOT_KINDS, Item
 from detente.accord.standing import FoldNote
 from detente.accord.terms import Terms
+from detente.accord.voters import list_callers, list_lifters
 from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.instant import INSTANT_MAX
@@ -166,15 +166,7 @@ def _scope_fits(terms: Terms, vote: Vote) -> bool:
 
 def _may_vote(terms: Terms, item: Item, vote: Vote) -> bool:
     """A vote to pause needs a role that a trigger names; every other one needs a role of the lift."""
-    about = terms.parties.get(item.party)
-    if about is None:
-        return False
-    lifters = terms.lift.votes.groups
-    if "any" in lifters or not about.roles.isdisjoint(lifters):
-        return True
-    trigger = terms.trigger(vote.trigger)
-    callers = [a for a in atoms(trigger.when) if isinstance(a, Votes)] if trigger else []
-    return any(terms.among(item.party, atom.of) for atom in callers)
+    return item.party in list_lifters(terms) or item.party in list_callers(terms, vote.trigger)
 
 
 _CHECKS: Mapping[str, Callable[[Admission, Item, Lookup], FoldNote | None]] = {

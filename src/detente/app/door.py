@@ -20,7 +20,7 @@ from detente.app.outfit import find_served
 from detente.app.petition import Speaker
 from detente.base.digest import Digest
 from detente.base.errors import Misuse, Unavailable
-from detente.base.identity import parse_party
+from detente.base.identity import Party, parse_party
 from detente.statement.envelope import parse_envelope
 from detente.statement.statement import Statement, parse_statement
 
@@ -33,14 +33,17 @@ class Door:
     terms: Terms
     served: str
 
+    def voices(self) -> tuple[Party, ...]:
+        """The parties whose statement keys lie in this home, its own first."""
+        return tuple(p for p in (self.config.party, *self.config.parties) if self.config.has_key("statement", p))
+
     def speaker(self, party: str | None = None) -> Speaker:
         """Whoever speaks with a statement key of this home: its party, or another one of the same organisation."""
         who = self.config.party if party is None else parse_party(party)
         if not self.config.has_key("statement", who):
-            known = ", ".join(
-                p for p in (self.config.party, *self.config.parties) if self.config.has_key("statement", p)
+            raise Misuse(
+                f"this home has no statement key of {who}; it has those of: {', '.join(self.voices()) or 'nobody'}"
             )
-            raise Misuse(f"this home has no statement key of {who}; it has those of: {known or 'nobody'}")
         return Speaker(
             accord=self.config.accord,
             terms_version=self.terms.version,

@@ -1,6 +1,11 @@
 """Calling a pause and lifting it: one party's vote, for one trigger and one round, until one instant.
 
-Decides which trigger and round a vote is for when its caller does not say. Leaves out whether votes suffice (``accord``).
+Decides which trigger, round and voter are meant when the caller does not say, and says what came of the vote. Leaves out
+whether votes suffice (``accord``).
+
+A home may hold the keys of several parties of one organisation. The voter is then the first of them whose vote the terms
+count; a vote that the terms would not count is refused before it is signed, with who could cast it. Terms may have been
+amended since the founding that this home pins: so the node is asked afterwards whether the vote has an effect.
 
 The reason that a voter gives is for people and is kept beside the home's other files, erasable; no log carries it. A
 round is the number of earlier lifts, so a vote for a pause that is lifted is a vote about nothing.
@@ -8,22 +13,27 @@ round is the number of earlier lifts, so a vote for a pause that is lifted is a 
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from detente.accord.terms import Terms
+from detente.accord.voters import list_callers, list_lifters
 from detente.app.door import Door
+from detente.app.petition import Speaker
 from detente.base.digest import Digest
 from detente.base.errors import Misuse
 from detente.base.identity import Party, parse_party
-from detente.base.instant import Instant, show_instant
+from detente.base.instant import Instant, parse_instant, show_instant
 from detente.statement.vote import Vote, VoteChoice
 
 REASONS = "reasons.jsonl"
 REASON_MAX = 1_000
+LATCH_LOOKS, LATCH_LOOK_S = 30, 0.1
+"""At most three seconds: a clock that is further behind than that gains nothing by waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +48,10 @@ class Cast:
     party: Party
     expires_at: Instant
     witnessed: bool
+    without_effect: str
+    """Why the node holds the vote to be without effect; empty when it counts."""
+    stands: str
+    """What it has come to: what is latched, or what is still missing."""
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -49,6 +63,9 @@ class Cast:
             "party": self.party,
             "expires_at": show_instant(self.expires_at),
             "witnessed": self.witnessed,
+            "counts": not self.without_effect,
+            "without_effect": self.without_effect,
+            "stands": self.stands,
         }
 
 
@@ -66,10 +83,18 @@ async def cast_vote(
     if len(reason) > REASON_MAX:
         raise Misuse(f"a reason of {len(reason)} characters; at most {REASON_MAX}")
     status = await door.status()
-    speaker = door.speaker(party)
     chosen = trigger or only_trigger(door.terms, status, choice)
     if door.terms.trigger(chosen) is None:
         raise Misuse(f"got the trigger {chosen!r}; the terms have: {', '.join(t.id for t in door.terms.triggers)}")
+    voters = list_callers(door.terms, chosen) if choice == "pause" else list_lifters(door.terms)
+    amended = int(status["terms"]["version"]) != door.terms.version
+    speaker = door.speaker(party if party or amended else choose_voter(door.voices(), voters, choice, chosen))
+    # Who may lift may also vote to pause while it is latched: that cancels a lift of theirs which has not settled.
+    withdraws = choice == "pause" and _is_latched(status, chosen) and speaker.party in list_lifters(door.terms)
+    if speaker.party not in voters and not amended and not withdraws:
+        raise Misuse(f"{speaker.party} has no vote to {choice} {chosen}: {_who_can(voters, door.terms)}")
+    if choice == "lift":
+        await _after_latch(status, chosen, speaker)
     vote = Vote(
         choice=choice,
         trigger=chosen,
@@ -81,6 +106,7 @@ async def cast_vote(
     receipt = await door.submit(envelope)
     if reason:
         _keep_reason(door.config.home, made, reason)
+    after = await door.status()
     return Cast(
         statement=made,
         choice=choice,
@@ -90,7 +116,27 @@ async def cast_vote(
         party=speaker.party,
         expires_at=vote.expires_at,
         witnessed=receipt.witnessed,
+        without_effect=note_on(after, made),
+        stands=_standing(after, chosen, vote.scope, vote.round),
     )
+
+
+def choose_voter(here: Sequence[Party], voters: Sequence[Party], choice: str, trigger: str) -> str:
+    """The first party of this home whose vote counts; raises ``Misuse`` with who could vote when none of them may."""
+    for party in here:
+        if party in voters:
+            return party
+    named = ", ".join(voters) or "nobody: no vote calls it"
+    raise Misuse(
+        f"no party of this home ({', '.join(here) or 'it has no statement key'}) has a vote to {choice} {trigger}; "
+        f"the terms give it to {named}: run this where its keys are"
+    )
+
+
+def note_on(status: Mapping[str, Any], statement: Digest) -> str:
+    """Why the node holds this statement to be without effect; empty when it is not so."""
+    notes = [note for note in status.get("notes", ()) if note["statement"] == statement]
+    return "; ".join(f"{note['rule']}: {note['text']}" for note in notes)
 
 
 def only_trigger(terms: Terms, status: Mapping[str, Any], choice: str) -> str:
@@ -99,7 +145,7 @@ def only_trigger(terms: Terms, status: Mapping[str, Any], choice: str) -> str:
         names = sorted({str(pause["trigger"]) for pause in _latched(status)})
         asked = "lift which? name one with --trigger"
     else:
-        names = [trigger.id for trigger in terms.triggers if "votes" in str(trigger.when).lower()]
+        names = [trigger.id for trigger in terms.triggers if list_callers(terms, trigger.id)]
         asked = "pause by which? name one with --trigger"
     if len(names) != 1:
         raise Misuse(f"{asked}: {', '.join(names) or 'none is latched'}")
@@ -126,8 +172,42 @@ def scope_of(status: Mapping[str, Any], trigger: str, given: str | None) -> Part
     return Party(scopes[0] if scopes else "all")
 
 
+async def _after_latch(status: Mapping[str, Any], trigger: str, speaker: Speaker) -> None:
+    """Wait out the second in which it latched: of one instant permitting statements fold first, and this one would be lost."""
+    since = max((parse_instant(p["since"]) for p in _latched(status) if p["trigger"] == trigger), default=Instant(0))
+    for _ in range(LATCH_LOOKS):
+        if speaker.wall() > since:
+            return
+        await asyncio.sleep(LATCH_LOOK_S)
+
+
+def _who_can(voters: Sequence[Party], terms: Terms) -> str:
+    if voters:
+        return f"the terms give it to {', '.join(voters)}; say --as {voters[0]} where its keys are"
+    called = ", ".join(trigger.id for trigger in terms.triggers if list_callers(terms, trigger.id))
+    return f"no vote calls it; votes call {called or 'none of the terms'}"
+
+
+def _standing(status: Mapping[str, Any], trigger: str, scope: str, round_: int) -> str:
+    """In words, where a trigger stands after a vote."""
+    for pause in _latched(status):
+        if (pause["trigger"], pause["scope"], pause["round"]) == (trigger, scope, round_):
+            if pause["lift"]["missing"]:
+                return f"latched; to lift: {pause['lift']['missing']}"
+            at = pause["lift"]["effective_at"]
+            return f"latched; the lift takes effect at {at}" if at else "latched"
+    for ended in status.get("ended", ()):
+        if (ended["trigger"], ended["scope"], ended["round"]) == (trigger, scope, round_):
+            return f"ended by {ended['how']}"
+    return "not latched: more votes are needed"
+
+
 def _latched(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*status.get("pauses", ()), *status.get("slowdowns", ())]
+
+
+def _is_latched(status: Mapping[str, Any], trigger: str) -> bool:
+    return any(pause["trigger"] == trigger for pause in _latched(status))
 
 
 def _keep_reason(home: Path, statement: Digest, reason: str) -> None:

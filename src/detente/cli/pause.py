@@ -52,9 +52,10 @@ async def _cast(
 
 
 def shown(cast: Cast) -> str:
-    """One line for people."""
+    """Two lines for people: the vote, and what came of it."""
     witnessed = "" if cast.witnessed else " (not yet witnessed by a quorum)"
+    came = f"NOT COUNTED: {cast.without_effect}" if cast.without_effect else f"it counts; {cast.stands}"
     return (
         f"{cast.party} voted {cast.choice} of {cast.trigger}, round {cast.round}, scope {cast.scope}: "
-        f"{cast.statement[:12]}…{witnessed}"
+        f"{cast.statement[:12]}…{witnessed}\n{came}"
     )
