@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import os
 import re
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -48,9 +49,12 @@ class RunFolder:
         self._posting = threading.Lock()
 
     def take(self) -> None:
-        """Become the one guard of this run; raises ``Refused`` G40 when another process is."""
-        (self.path / "outbox").mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Become the one guard of this run; raises ``Refused`` G40 when another process is, ``Unavailable``."""
+        try:
+            (self.path / "outbox").mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unavailable(f"cannot write {self.path}: {error.strerror}") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -75,9 +79,16 @@ class RunFolder:
         return self.path / "control"
 
     def clear_control(self) -> Path:
-        self.control.mkdir(mode=0o700, exist_ok=True)
-        for entry in self.control.iterdir():
-            entry.unlink(missing_ok=True)
+        """Empty it, whatever an earlier job left there; raises ``Unavailable``."""
+        try:
+            self.control.mkdir(mode=0o700, exist_ok=True)
+            for entry in self.control.iterdir():
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"cannot empty {self.control}: {error.strerror}") from None
         return self.control
 
     def read(self, name: str, limit: int = SMALL_MAX) -> bytes | None:

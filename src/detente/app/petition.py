@@ -7,6 +7,8 @@ Rules:
 
 * A statement is durable in the run's outbox before anybody tries to deliver it, and leaves it only when a node has
   taken it, or has refused it for good. So a halt during a network failure is filed when the network is back.
+* A disk that refuses makes nobody mute: what cannot be kept on it is kept in memory, and sent for as long as the guard
+  lives. Only a declaration has to be durable, since it starts something.
 * They are delivered in the order of their making: a ``resumed`` never overtakes its ``halted``.
 * ``made_at`` is this machine's clock and only a claim; nothing is decided by it.
 """
@@ -73,12 +75,18 @@ class Petitioner:
         self._folder = folder
         self._channel = channel
         self._delivering = asyncio.Lock()
+        self._unkept: list[bytes] = []
+        self.trouble = ""
         self.refused: list[tuple[Path, Refused]] = []
 
     def post(self, kind: Kind, body: Body) -> Digest:
         """Sign and keep; ``deliver`` sends. Returns the statement's id. For a caller without a loop."""
         made, envelope = self._speaker.state(kind, body)
-        self._folder.post(envelope)
+        try:
+            self._folder.post(envelope)
+        except (Unavailable, OSError) as error:
+            self.trouble = str(error)
+            self._unkept.append(envelope)
         return made
 
     async def file(self, kind: Kind, body: Body, *, within_s: float) -> Digest:
@@ -104,7 +112,15 @@ class Petitioner:
                     self.refused.append((path, refused))
                     path.rename(path.with_suffix(".refused"))
                     continue
-                path.unlink()
+                path.unlink(missing_ok=True)
+            while self._unkept:
+                try:
+                    await self._channel.submit(self._unkept[0])
+                except Refused as refused:
+                    if refused.kind in {"rate", "full", "busy"}:
+                        raise Unavailable(str(refused)) from None
+                    self.trouble = str(refused)
+                del self._unkept[0]
 
     async def keep_delivering(self) -> None:
         """Deliver whatever waits, again and again, until cancelled."""
@@ -120,7 +136,7 @@ class Petitioner:
     @property
     def waiting(self) -> int:
         """How many statements no node has taken yet."""
-        return sum(1 for _ in self._folder.posted())
+        return sum(1 for _ in self._folder.posted()) + len(self._unkept)
 
     def declare(self, run: Run) -> tuple[Digest, bool]:
         """The run's id: that of the declaration already made, if it says the same, else of a new one (and true).

@@ -17,9 +17,11 @@ import os
 import secrets
 import signal
 import stat
+import tempfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from detente.adapters.rundir import RunFolder, write_durably
 from detente.app.guarding import Clock, Leave
 from detente.app.petition import Petitioner
 from detente.base.digest import Digest, parse_digest, sha256_hex
-from detente.base.errors import Refused
+from detente.base.errors import Refused, Unavailable
 from detente.base.quantity import parse_decimal
 from detente.base.strict_json import encode_json, parse_json
 from detente.guard.receipt import (
@@ -229,7 +231,13 @@ class Supervision:
         path = self._folder.control / "rate.json"
         if rate >= 1 and not path.exists():
             return
-        _publish(path, encode_rate(rate))
+        try:
+            publish(path, encode_rate(rate))
+        except OSError as error:
+            self._report(f"cannot tell the job its speed: {error}")
+            if rate < 1:  # A job that cannot be slowed may not run on at full speed.
+                self._events.put_nowait(StopOrdered(self._clock.boottime_s(), "pause"))
+            return
         self._report(f"slowed to {rate} of full speed" if rate < 1 else "full speed again")
 
     def _ask(self, why: Why, deadline_s: float) -> None:
@@ -239,7 +247,10 @@ class Supervision:
         self.asked_at_s = self._clock.boottime_s()
         self._request = secrets.token_hex(8)
         job.extend(deadline_s + self._rules.freeze_s + KEEPER_MARGIN_S)
-        _publish(self._folder.control / "pause", encode_request(PauseRequest(self._request)))
+        try:
+            publish(self._folder.control / "pause", encode_request(PauseRequest(self._request)))
+        except OSError as error:
+            self._report(f"cannot write the request for a checkpoint: {error}; the signal goes out without it")
         asked = job.ask(SIGNAL_SAVE)
         within = max(0.0, deadline_s - self.asked_at_s)
         if asked:
@@ -257,7 +268,7 @@ class Supervision:
         seen: tuple[int, int] | None = None
         while True:
             last = self._over.is_set()
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):
                 found = path.stat()
                 if (found.st_ino, found.st_mtime_ns) != seen:
                     seen = (found.st_ino, found.st_mtime_ns)
@@ -307,6 +318,8 @@ class Supervision:
             await asyncio.wait([self._answer])
         if ended.lapsed:
             self._report("the keeper ended the job at its latest instant")
+            # This guard had been stopped or hung: it has yet to notice that leave is over, and the job did not finish.
+            self._events.put_nowait(StopOrdered(self._clock.boottime_s(), "lapse"))
         code = 1 if ended.status is None else ended.status
         self._events.put_nowait(GroupGone(self._clock.boottime_s(), 128 - code if code < 0 else code))
 
@@ -316,7 +329,10 @@ class Supervision:
         self._watchers.clear()
         self._job = None
         checkpoint = action.checkpoint
-        store_last(self._folder, checkpoint, halted=action.why != "finished")
+        try:
+            store_last(self._folder, checkpoint, halted=action.why != "finished")
+        except Unavailable as error:
+            self._report(f"cannot keep where the run stands: {error}")
         body = Halted(
             run=self._task.run,
             step=0 if checkpoint is None else checkpoint.step,
@@ -328,6 +344,8 @@ class Supervision:
         made = await self._petitioner.file("halted", body, within_s=FILE_WITHIN_S)
         how = "killed, " if action.killed and action.why != "finished" else ""
         kept = f", {self._petitioner.waiting} waiting for the network" if self._petitioner.waiting else ""
+        if self._petitioner.trouble:
+            kept += f" ({self._petitioner.trouble})"
         where = (
             "no checkpoint" if checkpoint is None else f"step {checkpoint.step}, checkpoint {checkpoint.sha256[:12]}…"
         )
@@ -354,11 +372,12 @@ class Supervision:
 def fetch_verified(path: Path, run: str, request: str, least_step: int) -> Receipt:
     """Read a receipt and hash the checkpoint it names; raises ``Refused``.
 
-    1. The receipt reads, is of this run, answers this request, and is not behind what was shown: W01 to W07, W11.
+    1. The receipt is a regular file: G42. It reads, is of this run, answers this request, and is not behind what was
+       shown: W01 to W07, W11.
     2. The checkpoint is a regular file beside which it says: G42.
     3. Its bytes are those of the receipt: W08, W09.
     """
-    with path.open("rb") as file:
+    with _open_regular(path, "the job's receipt") as file:
         data = file.read(RECEIPT_MAX + 1)
     receipt = verify_answer(parse_receipt(data), run=run, request=request, least_step=least_step)  # 1
     size, sha256 = measure_file(Path(receipt.directory or path.parent) / receipt.checkpoint)  # 2
@@ -367,24 +386,39 @@ def fetch_verified(path: Path, run: str, request: str, least_step: int) -> Recei
 
 def measure_file(path: Path) -> tuple[int, Digest]:
     """Size and SHA-256 of a regular file, about 1 s per GiB; raises ``Refused`` G42."""
+    with _open_regular(path, "the checkpoint that the receipt names") as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            return size, Digest(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise Refused("G42", "not-found", got=f"{path}: {error.strerror}", expected="a file that reads") from None
+
+
+def _open_regular(path: Path, what: str) -> BufferedReader:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # A fifo in its place must not hang us.
-        with os.fdopen(handle, "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise Refused("G42", "not-found", got=f"{path.name}, no regular file", expected="the checkpoint's file")
-            return found.st_size, Digest(hashlib.file_digest(file, "sha256").hexdigest())
     except OSError as error:
-        raise Refused(
-            "G42", "not-found", got=f"{path}: {error.strerror}", expected="the checkpoint that the receipt names"
-        ) from None
+        raise Refused("G42", "not-found", got=f"{path}: {error.strerror}", expected=what) from None
+    file = os.fdopen(handle, "rb")
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        file.close()
+        raise Refused("G42", "not-found", got=f"{path.name}, no regular file", expected=what)
+    return file
 
 
-def _publish(path: Path, data: bytes) -> None:
-    """Atomic for readers; durability is not needed, since the control directory starts empty."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+def publish(path: Path, data: bytes) -> None:
+    """Atomic for readers; durability is not needed, since the control directory starts empty.
+
+    A name of its own for each: what the job left in this folder, such as a fifo, must not be opened.
+    """
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def load_last(folder: RunFolder) -> tuple[Checkpoint | None, bool]:

@@ -13,7 +13,9 @@ Rules:
   (``adapters.deadman``), without a checkpoint. Children of the process are only reached by ``detente guard -- COMMAND``.
 * Under ``detente guard -- COMMAND`` the loop asks nobody: it answers its supervisor.
 * A forked child sees the same leave, is stopped with the parent, and saves and files nothing.
-* Calls may come from any thread; the first to see the end does the saving, the others raise ``Paused`` at once.
+* Calls may come from any thread; the first to see the end does the saving, the others raise ``Paused`` at once, and
+  nobody leaves the ``with`` block before the saving is over. What ``save`` itself calls passes.
+* A ``save`` that fails ends the run all the same, with ``Paused``: an ``except Exception`` around a step must not train on.
 
 >>> with guard("doctest", mode="free") as g:
 ...     for _ in range(3):
@@ -24,6 +26,8 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import mmap
 import os
 import struct
@@ -39,6 +43,7 @@ from typing import Any, Literal, Protocol, Self, TypeAlias
 from detente.base.digest import Digest
 from detente.base.errors import Misuse
 
+_LOG = logging.getLogger("detente.guard")
 EX_TEMPFAIL = 75
 """sysexits.h: saved and stopped, start me again later."""
 FOREVER_S = 1e18
@@ -110,7 +115,18 @@ class Leader(Protocol):
 class LoopGuard:
     """What ``with guard(...) as g`` gives. ``steps`` counts from ``at_step``."""
 
-    __slots__ = ("_cell", "_gate", "_halting", "_leader", "_owner", "_save", "_stepped_s", "steps")
+    __slots__ = (
+        "_cell",
+        "_gate",
+        "_halted",
+        "_halter",
+        "_halting",
+        "_leader",
+        "_owner",
+        "_save",
+        "_stepped_s",
+        "steps",
+    )
 
     def __init__(self, leader: Leader, *, save: Callable[[], Saved] | None, at_step: int) -> None:
         self._cell = Cell()
@@ -119,6 +135,8 @@ class LoopGuard:
         self._save = save
         self._owner = os.getpid()
         self._halting = threading.Lock()
+        self._halter: int | None = None
+        self._halted = threading.Event()
         self._stepped_s = 0.0
         self.steps = at_step
 
@@ -131,6 +149,8 @@ class LoopGuard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if os.getpid() == self._owner:
+            if self._halter is not None:
+                self._halted.wait()  # Another thread may still be saving; the dead-man timer bounds this.
             self._leader.finish(self.steps, failed=kind is not None)
 
     def step(self) -> None:
@@ -176,8 +196,18 @@ class LoopGuard:
         if os.getpid() != self._owner:
             raise Paused("the parent's leave has ended", step=self.steps)
         if not self._halting.acquire(blocking=False):
+            if self._halter == threading.get_ident() and not self._halted.is_set():
+                return  # save() evaluates, or goes through its own data: it must not stop itself.
             raise Paused("another thread is stopping this run", step=self.steps)
-        why, checkpoint = self._leader.halt(self.steps, self._save)
+        self._halter = threading.get_ident()
+        try:
+            why, checkpoint = self._leader.halt(self.steps, self._save)
+        except Exception as error:
+            with contextlib.suppress(Exception):  # Nobody may be listening any more.
+                _LOG.exception("the run stops without a checkpoint")
+            raise Paused(f"stopped without a checkpoint: {error!r}", step=self.steps) from error
+        finally:
+            self._halted.set()
         raise Paused(why, checkpoint=checkpoint, step=self.steps)
 
     def _throttle(self) -> None:

@@ -3,7 +3,10 @@
 Decides how session, loop and files meet in one process. Leaves out the session's rules (``app.guarding``).
 
 The thread asks, renews and listens; it writes the instant of the lapse into the loop's ``Cell``. The kernel's dead-man
-timer stands at that instant plus the terms' ``halt_within``, so a loop that hangs dies then.
+timer stands at that instant plus the terms' ``halt_within``, so a loop that hangs dies then. Once the loop has begun to
+halt, no later permit moves the timer: a ``save`` that hangs dies at the deadline of the stop that asked for it.
+
+Observing, nothing of this may stop the loop: without a home, an issuer or a disk it runs as if nobody looked.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ from detente.statement.resumed import Resumed
 T = TypeVar("T")
 _LOG = logging.getLogger("detente.guard")
 START_MARGIN_S = 30.0
+OBSERVE_START_S = 2.0
+"""How long an observed loop waits for its observer, at most."""
 COURTESY_S = 0.5
 """A pause stops many loops at once. Each waits a random part of this before it delivers what it has to say, so that the
 news of those that have stopped does not stand in the way of the notice to those that have not."""
@@ -74,6 +79,8 @@ class OwnSession:
         self._deadman: DeadMan | None = None
         self._observer: Observer | None = None
         self._halted: tuple[Checkpoint | None, bool] | None = None
+        self._halting = self._stopped = False
+        self._applying = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: asyncio.Event | None = None
         self._thread: threading.Thread | None = None
@@ -81,19 +88,24 @@ class OwnSession:
     def start(self, cell: Cell) -> None:
         self._cell = cell
         self._thread = threading.Thread(target=self._main, name="detente-guard", daemon=True)
-        self._thread.start()
-        leave = self._first.result(self._wait_s + START_MARGIN_S)
         if self._observe:
             cell.set(until_s=FOREVER_S, look=True)
-        else:
-            self._deadman = DeadMan()
-            self._apply(leave)
+            self._thread.start()
+            with contextlib.suppress(TimeoutError, DetenteError, OSError):
+                self._first.result(OBSERVE_START_S)  # So that a short loop is seen too.
+            return
+        self._thread.start()
+        self._first.result(self._wait_s + START_MARGIN_S)
+        self._deadman = DeadMan()
+        self._apply()
 
     def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
         """Save, hash, and put ``halted`` durably into the outbox; ``finish`` delivers it on the way out of the loop.
 
         So the loop stops as soon as its own disk allows, whatever the network does.
         """
+        with self._applying:
+            self._halting = True
         why: HaltReason = "lapse" if self._leave.given or self._leave.why == "lapse" else "pause"
         said = "; ".join(reason.text for reason in self._leave.reasons) or "the permit lapsed"
         digest: Digest | None = None
@@ -119,7 +131,10 @@ class OwnSession:
                 # Also after an error of the loop's own: it has stopped, and nobody should have to look for it.
                 self._post_halted(step, None, "finished")
             if self._halted is not None:
-                store_last(self._folder, self._halted[0], halted=self._halted[1])
+                with contextlib.suppress(
+                    DetenteError
+                ):  # A full disk: what the petitioner has in memory still goes out.
+                    store_last(self._folder, self._halted[0], halted=self._halted[1])
             if self._leave.why != "none":
                 time.sleep(random.SystemRandom().random() * COURTESY_S)
             with contextlib.suppress(DetenteError, TimeoutError, RuntimeError):
@@ -127,7 +142,8 @@ class OwnSession:
         if self._observer is not None:
             self._observer.ended(1 if failed else 0)
         if self._over is not None:
-            self._loop.call_soon_threadsafe(self._over.set)
+            with contextlib.suppress(RuntimeError):  # The session has ended by an error, and its loop with it.
+                self._loop.call_soon_threadsafe(self._over.set)
         if self._thread is not None:
             self._thread.join(5.0)
 
@@ -200,6 +216,9 @@ class OwnSession:
             with asyncio.Runner(loop_factory=fastest_loop()) as runner:
                 runner.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - it is the loop's thread that must hear of it, whatever it is
+            if self._observe:
+                self._loop = None
+                _LOG.warning("not observed: %s", error)
             if not self._first.done():
                 self._first.set_exception(error)
             else:
@@ -243,7 +262,7 @@ class OwnSession:
         )
         tasks = [asyncio.create_task(self._petitioner.keep_delivering()), asyncio.create_task(session.run())]
         try:
-            leave = await first_leave(session, wait_s=self._wait_s, patient=self._observe)
+            leave = session.leave if self._observe else await first_leave(session, wait_s=self._wait_s, patient=False)
             await self._file_resumed(leave)
             # Said once to nobody, so that at a pause nothing is done for the first time: a third of the time to stop.
             outfit.speaker.state("halted", self._halted_body(0, None, "pause"))
@@ -275,16 +294,21 @@ class OwnSession:
         if self._observer is not None:
             self._observer.leave_changed(leave)
         elif self._first.done():
-            self._apply(leave)
+            self._apply()
 
-    def _apply(self, leave: Leave) -> None:
-        cell = self._cell
-        if cell is None or self._deadman is None:
-            return
-        within_s = self._outfit.terms.pause.halt_within_s
-        if leave.given:
-            self._deadman.set(leave.until_s + within_s)
-            cell.set(until_s=leave.until_s, rate=leave.rate)
-        else:
-            self._deadman.set(self._outfit.clock.boottime_s() + within_s)
-            cell.set(until_s=0.0)
+    def _apply(self) -> None:
+        """Make cell and timer say what leave says now. From the loop's thread at the start, then from the session's."""
+        with self._applying:
+            cell, leave = self._cell, self._leave
+            if cell is None or self._deadman is None or self._halting:
+                return
+            within_s = self._outfit.terms.pause.halt_within_s
+            if leave.given:
+                self._stopped = False
+                self._deadman.set(leave.until_s + within_s)
+                cell.set(until_s=leave.until_s, rate=leave.rate)
+            elif not self._stopped:  # The first word of the stop; later ones about it move no deadline.
+                self._stopped = True
+                if leave.why != "lapse":  # At a lapse the timer stands where it belongs.
+                    self._deadman.set(self._outfit.clock.boottime_s() + within_s)
+                cell.set(until_s=0.0)

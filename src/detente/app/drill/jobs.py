@@ -113,8 +113,9 @@ def _train_command(scene: Scene, job: PlannedJob) -> list[str]:
         return [*start, "detente.hooks.workload.bytes_lm", *common]
     if workload == "torch":
         return [*start, "detente.hooks.workload.torch_lm", *common]
-    launcher = ["torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2"]
-    return [*start, *launcher, "-m", "detente.hooks.workload.torch_lm", "--ddp", *common]
+    launcher = ["torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2", "-m"]
+    # Without the two dashes torchrun takes the script's --run for an abbreviation of options of its own.
+    return [*start, *launcher, "--", "detente.hooks.workload.torch_lm", "--ddp", *common]
 
 
 def _loop_arguments(job: PlannedJob, *, guarded: bool) -> list[str]:
