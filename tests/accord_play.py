@@ -97,6 +97,7 @@ withdrawal: {notice: 365 d, from_pause: never}
 amendment: {votes: {developer: 1, authority: 2}}
 """
 NAMES = ("dev-a", "dev-b", "aud-1", "aud-2", "auth-1", "auth-2", "cloud", "buyer")
+REVIEWERS = ("r-1", "r-2", "r-3")
 MIRRORS = ("aud-1", "aud-2", "auth-1", "auth-2")
 
 
@@ -108,8 +109,8 @@ def signer(party, use="statement", number=0):
 
 @cache
 def proven(party, use, number=0, name=None):
-    key = signer(party, use, number)
-    return ProvenKey(use, key.public_key, prove_possession(party, use, key), name)
+    key = signer(f"{party}/{name}", use, number) if use == "reviewer" else signer(party, use, number)
+    return ProvenKey(use, key.public_key, prove_possession(party, use, key, name), name)
 
 
 def origin(party):
@@ -125,6 +126,7 @@ def keys_text(names=NAMES, mirrors=MIRRORS, roots=1, threshold=1):
         found += [proven(party, "statement"), proven(party, "guard"), proven(party, "log", 0, origin(party))]
         if party in mirrors:
             found += [proven(party, "mirror", 0, f"{party}.example/mirror"), proven(party, "permit")]
+        found += [proven(party, "reviewer", 0, name) for name in REVIEWERS]
         keys[party] = tuple(found)
     return spell_keys(dict.fromkeys(names, threshold), keys)
 
@@ -233,12 +235,12 @@ class Play:
 
     def approve(
         self, party, proposal, at, *, reviewer="r-1", decision="approve", significant="yes", same_host=False,
-        organisation=None, key=None, spoil=False,
+        organisation=None, key=None, hand=None, spoil=False,
     ):  # fmt: skip
         self.nonce += 1
         nonce = hashlib.sha256(f"{self.nonce}".encode()).hexdigest()[:32]
         body = Approval(proposal, decision, reviewer, organisation or party, None, same_host, significant)
-        hand = signer(f"{party}/{key or reviewer}", "reviewer")
+        hand = hand or signer(f"{party}/{key or reviewer}", "reviewer")
         signed = sign_approval(body, hand, accord=self.evidence.accord, nonce="f" * 32 if spoil else nonce)
         return self.say(party, "approval", signed, at, nonce=nonce)
 

@@ -27,7 +27,7 @@ from detente.statement.resumed import Resumed
 from detente.statement.ruling import RULING_OUTCOMES, Ruling
 from detente.statement.run import ACTIVITIES, Run
 from detente.statement.statement import Header
-from detente.statement.terms import ClosedHead, TermsLink
+from detente.statement.terms import TermsLink
 from detente.statement.version import Version
 from detente.statement.vote import VOTE_CHOICES, Vote
 from detente.statement.withdrawal import Withdrawal
@@ -91,8 +91,7 @@ def _conditions(draw):
 @st.composite
 def _terms(draw):
     digest, previous = draw(st.lists(digests, min_size=2, max_size=2, unique=True))
-    heads = maybe(tuples(st.builds(ClosedHead, texts, counts, digests)))
-    return TermsLink(draw(st.integers(2, 2**53 - 1)), digest, previous, draw(texts), draw(heads))
+    return TermsLink(draw(st.integers(2, 2**53 - 1)), digest, previous, draw(texts))
 
 
 @st.composite
@@ -101,7 +100,9 @@ def _rotations(draw):
     some = draw(tuples(keys, 0, 4, distinct=True))
     split = draw(st.integers(0, len(some)))
     proofs = st.binary(min_size=64, max_size=64)
-    enrol = tuple(Enrolment(draw(st.sampled_from(USES)), key, draw(proofs), draw(maybe(texts))) for key in some[:split])
+    uses = [draw(st.sampled_from(USES)) for _ in some[:split]]
+    named = [draw(names if use == "reviewer" else maybe(texts)) for use in uses]
+    enrol = tuple(Enrolment(use, key, draw(proofs), name) for use, key, name in zip(uses, some, named, strict=False))
     return KeyRotation(sequence, None if sequence == 1 else draw(digests), enrol, some[split:])
 
 

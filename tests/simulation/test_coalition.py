@@ -95,6 +95,22 @@ def test_another_partys_run_and_another_activity_are_refused():
     assert world.permit(guard, world.intent("dev-0", intent.run, activity="self_improvement")) is None
 
 
+def test_only_an_enrolled_reviewer_of_another_party_lets_a_successor_pass():
+    """Neither a made-up reviewer with an auditor's statement key around it, nor the developer's own, passes a hold point."""
+    world, guard, intent = begun()
+    proposal = world.propose("dev-0")
+    held = world.intent("dev-0", intent.run, proposal=proposal)
+    world.approve("aud-0", proposal, reviewer="made-up", key=world.coalition.signer("aud-0", "statement"))
+    world.approve("aud-0", proposal, key=world.coalition.signer("aud-0", "statement"))
+    world.approve("dev-0", proposal)
+    world.settle()
+    assert world.permit(guard, held) is None
+    world.approve("aud-0", proposal, to="dev-0")
+    world.settle()
+    assert world.permit(guard, held) is not None, guard.last_denial
+    world.invariants()
+
+
 def test_a_guard_that_is_not_enrolled_is_refused():
     """P17: an issuer answers only guards in force."""
     world, guard, intent = begun()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from detente.statement.accession import Accession
 from detente.statement.facility import Facility
+from detente.statement.keys import Enrolment, KeyRotation, prove_possession
 from tests.accord_play import BODY, PARTIES, T0, Play, founding, keys_text, signer
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
@@ -82,6 +83,7 @@ def _terms():
         "T18-no-keys": ("a party without keys", SMALL + keys_text(SMALL_PARTIES[:3], SMALL_PARTIES[1:])),
         "T19-threshold": ("two of one root key", edit(KEYED, "threshold: 1", "threshold: 2")),
         "T08-proof-of-another-key": ("a proof of possession by another party's key", _swapped_proof()),
+        "T08-reviewer-without-name": ("a reviewer called by what no approval could say", edit(KEYED, "name: r-1,", "name: 'the first',")),
         "T20-nobody-supplies": ("a trigger on what nobody measures", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [mood, 3]}")),
         "T21-unit": ("a trigger in another unit", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [ai_proposed_depth, 3 d]}")),
         "T22-two-ids": ("two limits with one id", edit(SMALL, "limits:\n", "limits:\n  - {id: big, when: {more_than: [run.planned_flop, 1 FLOP]}, then: refuse}\n")),
@@ -144,7 +146,7 @@ def _folds():
     def approval(**more):
         def act(play):
             proposal = play.propose("dev-a", T0 + 100)
-            play.approve("dev-a", proposal, T0 + 200, **more)
+            play.approve("auth-1", proposal, T0 + 200, **more)
 
         return act
 
@@ -152,7 +154,7 @@ def _folds():
         _called(play)
         for number, voter in enumerate(("aud-2", "auth-1", "auth-2")):
             play.vote(voter, "lift", T0 + 300 + number)
-        play.vote("aud-1", "pause", T0 + 1_000)
+        play.vote("aud-1", "lift", T0 + 1_000)
 
     fails = {
         "F01-poisoned": ("an entry that nobody can read", begun(lambda p: p.place(b"\x00poison", T0 + 100))),
@@ -179,9 +181,18 @@ def _folds():
             _called(p), p.vote("aud-2", "lift", T0 + 300, expires=T0 + 200))),
         "F18-too-few": ("an amendment by two authorities alone", begun(lambda p: p.amend(
             new_terms, T0 + 100, by=("auth-1", "auth-2")))),
+        "F19-one-key-two-uses": ("keys that enrol the statement key of another party", begun(lambda p: p.say(
+            "aud-1", "keys", enrolling("aud-1", "root", signer("dev-a")), T0 + 100))),
+        "F20-invented-reviewer": ("an approval by a key that nobody enrolled", begun(approval(reviewer="invented"))),
+        "F21-unproven": ("keys with the proof of another party", begun(lambda p: p.say(
+            "aud-1", "keys", enrolling("aud-2", "guard", signer("aud-1", "guard", 7)), T0 + 100))),
     }  # fmt: skip
     for name, (why, act) in fails.items():
         yield case(f"{name}_fail", f"Stored, cited and without effect: {why}.", act)
+
+
+def enrolling(party, use, hand):
+    return KeyRotation(1, None, (Enrolment(use, hand.public_key, prove_possession(party, use, hand)),), ())
 
 
 def edit_mirrors():

@@ -2,7 +2,7 @@
 
 Decides, statement by statement, whether it is of this accord and these terms, signed by a key in force, said by somebody
 who may say it, and about something that is there. Leaves what follows to the rest. A statement refused here stays stored
-and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17).
+and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17, F20).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Admission:
 
         1. It is of this accord and speaks under terms of its chain: F02, F03.
         2. A key of its party, in force at its place, signed it (root threshold where asked): F04, F13.
-        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17.
+        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17, F20.
         """
         if accord != self.accord:  # 1
             return self._no("F02", item, "it speaks of another accord")
@@ -134,13 +134,13 @@ class Admission:
             return self._no("F08", item, "what it approves is not held")
         if body.organisation != item.party:
             return self._no("F14", item, f"{item.party} speaks for {body.organisation}")
-        at = INSTANT_MAX if item.time is None else item.time
-        if body.assertion is not None and self.book.revoked(item.party, body.assertion.key, at):
-            return self._no("F04", item, f"{item.party} has revoked the key of its reviewer {body.reviewer}")
         try:
             verify_approval(body, accord=self.accord, nonce=item.nonce)
         except Refused:
             return self._no("F15", item, "the reviewer's assertion does not verify")
+        at = INSTANT_MAX - 1 if item.time is None else item.time
+        if body.assertion is None or not self.book.is_reviewer(item.party, body.reviewer, body.assertion.key, at):
+            return self._no("F20", item, f"{item.party} had not enrolled that key for its reviewer {body.reviewer}")
         return None
 
     def _challenge(self, item: Item, lookup: Lookup) -> FoldNote | None:

@@ -79,6 +79,7 @@ class Evidence:
         self._unclear: dict[tuple[Place | None, bytes], Digest | None] = {}
         self._named_by: dict[Digest, set[Digest]] = {}
         self._tried: set[Digest] = set()
+        self.unproven: set[Digest] = set()
         self.changed: set[Digest] = set()
         self.revision = 0
         m = self.founding.mirrors
@@ -274,15 +275,16 @@ class Evidence:
             self._unclear[(place, verified.envelope_bytes)] = statement.id
         if isinstance(statement.body, KeyRotation) and statement.id not in self._tried:
             self._tried.add(statement.id)
-            self._enrol(statement.header.party, statement.body)
+            self._enrol(statement.id, statement.header.party, statement.body)
 
-    def _enrol(self, party: Party, body: KeyRotation) -> None:
+    def _enrol(self, statement: Digest, party: Party, body: KeyRotation) -> None:
         fresh = False
         for enrolment in body.enrol:
             try:
-                verify_possession(party, enrolment.use, enrolment.key, enrolment.proof)
+                verify_possession(party, enrolment.use, enrolment.key, enrolment.proof, enrolment.name)
             except Refused:
-                continue  # The link is noted as F07 where it is folded.
+                self.unproven.add(statement)  # The fold notes it as F21.
+                continue
             fresh |= self._ring.add(party, enrolment.use, enrolment.key)
         if fresh:
             self._try_again()
@@ -332,14 +334,15 @@ class Evidence:
             if following is not None:
                 for closed in following.closes:
                     if closed.origin == place.origin and place.index < closed.size:
-                        return _frozen(closed).time_of(place.index, epoch.rule, operator)
+                        return frozen_times(closed).time_of(place.index, epoch.rule, operator)
             time = log.times.time_of(place.index, epoch.rule, operator)
             if following is None or (time is not None and time < following.since):
                 return time
         return None
 
 
-def _frozen(closed: ClosedLog) -> LogTimes:
+def frozen_times(closed: ClosedLog) -> LogTimes:
+    """The cosignatures that were counted when an epoch closed."""
     times = LogTimes()
     for cosigned in closed.cosigned:
         times.add(cosigned.mirror, cosigned.size, cosigned.time_s)

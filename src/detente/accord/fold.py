@@ -278,7 +278,7 @@ def _chain(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNot
         for statement, record in evidence.records.items()
         if record.statement.kind in _GOVERNING and record.copies and record.statement.header.accord == evidence.accord
     ]
-    return build_chain(evidence.founding, evidence.texts, items)
+    return build_chain(evidence.founding, evidence.texts, items, evidence.unproven)
 
 
 def _apply(evidence: Evidence, state: AccordState, changed: set[Digest]) -> int:

@@ -3,7 +3,9 @@
 Decides which approvals of a proposal count towards a hold point of the terms. Leaves out what an approval is and that its
 assertion verifies (``statement.approval``). Normative text: ``spec/accord.md`` §7.2.
 
-- Humans are distinct reviewers of an organisation with distinct authenticator keys; each reviewer's latest decision counts.
+- Humans are distinct enrolled reviewers with distinct authenticator keys; each reviewer's latest decision counts. That a
+  reviewer's key was enrolled and in force is decided in ``admission`` (F20).
+- The author is the party that proposed the change, with all its reviewers, and whoever the proposal says proposed it.
 - An approval counts once it has settled; anything else a reviewer says takes their approval back at once.
 """
 
@@ -32,12 +34,20 @@ FREE = Standing("free", (), ())
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a hold point is asked about: who proposed it, what it touches, and the proposal that was put to humans."""
+    """What a hold point is asked about: who proposed it, what it touches, and the proposal that was put to humans.
+
+    ``authors`` are the parties that stated the change and its proposal.
+    """
 
     proposed_by: ProposedBy
     touches: frozenset[Touch]
     proposal: Digest | None
     cited: tuple[Digest, ...]
+    authors: frozenset[Party]
+
+    def is_by(self, item: Item, body: Approval) -> bool:
+        """Is the approval its author's own?"""
+        return item.party in self.authors or body.reviewer == self.proposed_by.id
 
     def value(self, atom: Atom, *, restricting: bool) -> Truth:  # noqa: ARG002 - one source only
         """The value of an atom of a hold point; what is not declared is unknown."""
@@ -55,7 +65,7 @@ def change_of(state: AccordState, change: Digest) -> Change | None:
     """
     item = state.get(change)
     if item is not None and isinstance(item.body, Proposal):
-        return Change(item.body.proposed_by, frozenset(item.body.touches), item.id, (item.id,))
+        return Change(item.body.proposed_by, frozenset(item.body.touches), item.id, (item.id,), frozenset({item.party}))
     if item is not None and isinstance(item.body, Version):
         return _of_version(state, item, item.body)
     for stated in state.index.get(("version",), ()):
@@ -69,7 +79,9 @@ def _of_version(state: AccordState, item: Item, body: Version) -> Change:
     if proposal is None and body.run is not None:
         run = state.get(body.run)
         proposal = run.body.proposal if run is not None and isinstance(run.body, Run) else None
-    return Change(body.proposed_by, frozenset(body.touches), proposal, (item.id,))
+    proposed = None if proposal is None else state.get(proposal)
+    authors = {item.party} if proposed is None else {item.party, proposed.party}
+    return Change(body.proposed_by, frozenset(body.touches), proposal, (item.id,), frozenset(authors))
 
 
 def matching_holds(terms: Terms, change: Change, on: str) -> Iterator[tuple[HoldPoint, Truth]]:
@@ -126,25 +138,25 @@ def _lacking(
     if need.device == "attested":
         return "an attested authenticator, which this version cannot verify", ()
     humans: list[tuple[Party, PublicKey]] = []
-    organisations: set[Party] = set()
+    organisations: list[tuple[Party, PublicKey]] = []
     cited: list[Digest] = []
     for item, body, approves in standing_approvals(state, change, at, terms.mirrors.settle_s, heard=heard):
         if not approves or body.assertion is None or (need.by and not terms.among(item.party, need.by)):  # 1
             continue
         if need.same_host == "refuse" and body.same_host:
             continue
-        if need.author_excluded and change.proposed_by.id == body.reviewer:  # 2
+        if need.author_excluded and change.is_by(item, body):  # 2
             continue
         if need.significant and body.significant != "yes":
             continue
         humans.append((Party(f"{item.party}/{body.reviewer}"), body.assertion.key))
-        organisations.add(item.party)
+        organisations.append((item.party, body.assertion.key))
         cited.append(item.id)
     lacking = []
     if (count := count_distinct(humans)) < need.humans:  # 3
         lacking.append(f"{need.humans - count} more human approval{'s' if need.humans - count > 1 else ''}")
-    if len(organisations) < need.organisations:
-        lacking.append(f"approvals of {need.organisations - len(organisations)} more organisation(s)")
+    if (count := count_distinct(organisations)) < need.organisations:
+        lacking.append(f"approvals of {need.organisations - count} more organisation(s)")
     return " and ".join(lacking), tuple(cited)
 
 
@@ -158,11 +170,14 @@ def significant(state: AccordState, terms: Terms, item: Item, at: int) -> bool |
     if not isinstance(item.body, Version):
         return None
     change = _of_version(state, item, item.body)
+    on_purpose = any(
+        not hold.need.author_excluded for hold, _ in matching_holds(terms, change, "version.train")
+    )  # fmt: skip
     decisions = standing_approvals(state, change, at, terms.mirrors.settle_s, heard=False)
     looked = [
         body
-        for _, body, approves in decisions
-        if approves and body.significant == "yes" and body.reviewer != change.proposed_by.id
+        for said, body, approves in decisions
+        if approves and body.significant == "yes" and (on_purpose or not change.is_by(said, body))
     ]
     if looked and hold_standing(state, terms, change, "version.train", at, heard=False).outcome == "free":
         return True

@@ -20,13 +20,17 @@ from detente.accord.fields import Fields, listed, positive, text
 from detente.accord.terms import NamedKey, PartyKeys, RootKeys
 from detente.base.errors import Refused
 from detente.base.identity import Party, PublicKey, parse_key, show_key
+from detente.statement.fields import is_name
 from detente.statement.keys import verify_possession
 from detente.statement.kinds import Use
+
+REVIEWERS_MAX = 64
+"""Reviewers' keys of one party in terms: each costs the gate about 2 ms. More of them come by ``keys`` statements."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenKey:
-    """A key with its proof of possession, and the name it has in signed notes where its use needs one."""
+    """A key with its proof of possession, and the name that its use needs: in signed notes, or a reviewer's."""
 
     use: Use
     key: PublicKey
@@ -54,6 +58,10 @@ def spell_keys(threshold: Mapping[Party, int], keys: Mapping[Party, tuple[Proven
             if found:
                 lines.append(f"    {use}:")
                 lines += [_item(key, 6) for key in found]
+        reviewers = [key for key in proven if key.use == "reviewer"]
+        if reviewers:
+            lines.append("    reviewer:")
+            lines += [f"      - {{name: {key.name}, {_pair(key)}}}" for key in reviewers]
         for key in proven:
             if key.use in {"log", "mirror", "witness", "permit"}:
                 label = "" if key.name is None else f"{'origin' if key.use == 'log' else 'name'}: {key.name}, "
@@ -128,10 +136,13 @@ class KeyReader:
         mirror = fields.take("mirror", named("mirror", "name"), None)
         witness = fields.take("witness", named("witness", "name"), None)
         permit = fields.take("permit", lambda item: self._key(party, "permit", item, proven), None)
+        reviewers = fields.take(
+            "reviewer", listed(lambda item: self._named(party, "reviewer", "name", item, proven), 1, REVIEWERS_MAX), ()
+        )
         fields.done()
         if len(self.errors) > before:
             return None
-        return PartyKeys(root, statement, guard, log, mirror, witness, permit)
+        return PartyKeys(root, statement, guard, log, mirror, witness, permit, reviewers)
 
     def _root(self, party: Party, node: Node, proven: list[ProvenKey]) -> RootKeys:
         errors: list[Refused] = []
@@ -159,6 +170,10 @@ class KeyReader:
                 rest.keys[member] = node.keys[member]
         if any(char in name for char in " +\n\r\t"):
             raise Refused("T08", "malformed", got=f"{node.where} {name!r}", expected="a name without spaces or +")
+        if use == "reviewer" and not is_name(name):
+            raise Refused(
+                "T08", "malformed", got=f"{node.where} {name!r}", expected="a pseudonym: letters, digits, ._:/@-"
+            )
         return NamedKey(name, self._key(party, use, rest, proven, name))
 
     def _key(
@@ -181,7 +196,7 @@ class KeyReader:
                 expected="each public key once",
             )
         self.first[key] = role
-        verify_possession(party, use, key, proof)
+        verify_possession(party, use, key, proof, name)
         proven.append(ProvenKey(use, key, proof, name))
         return PublicKey(key)
 

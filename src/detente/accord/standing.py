@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from detente.accord.reason import Place, Reason
 from detente.base.digest import Digest
-from detente.base.identity import Party
+from detente.base.identity import Party, PublicKey, show_key
 from detente.base.instant import Instant, show_instant
 from detente.base.quantity import show_decimal
 
@@ -43,6 +43,20 @@ class FoldNote:
     def as_json(self) -> dict[str, Any]:
         place = None if self.place is None else str(self.place)
         return {"rule": self.rule, "statement": self.statement, "place": place, "text": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class PartyKeyring:
+    """A party's reviewers in force (pseudonym and key), and the last of its ``keys`` statements, which the next follows."""
+
+    party: Party
+    sequence: int
+    last: Digest | None
+    reviewers: tuple[tuple[str, PublicKey], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        reviewers = [{"reviewer": name, "key": show_key(key)} for name, key in self.reviewers]
+        return {"party": self.party, "sequence": self.sequence, "last": self.last, "reviewers": reviewers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +292,7 @@ class Status:
     released_by_time: tuple[TimedRelease, ...]
     alert: bool
     life_s: int
+    keyrings: tuple[PartyKeyring, ...]
     notes: tuple[FoldNote, ...]
     why_phase: Reason
 
@@ -338,5 +353,6 @@ class Status:
             "released_by_time": [release.as_json() for release in self.released_by_time],
             "alert": self.alert,
             "permit_life_s": self.life_s,
+            "keys": [keyring.as_json() for keyring in self.keyrings],
             "notes": [note.as_json() for note in self.notes],
         }

@@ -25,6 +25,7 @@ from detente.accord.standing import (
     Halt,
     Lifted,
     LiftProgress,
+    PartyKeyring,
     Pause,
     Phase,
     Sanction,
@@ -100,6 +101,7 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         released_by_time=_released_by_time(state, terms, point, phase, ended),
         alert=alert,
         life_s=terms.permits.alert_s if alert else terms.permits.calm_s,
+        keyrings=_keyrings(state, terms, at),
         notes=(*state.notes, *stale),
         why_phase=_why_phase(state, terms, point.members, phase),
     )
@@ -141,6 +143,11 @@ def _held(state: AccordState, change_id: Digest, on: str, at: int) -> Standing:
     if change is None:
         return Standing("held", ("declaration",), (Reason(f"the change {change_id} was not proposed or stated"),))
     return hold_standing(state, terms, change, on, at)
+
+
+def _keyrings(state: AccordState, terms: Terms, at: int) -> tuple[PartyKeyring, ...]:
+    reviewers = state.book.reviewers(at)
+    return tuple(PartyKeyring(party, *state.book.last(party), reviewers.get(party, ())) for party in terms.parties)
 
 
 def _activities(terms: Terms, phase: Phase) -> tuple[tuple[str, str], ...]:

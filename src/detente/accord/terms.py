@@ -43,7 +43,7 @@ class RootKeys:
 
 @dataclass(frozen=True, slots=True)
 class NamedKey:
-    """A key with the name that stands in signed notes: a log's origin, a mirror's or witness's name."""
+    """A key with its name: a log's origin, a mirror's or witness's name in signed notes, a reviewer's pseudonym."""
 
     name: str
     key: PublicKey
@@ -60,6 +60,7 @@ class PartyKeys:
     mirror: NamedKey | None = None
     witness: NamedKey | None = None
     permit: PublicKey | None = None
+    reviewers: tuple[NamedKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,9 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class HoldNeed:
-    """What a hold point asks: so many humans of so many organisations, none of them the author.
+    """What a hold point asks: so many humans of so many organisations.
+
+    ``author_excluded``, the default, leaves out the reviewers of the party that proposed, and the proposer by name.
 
     ``device`` ``attested`` asks for a device-bound authenticator; ``software`` takes any key. ``by`` narrows the approvers to
     roles or parties; empty means any party of the accord. ``significant`` asks that each approval was significant oversight.

@@ -7,7 +7,8 @@ everything that depends on the state (``accord``). Any party may speak here: nob
 1. It verifies under a key ever enrolled: B10 to B14, S….
 2. It speaks of this accord: N30. Under a version of the terms that is known: N31.
 3. Its own date is not far ahead of our clock: N32. (Otherwise its date is only a claim, and nothing rests on it.)
-4. Its key has not said too much in a short time: N33.
+4. An approval is by a reviewer whose key its organisation has enrolled: N45.
+5. Its key has not said too much in a short time: N33.
 
 >>> rates = Rates(per_s=1, burst=2)
 >>> [rates.take("a", at_s=at) for at in (0.0, 0.0, 0.0, 1.0)]
@@ -19,15 +20,18 @@ from __future__ import annotations
 import base64
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from typing import TypeAlias
 
 from detente.adapters.client import BLOB_HEADER, blob_message
 from detente.base.digest import Digest
 from detente.base.errors import Refused, shown
-from detente.base.identity import PublicKey, parse_key, show_key
+from detente.base.identity import Party, PublicKey, parse_key, show_key
 from detente.base.instant import Instant, show_instant
+from detente.statement.approval import Approval
 from detente.statement.signing import verify_ed25519
 from detente.statement.statement import VerifiedStatement
 
+IsReviewer: TypeAlias = Callable[[Party, str, PublicKey, int], bool]
 AHEAD_MAX_S = 3_600
 """How far a statement's date may be ahead of our clock: clocks of honest machines differ by seconds."""
 NAMES_MAX = 16_384
@@ -54,9 +58,9 @@ class Rates:
 
 
 def check_admission(
-    verified: VerifiedStatement, *, accord: Digest, versions: Collection[int], now: Instant
+    verified: VerifiedStatement, *, accord: Digest, versions: Collection[int], now: Instant, is_reviewer: IsReviewer
 ) -> VerifiedStatement:
-    """Steps 2 and 3 of the module; raises ``Refused`` N30, N31, N32."""
+    """Steps 2 to 4 of the module; raises ``Refused`` N30, N31, N32, N45."""
     header = verified.statement.header
     if header.accord != accord:  # 2
         raise Refused("N30", "wrong-accord", got=f"accord {header.accord}", expected=f"accord {accord}")
@@ -76,11 +80,22 @@ def check_admission(
             expected=f"at most {AHEAD_MAX_S} s after {show_instant(now)}",
             todo="set the clock of the machine that signs",
         )
+    body = verified.statement.body
+    if isinstance(body, Approval) and body.assertion is not None:  # 4
+        key = body.assertion.key
+        if not is_reviewer(header.party, body.reviewer, key, now):
+            raise Refused(
+                "N45",
+                "key-not-in-force",
+                got=f"{show_key(key)} as the key of {header.party}'s reviewer {body.reviewer}",
+                expected="a key that the organisation's root keys have enrolled for that reviewer, and not revoked",
+                todo=f"`detente hold enrol --as {header.party} --reviewer {body.reviewer}` where its root key is",
+            )
     return verified
 
 
 def check_rate(verified: VerifiedStatement, rates: Rates, *, at_s: float) -> None:
-    """Step 4: each signer's key counts; raises ``Refused`` N33."""
+    """Step 5: each signer's key counts; raises ``Refused`` N33."""
     if not all(rates.take(signer.key, at_s=at_s) for signer in verified.signers):
         raise Refused(
             "N33",

@@ -6,7 +6,8 @@ terms say (``accord``). Rules N03 and N04 of ``spec/node.md``.
 - Keys that are there are kept; missing ones are made. A home that is configured for another accord is not touched: N03.
 - The card holds public keys with proofs of possession, and the same as a block for the ``keys`` section of terms.
 - With terms, they must name this party with keys of this home: N04.
-- ``solo``: the shipped terms of one organisation, filled with fresh keys for its two roles, and both accede.
+- ``solo``: the shipped terms of one organisation, filled with fresh keys for its two roles, and both accede. The safety
+  side gets the key of one reviewer, enrolled in the terms.
 
 >>> card = PartyCard(Party("dev-a"), ())
 >>> card.as_json()["party"]
@@ -30,6 +31,7 @@ from detente.adapters.files import store_file
 from detente.adapters.keys import make_key
 from detente.app.config import CONFIG_NAME, Config, load_config, store_config
 from detente.app.node import open_node
+from detente.app.reviewing import REVIEWER
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Refused
 from detente.base.identity import Party, PublicKey, show_key
@@ -40,9 +42,11 @@ from detente.statement.kinds import Use
 from detente.statement.signing import SoftwareSigner
 from detente.statement.statement import Header, make_payload
 
-ALL_USES: tuple[Use, ...] = ("root", "statement", "guard", "log", "mirror", "witness", "permit")
-SECOND_USES: tuple[Use, ...] = ("root", "statement", "guard")
-"""Keys of a further party of the same home: it speaks, but keeps no log of its own."""
+ALL_USES: tuple[Use, ...] = ("root", "statement", "guard", "log", "mirror", "witness", "permit", "reviewer")
+SOLO_USES: tuple[Use, ...] = ALL_USES[:-1]
+"""Keys of the side that develops: its reviewers would be the authors of what it proposes."""
+SECOND_USES: tuple[Use, ...] = ("root", "statement", "guard", "reviewer")
+"""Keys of a further party of the same home: it speaks and reviews, but keeps no log of its own."""
 NAMED_USES: Mapping[Use, str] = {"log": "log", "mirror": "mirror", "witness": "witness"}
 SOLO = "solo.yaml"
 ROOT_ADVICE = (
@@ -122,7 +126,7 @@ async def make_solo(home: Path, **settings: Any) -> Made:
     template = shipped_accord(SOLO)
     shape = read_terms(template, template=True)
     first, *others = _in_order(shape)
-    cards = [_card(home / "keys", first, ALL_USES, f"{first}.example")]
+    cards = [_card(home / "keys", first, SOLO_USES, f"{first}.example")]
     cards += [_card(home / "keys" / party, party, SECOND_USES, f"{party}.example") for party in others]
     keys = spell_keys({card.party: 1 for card in cards}, {card.party: card.keys for card in cards})
     data = template.rstrip(b"\n") + b"\n\n" + keys.encode()
@@ -165,8 +169,8 @@ def _card(folder: Path, party: Party, uses: Sequence[Use], domain: str) -> Party
     for use in uses:
         path = folder / f"{use}.key"
         signer = _read_or_make(path)
-        name = f"{domain}/{NAMED_USES[use]}" if use in NAMED_USES else None
-        proven.append(ProvenKey(use, signer.public_key, prove_possession(party, use, signer), name))
+        name = f"{domain}/{NAMED_USES[use]}" if use in NAMED_USES else REVIEWER if use == "reviewer" else None
+        proven.append(ProvenKey(use, signer.public_key, prove_possession(party, use, signer, name), name))
     return PartyCard(party, tuple(proven))
 
 

@@ -19,6 +19,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -354,13 +355,13 @@ class Node:
         """
         checked = await self.feed.check_all(envelopes)
         sequencer = await self._ready_sequencer()
-        versions, now = self._versions(), self.clock.now()
+        check = self._checker()
         outcomes: list[asyncio.Future[int] | Refused] = []
         for found in checked:
             try:
                 if isinstance(found, Refused):
                     raise found
-                check_admission(found, accord=self.evidence.accord, versions=versions, now=now)
+                check(found)
                 outcomes.append(sequencer.enqueue(found))
             except Refused as refused:
                 outcomes.append(refused)
@@ -471,10 +472,13 @@ class Node:
     # Within
 
     def _check(self, verified: VerifiedStatement) -> VerifiedStatement:
-        return check_admission(verified, accord=self.evidence.accord, versions=self._versions(), now=self.clock.now())
+        return self._checker()(verified)
 
-    def _versions(self) -> frozenset[int]:
-        return frozenset(link.terms.version for link in self.state().chain)
+    def _checker(self) -> Callable[[VerifiedStatement], VerifiedStatement]:
+        state, now = self.state(), self.clock.now()
+        versions = frozenset(link.terms.version for link in state.chain)
+        known = state.book.is_reviewer
+        return partial(check_admission, accord=state.accord, versions=versions, now=now, is_reviewer=known)
 
     def _admit(self, verified: VerifiedStatement) -> VerifiedStatement:
         check_rate(self._check(verified), self._keys, at_s=time.monotonic())

@@ -1,4 +1,4 @@
-"""``detente hold``: what waits at a hold point, and a reviewer's decision on it."""
+"""``detente hold``: what waits at a hold point, a reviewer's decision on it, and who the reviewers are."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from typing import Any
 
 import click
 
-from detente.adapters.keys import make_key, read_key
+from detente.adapters.keys import read_key
 from detente.app.door import Door, open_door
 from detente.app.holding import hold_point_notes, signed_approval
+from detente.app.reviewing import REVIEWER, Enrolled, enrol_reviewer, organisation_of
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Misuse
 from detente.cli import home_option, json_option, reports_errors
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
 from detente.statement.proposal import Proposal
 
+reviewer_option = click.option(
+    "--reviewer", default=REVIEWER, show_default=True, metavar="NAME", help="A pseudonym; logs carry no other name."
+)
+key_option = click.option(
+    "--key", "key_path", type=click.Path(path_type=Path), help="The reviewer's key. [default: keys/reviewer.key]"
+)
+organisation_option = click.option(
+    "--as", "party", metavar="PARTY", help="The reviewer's organisation. [default: the one with a reviewer's key here]"
+)
+
 
 @click.group()
 def hold() -> None:
-    """Changes that wait for a human: list, show, decide."""
+    """Changes that wait for a human: list, show, decide; and enrol those who decide."""
 
 
 @hold.command("list")
@@ -64,14 +75,12 @@ def show(proposal: str, home: str | None, as_json: bool) -> None:
 @hold.command()
 @click.argument("proposal")
 @click.option("--decision", type=click.Choice(APPROVAL_DECISIONS), required=True)
-@click.option("--reviewer", required=True, metavar="NAME", help="A pseudonym; logs carry no other name.")
-@click.option(
-    "--key", "key_path", type=click.Path(path_type=Path), help="The reviewer's key. [default: keys/reviewer.key]"
-)
+@reviewer_option
+@key_option
 @click.option("--significant", type=click.Choice(SIGNIFICANT), default="unknown", show_default=True,
               help="Did you really look?")  # fmt: skip
 @click.option("--other-host", is_flag=True, help="This host cannot be written by the party's own agents.")
-@click.option("--as", "party", metavar="PARTY", help="The reviewer's organisation, of those whose keys are here.")
+@organisation_option
 @home_option
 @json_option
 @reports_errors
@@ -96,6 +105,38 @@ def decide(
     click.echo(
         f"{said['reviewer']} of {said['organisation']}: {said['decision']} (software key); filed {said['statement'][:12]}…"
     )
+
+
+@hold.command()
+@reviewer_option
+@key_option
+@click.option("--revoke", is_flag=True, help="Take the reviewer's keys out of force instead.")
+@organisation_option
+@home_option
+@json_option
+@reports_errors
+def enrol(
+    reviewer: str, key_path: Path | None, party: str | None, home: str | None, *, revoke: bool, as_json: bool
+) -> None:
+    """Let the organisation's root key enrol a reviewer's key, which is made if it is not there.
+
+    Until its organisation has enrolled it, a reviewer's key decides nothing.
+    """
+    done = asyncio.run(_enrol(reviewer, key_path, party, home, revoke=revoke))
+    if as_json:
+        click.echo(json.dumps(done.as_json()))
+        return
+    word = "revoked" if done.revoked else "enrolled"
+    when = "in force" if done.witnessed else "in force once witnessed"
+    click.echo(f"{done.reviewer} of {done.party}: {word}, {when}; filed {done.statement[:12]}…")
+
+
+async def _enrol(
+    reviewer: str, key_path: Path | None, party: str | None, home: str | None, *, revoke: bool
+) -> Enrolled:  # fmt: skip
+    door = await open_door(home)
+    organisation = organisation_of(door, party)
+    return await enrol_reviewer(door, party=organisation, reviewer=reviewer, key_path=key_path, revoke=revoke)
 
 
 async def _waiting(home: str | None) -> tuple[Door, list[dict[str, Any]]]:
@@ -152,9 +193,15 @@ async def _decide(
     door = await open_door(home)
     proposal, _ = await _find(door, given)
     await _proposal(door, proposal)
-    path = key_path or door.config.home / "keys" / "reviewer.key"
-    signer = read_key(path) if path.exists() or key_path is not None else make_key(path)
-    speaker = door.speaker(party)
+    organisation = organisation_of(door, party)
+    path = key_path or door.config.key_path("reviewer", organisation)
+    if not path.exists():
+        raise Misuse(
+            f"no reviewer's key at {path}: `detente hold enrol --as {organisation} --reviewer {reviewer}` makes and "
+            "enrols one where the root key is, or name the key with --key"
+        )
+    signer = read_key(path)
+    speaker = door.speaker(organisation)
     made, envelope = signed_approval(
         proposal,
         decision,

@@ -180,6 +180,11 @@ def _decode_name(value: Any) -> str:
     return value
 
 
+def is_name(value: str | None) -> bool:
+    """Is it spelled as a name?"""
+    return value is not None and _NAME.match(value) is not None
+
+
 NAME: Final[Codec[str]] = Codec(_decode_name, _same)
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from detente.base.digest import Digest
-from detente.base.errors import Refused
+from detente.base.errors import Refused, shown
 from detente.base.identity import Party, PublicKey, check_key_strength, show_key
 from detente.statement.fields import (
     DIGEST,
@@ -31,6 +31,7 @@ from detente.statement.fields import (
     choice,
     contradiction,
     count,
+    is_name,
     listing,
     nullable,
     octets,
@@ -44,7 +45,10 @@ from detente.statement.signing import Signer, verify_ed25519
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """One key, what it is for, and its own signature over that; ``name`` is its C2SP name where it needs one."""
+    """One key, what it is for, and its own signature over that.
+
+    ``name`` is its C2SP name where it needs one, and a reviewer's pseudonym, which a ``reviewer`` key must have.
+    """
 
     use: Use
     key: PublicKey
@@ -65,6 +69,9 @@ class KeyRotation:
 def _check(body: KeyRotation) -> None:
     if (body.sequence == 1) != (body.previous is None):
         raise contradiction("previous", f"{body.previous} at sequence {body.sequence}", "null exactly at sequence 1")
+    for number, enrolment in enumerate(body.enrol):
+        if enrolment.use == "reviewer" and not is_name(enrolment.name):
+            raise contradiction(f"enrol.{number}.name", shown(enrolment.name), "the name of the reviewer")
     both = {enrolment.key for enrolment in body.enrol} & set(body.revoke)
     if both:
         raise contradiction("revoke", show_key(min(both)), "no key that the same statement enrols")
@@ -94,25 +101,26 @@ class EnrolledKeys(Protocol):
         ...
 
 
-def possession_message(party: Party, use: Use, key: PublicKey) -> bytes:
-    """The bytes that ``key`` signs to be enrolled."""
-    return b"detente-enrol/v1\n" + f"{party}\n{use}\n{show_key(key)}".encode()
+def possession_message(party: Party, use: Use, key: PublicKey, name: str | None = None) -> bytes:
+    """The bytes that ``key`` signs to be enrolled; a reviewer's key signs the pseudonym too."""
+    said = f"{use} {name}" if use == "reviewer" else use
+    return b"detente-enrol/v1\n" + f"{party}\n{said}\n{show_key(key)}".encode()
 
 
-def prove_possession(party: Party, use: Use, signer: Signer) -> bytes:
+def prove_possession(party: Party, use: Use, signer: Signer, name: str | None = None) -> bytes:
     """The proof that ``verify_possession`` accepts."""
-    return signer.sign(possession_message(party, use, signer.public_key))
+    return signer.sign(possession_message(party, use, signer.public_key, name))
 
 
-def verify_possession(party: Party, use: Use, key: PublicKey, proof: bytes) -> None:
+def verify_possession(party: Party, use: Use, key: PublicKey, proof: bytes, name: str | None = None) -> None:
     """The whole gate; about 2 ms.
 
     1. The key is canonical and of prime order: B08, B09. First, because a weak key verifies anything.
-    2. The key signed its own enrolment for this party and use: K01.
+    2. The key signed its own enrolment for this party and use, and a reviewer's for this ``name``: K01.
     """
     check_key_strength(key)  # 1
     try:
-        verify_ed25519(key, possession_message(party, use, key), proof)  # 2
+        verify_ed25519(key, possession_message(party, use, key, name), proof)  # 2
     except Refused:
         raise Refused(
             "K01",

@@ -35,8 +35,8 @@ Kind = Literal[
 ]
 """The ``<name>`` of ``urn:detente:<name>:v1``."""
 
-Use = Literal["root", "statement", "guard", "log", "mirror", "witness", "permit"]
-"""What a key was enrolled for. Only the first three sign statements."""
+Use = Literal["root", "statement", "guard", "log", "mirror", "witness", "permit", "reviewer"]
+"""What a key was enrolled for. Only the first three sign statements; a reviewer's signs assertions within approvals."""
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 USES: Final[tuple[Use, ...]] = get_args(Use)
@@ -51,6 +51,7 @@ _MAY_SIGN: Final[dict[Use, frozenset[Kind]]] = {
     "mirror": frozenset(),
     "witness": frozenset(),
     "permit": frozenset(),
+    "reviewer": frozenset(),
 }
 
 

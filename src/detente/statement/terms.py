@@ -13,24 +13,11 @@ from dataclasses import dataclass
 from detente.base.digest import Digest
 from detente.statement.fields import (
     DIGEST,
-    NAME_MAX,
     Record,
     contradiction,
     count,
-    listing,
-    optional,
-    record_codec,
     text,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedHead:
-    """The last head of one log that counts under the mirrors of the epoch that closes (contracts §2)."""
-
-    origin: str
-    size: int
-    root: Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +28,6 @@ class TermsLink:
     digest: Digest
     previous: Digest
     reason: str
-    closes: tuple[ClosedHead, ...] | None = None
-
-
-_CLOSED_HEAD = Record(ClosedHead, origin=text(NAME_MAX), size=count(), root=DIGEST)
 
 
 def _check(link: TermsLink) -> None:
@@ -59,5 +42,4 @@ TERMS = Record(
     digest=DIGEST,
     previous=DIGEST,
     reason=text(),
-    closes=optional(listing(record_codec(_CLOSED_HEAD))),
 )

@@ -16,7 +16,7 @@ voice. Both libraries that were measured got the first wrong (transparency-log r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from detente.base.identity import Party, PublicKey
 
@@ -48,3 +48,37 @@ def count_distinct(signers: Iterable[tuple[Party, PublicKey]]) -> int:
 def count_keys(signers: Iterable[tuple[Party, PublicKey]], party: Party) -> int:
     """How many distinct public keys of one party signed: for the root threshold within a party."""
     return len({key for signer, key in signers if signer == party})
+
+
+def distinct_speakers(signed: Mapping[Party, Collection[PublicKey]], needed: Mapping[Party, int]) -> tuple[Party, ...]:
+    """Parties that each speak by as many keys as they need, no key counted for two of them.
+
+    Of two parties that share a key, the first by name speaks: whoever hands its key to another makes no second voice.
+    ``needed`` is a party's own threshold.
+
+    >>> a, b = PublicKey(bytes(32)), PublicKey(b"b" * 32)
+    >>> distinct_speakers({Party("dev-a"): [a], Party("dev-b"): [a]}, {Party("dev-a"): 1, Party("dev-b"): 1})
+    ('dev-a',)
+    >>> distinct_speakers({Party("dev-a"): [a, b], Party("dev-b"): [a]}, {Party("dev-a"): 1, Party("dev-b"): 1})
+    ('dev-a', 'dev-b')
+    """
+    holder: dict[PublicKey, tuple[Party, int]] = {}
+
+    def place(voice: tuple[Party, int], tried: set[PublicKey]) -> bool:
+        for key in sorted(signed[voice[0]]):
+            if key in tried:
+                continue
+            tried.add(key)
+            if key not in holder or place(holder[key], tried):
+                holder[key] = voice
+                return True
+        return False
+
+    chosen: list[Party] = []
+    for party in sorted(signed):
+        before = dict(holder)
+        if all(place((party, number), set()) for number in range(needed[party])):
+            chosen.append(party)
+        else:
+            holder = before
+    return tuple(chosen)

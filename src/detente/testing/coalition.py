@@ -22,6 +22,8 @@ from detente.statement.keys import prove_possession
 from detente.statement.kinds import Use
 from detente.statement.signing import SoftwareSigner
 
+REVIEWER = "reviewer-1"
+"""The pseudonym of every party's one reviewer, whose key the terms enrol."""
 COUNTRIES = ("US", "GB", "CN", "CA", "JP", "DE", "FR", "IN", "BR", "KR", "SG", "CH", "NO", "ZA", "AU", "NL")
 
 TERMS = """\
@@ -157,10 +159,11 @@ class Coalition:
             else:
                 guards = ", ".join(self._key(party, "guard", index=index) for index in range(self.guards))
                 lines.append(f"    guard: [{guards}]")
+            lines.append(f"    reviewer: [{self._key(party, 'reviewer', 'name', REVIEWER)}]")
         return "\n".join(lines)
 
     def _key(self, party: Party, use: Use, label: str = "", name: str = "", *, index: int = 0) -> str:
         signer = self.signer(party, use, index)
-        proof = base64.b64encode(prove_possession(party, use, signer)).decode()
+        proof = base64.b64encode(prove_possession(party, use, signer, name or None)).decode()
         named = f"{label}: {name}, " if label else ""
         return f'{{{named}key: "{show_key(signer.public_key)}", proof: "{proof}"}}'

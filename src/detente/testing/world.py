@@ -23,7 +23,7 @@ from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import AccordState, fold
 from detente.accord.standing import Status
 from detente.accord.status import status
-from detente.base.digest import Digest
+from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Refused, Unavailable
 from detente.base.identity import Party
 from detente.base.instant import Instant
@@ -37,12 +37,16 @@ from detente.log.mirror import AddEntries
 from detente.log.note import NoteSignature, parse_note
 from detente.log.witness import AddCheckpoint
 from detente.statement.accession import Accession
+from detente.statement.approval import Approval, sign_approval
+from detente.statement.change import ProposedBy
 from detente.statement.envelope import encode_envelope, parse_envelope, sign_payload, statement_id
 from detente.statement.kinds import Kind
+from detente.statement.proposal import Proposal
 from detente.statement.run import Run
+from detente.statement.signing import Signer
 from detente.statement.statement import Body, Header, Subject, make_payload
 from detente.statement.vote import Vote, VoteChoice
-from detente.testing.coalition import TERMS, Coalition
+from detente.testing.coalition import REVIEWER, TERMS, Coalition
 from detente.testing.disk import Disk
 from detente.testing.guard_player import GuardPlayer
 from detente.testing.mirror_node import Lie, MirrorNode, Standing
@@ -107,22 +111,32 @@ class World:
     # Statements.
 
     def statement(
-        self, party: Party | str, kind: Kind, body: Body, *, subjects: tuple[Subject, ...] = (), use: Any = None
+        self,
+        party: Party | str,
+        kind: Kind,
+        body: Body,
+        *,
+        subjects: tuple[Subject, ...] = (),
+        use: Any = None,
+        nonce: str | None = None,
     ) -> tuple[Digest, bytes]:
         """A signed statement of a party, in no log yet: its id and its envelope bytes."""
         speaker = Party(party)
-        self._nonces += 1
         header = Header(
             accord=self.coalition.accord,
             terms=1,
             party=speaker,
-            nonce=hashlib.sha256(f"{self.coalition.seed} nonce {self._nonces}".encode()).hexdigest()[:32],
+            nonce=nonce or self._next_nonce(),
             made_at=self.at,
         )
         if use is None:
             use = "root" if kind in {"terms", "keys", "accession", "withdrawal"} else "statement"
         envelope = sign_payload(make_payload(kind, header, subjects, body), self.coalition.signer(speaker, use))
         return statement_id(envelope), encode_envelope(envelope)
+
+    def _next_nonce(self) -> str:
+        self._nonces += 1
+        return hashlib.sha256(f"{self.coalition.seed} nonce {self._nonces}".encode()).hexdigest()[:32]
 
     def submit(
         self,
@@ -133,9 +147,10 @@ class World:
         to: Party | str | None = None,
         branch: int = 0,
         subjects: tuple[Subject, ...] = (),
+        nonce: str | None = None,
     ) -> Digest:
         """Sign a statement and append it to a log (the party's own, or ``to``); retried when the disk fails."""
-        said, data = self.statement(party, kind, body, subjects=subjects)
+        said, data = self.statement(party, kind, body, subjects=subjects, nonce=nonce)
         self.append(Party(to or party), data, branch=branch)
         return said
 
@@ -170,6 +185,22 @@ class World:
         return self.submit(
             party, "run", Run(run=name, activity=activity, planned_flop=Decimal(flop), parents=(), data=())
         )
+
+    def propose(self, party: Party | str, *, run: Digest | None = None) -> Digest:
+        """A model's proposal to change its training, which waits at the hold point of the terms."""
+        change = sha256_hex(f"change {self._nonces}".encode())
+        body = Proposal(change, None, ProposedBy("model", None), ("training",), Decimal("1e20"), "wider layers", run)
+        return self.submit(party, "proposal", body)
+
+    def approve(
+        self, party: Party | str, proposal: Digest, *, reviewer: str = REVIEWER, key: Signer | None = None, **where: Any
+    ) -> Digest:
+        """The party's reviewer approves, by the enrolled key or by another one. ``to`` and ``branch`` as in ``submit``."""
+        nonce = self._next_nonce()
+        unsigned = Approval(proposal, "approve", reviewer, Party(party), None, same_host=False, significant="yes")
+        hand = key or self.coalition.signer(Party(party), "reviewer")
+        body = sign_approval(unsigned, hand, accord=self.coalition.accord, nonce=nonce)
+        return self.submit(party, "approval", body, nonce=nonce, **where)
 
     def vote(
         self, party: Party | str, choice: VoteChoice, *, trigger: str = "call", number: int = 0, **where: Any

@@ -92,13 +92,13 @@ def holds(play, proposal, at=NOW):
 def test_a_models_change_waits_for_two_humans_who_are_not_its_author():
     """Two distinct reviewers, settled; the waiting list names what is missing."""
     play = Play().begin()
-    proposal = play.propose("dev-a", T0 + 100, author="r-0")
+    proposal = play.propose("dev-a", T0 + 100, author="r-3")
     [(waiting, party, standing)] = proposals_waiting(play.state, NOW)
     assert (waiting, party, standing.held_by) == (proposal, "dev-a", ("self-modification",))
-    play.approve("dev-a", proposal, T0 + 200, reviewer="r-0")
-    play.approve("dev-a", proposal, T0 + 201, reviewer="r-1")
+    play.approve("auth-1", proposal, T0 + 200, reviewer="r-3")
+    play.approve("auth-1", proposal, T0 + 201, reviewer="r-1")
     assert holds(play, proposal) == "held"
-    play.approve("dev-a", proposal, T0 + 202, reviewer="r-2")
+    play.approve("auth-1", proposal, T0 + 202, reviewer="r-2")
     assert holds(play, proposal, T0 + 261) == "held"
     assert holds(play, proposal, T0 + 262) == "free"
 
@@ -117,8 +117,8 @@ def test_what_does_not_count_as_a_second_human(second):
     """The same reviewer, another name over the same key, a page from the guarded host, anything but an approval."""
     play = Play().begin()
     proposal = play.propose("dev-a", T0 + 100)
-    play.approve("dev-a", proposal, T0 + 200, reviewer="r-1")
-    play.approve("dev-a", proposal, T0 + 201, **second)
+    play.approve("auth-1", proposal, T0 + 200, reviewer="r-1")
+    play.approve("auth-1", proposal, T0 + 201, **second)
     assert holds(play, proposal) == "held"
 
 
@@ -126,10 +126,10 @@ def test_a_reviewer_who_changes_their_mind_holds_it_again():
     """At once: taking back restricts."""
     play = Play().begin()
     proposal = play.propose("dev-a", T0 + 100)
-    play.approve("dev-a", proposal, T0 + 200, reviewer="r-1")
-    play.approve("dev-a", proposal, T0 + 201, reviewer="r-2")
+    play.approve("auth-1", proposal, T0 + 200, reviewer="r-1")
+    play.approve("auth-1", proposal, T0 + 201, reviewer="r-2")
     assert holds(play, proposal) == "free"
-    play.approve("dev-a", proposal, T0 + 300, reviewer="r-2", decision="reject")
+    play.approve("auth-1", proposal, T0 + 300, reviewer="r-2", decision="reject")
     assert holds(play, proposal, T0 + 300) == "held"
 
 
@@ -137,9 +137,9 @@ def test_approvals_that_are_not_what_they_say_have_no_effect():
     """F14 for another organisation, F15 for an assertion that does not verify, F08 for nothing held."""
     play = Play().begin()
     proposal = play.propose("dev-a", T0 + 100)
-    play.approve("dev-a", proposal, T0 + 200, organisation="aud-1")
-    play.approve("dev-a", proposal, T0 + 201, spoil=True)
-    play.approve("dev-a", "e" * 64, T0 + 202)
+    play.approve("auth-1", proposal, T0 + 200, organisation="aud-1")
+    play.approve("auth-1", proposal, T0 + 201, spoil=True)
+    play.approve("auth-1", "e" * 64, T0 + 202)
     assert sorted(play.rules()) == ["F08", "F14", "F15"]
     assert holds(play, proposal) == "held"
 
@@ -161,7 +161,7 @@ def test_a_version_is_judged_by_the_proposal_it_names():
     passed = play.model("dev-a", "passed", T0 + 110, proposal=proposal)
     bare = play.model("dev-a", "bare", T0 + 120)
     for number in (1, 2):
-        play.approve("dev-a", proposal, T0 + 200 + number, reviewer=f"r-{number}")
+        play.approve("auth-1", proposal, T0 + 200 + number, reviewer=f"r-{number}")
     assert holds(play, passed) == "free"
     assert holds(play, bare) == "held"
     assert release_standing(play.state, bare, NOW).outcome == "free"
@@ -172,7 +172,7 @@ def test_an_attested_device_cannot_be_met_by_software_keys():
     play = Play(founding(BODY.replace("device: software", "device: attested"))).begin()
     proposal = play.propose("dev-a", T0 + 100)
     for number in (1, 2, 3):
-        play.approve("dev-a", proposal, T0 + 200 + number, reviewer=f"r-{number}")
+        play.approve("auth-1", proposal, T0 + 200 + number, reviewer=f"r-{number}")
     assert holds(play, proposal) == "held"
 
 
@@ -203,7 +203,7 @@ def test_a_significant_approval_that_passes_the_hold_point_starts_the_count_agai
     parent, at = chain(play, 1)
     proposal = play.propose("dev-a", at + 1, parent=parent)
     for number in (1, 2):
-        play.approve("dev-a", proposal, at + 1 + number, reviewer=f"r-{number}")
+        play.approve("auth-1", proposal, at + 1 + number, reviewer=f"r-{number}")
     parent = play.model("dev-a", "seen", at + 100, parents=(parent,), proposal=proposal)
     chain(play, 2, at + 200, parent=parent, prefix="w")
     assert play.paused(at + 300) == ()
@@ -214,7 +214,7 @@ def test_one_significant_approval_does_not_stand_in_for_a_hold_point_that_asks_f
     play = Play().begin()
     parent, at = chain(play, 1)
     proposal = play.propose("dev-a", at + 1, parent=parent)
-    play.approve("dev-a", proposal, at + 2, reviewer="r-1")
+    play.approve("auth-1", proposal, at + 2, reviewer="r-1")
     parent = play.model("dev-a", "bypassed", at + 100, parents=(parent,), proposal=proposal)
     chain(play, 1, at + 200, parent=parent, prefix="w")
     assert play.paused(at + 300) == ("unattended",)

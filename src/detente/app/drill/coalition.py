@@ -16,6 +16,7 @@ from detente.adapters.keys import make_key
 from detente.app.config import Config, store_config
 from detente.app.drill.network import LOOPBACK
 from detente.app.drill.plan import Member, Plan
+from detente.app.reviewing import REVIEWER
 from detente.base.digest import Digest, sha256_hex
 from detente.base.identity import Party
 from detente.statement.keys import prove_possession
@@ -70,8 +71,9 @@ def found_coalition(plan: Plan, folder: Path, ports: Mapping[Party, int]) -> Coa
         made = {use: make_key(home / "keys" / f"{use}.key") for use in _uses(member)}
         keys[member.name] = made
         proven[member.name] = tuple(
-            ProvenKey(use, signer.public_key, prove_possession(member.name, use, signer), _key_name(member, use))
+            ProvenKey(use, signer.public_key, prove_possession(member.name, use, signer, name), name)
             for use, signer in made.items()
+            for name in (_key_name(member, use),)
         )
     text = spell_terms(plan) + spell_keys(dict.fromkeys(proven, 1), proven)
     data = text.encode()
@@ -103,14 +105,20 @@ def configure(coalition: Coalition, seat: Seat, peers: Mapping[Party, int], *, h
 def _uses(member: Member) -> tuple[Use, ...]:
     uses: list[Use] = ["root", "statement", "log"]
     if "developer" in member.roles:
-        uses.append("guard")
+        uses += ["guard", "reviewer"]
+    if "auditor" in member.roles:
+        uses.append("reviewer")
     if member.mirrors:
         uses += ["mirror", "permit"]
     return tuple(uses)
 
 
 def _key_name(member: Member, use: Use) -> str | None:
-    names = {"log": f"{member.name}.drill.example/log", "mirror": f"{member.name}.drill.example/mirror"}
+    names = {
+        "log": f"{member.name}.drill.example/log",
+        "mirror": f"{member.name}.drill.example/mirror",
+        "reviewer": REVIEWER,
+    }
     return names.get(use)
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 
 from detente.app.drill.jobs import find_run, place_of, start_guarded
 from detente.app.drill.plan import PlannedJob
 from detente.app.drill.scene import Scene
+from detente.app.reviewing import REVIEWER
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Refused, Unavailable
 from detente.base.identity import Party
 from detente.statement.approval import Approval, sign_approval
-from detente.statement.signing import SoftwareSigner
 
 REVIEWERS: Party = Party("aud-1")
 """The organisation whose reviewer decides in a drill."""
@@ -21,22 +20,21 @@ START_WITHIN_S = 45.0
 
 
 class Reviewer:
-    """A reviewer of ``aud-1``: a software key, labelled so, that approves what waits once it was told to look."""
+    """A reviewer whom the terms enrol, by a software key that is labelled so: approves what waits once told to look."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._signer = SoftwareSigner(secrets.token_bytes(32))
         self._seen: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self.approved = 0
 
     async def decide(self, proposal: Digest, *, organisation: Party = REVIEWERS, through: str | None = None) -> None:
-        """Approve one proposal in the organisation's name."""
+        """Approve one proposal as the organisation's reviewer."""
         scene = self._scene
         header = scene.header(organisation)
         approval = sign_approval(
-            Approval(proposal, "approve", "reviewer-1", organisation, None, same_host=False, significant="yes"),
-            self._signer,
+            Approval(proposal, "approve", REVIEWER, organisation, None, same_host=False, significant="yes"),
+            scene.coalition.seat(organisation).keys["reviewer"],
             accord=header.accord,
             nonce=header.nonce,
         )
