@@ -6,9 +6,10 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detente.base.quantity import exactly
+from detente.base.quantity import Interval, exactly
 from detente.lineage.depth import Depths, ai_proposed_depth, self_depth
-from detente.lineage.graph import Graph, VersionNode, version_node
+from detente.lineage.graph import UNKNOWN, Graph, VersionNode, version_node
+from detente.lineage.since import greatest_since, since_approval
 from detente.statement.change import TOUCHES, ProposedBy
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
@@ -23,7 +24,21 @@ proposers = st.one_of(
 )
 touches = st.frozensets(st.sampled_from(TOUCHES), max_size=3)
 flops = st.none() | st.integers(0, 9).map(Decimal)
-claims = st.builds(VersionNode, versions, st.frozensets(versions, max_size=3), proposers, touches, flops)
+times = st.just(UNKNOWN) | st.tuples(st.integers(0, 99), st.integers(0, 9)).map(
+    lambda pair: Interval(Decimal(pair[0]), Decimal(pair[0] + pair[1]))
+)
+claims = st.builds(
+    VersionNode,
+    versions,
+    st.frozensets(versions, max_size=3),
+    proposers,
+    touches,
+    flops,
+    perhaps=st.just(frozenset()) | st.frozensets(versions, max_size=2),
+    steps=st.just(1) | st.sampled_from([1, 3, None]),
+    time=times,
+    changed_lines=st.none() | st.integers(0, 50),
+)
 histories = st.lists(claims, max_size=12)
 approvals = st.dictionaries(versions, st.booleans(), max_size=4)
 
@@ -51,6 +66,14 @@ def _graph(nodes):
 def _answers(graph, approved):
     depths = Depths(graph, significant=approved.get)
     return [(graph.cumulative_flop(name), depths.ai_proposed_depth(name), depths.self_depth(name)) for name in NAMES]
+
+
+def _since(graph, approved, now=None):
+    """Every quantity since the last significant approval, for each version and for all together."""
+    depths = Depths(graph, significant=approved.get)
+    found = [since_approval(graph, depths, name, now=now) for name in NAMES]
+    found.append(greatest_since(graph, depths, [name for name in NAMES if name in graph], now=now))
+    return [amount for each in found for amount in (each.time_s, each.flop, each.changed_lines)]
 
 
 def _high(value):
@@ -201,3 +224,90 @@ def test_run_and_proposal_are_heard_in_any_order(version, run, proposal):
         assert flop.high is None  # nobody stated those parents
     assert isinstance(run, Run)
     assert isinstance(proposal, Proposal)
+
+
+NOW = exactly(Decimal(200))
+
+
+@settings(max_examples=250)
+@given(histories, approvals, claims, st.booleans())
+def test_a_late_claim_about_a_known_version_lowers_no_upper_end_since_the_last_approval(
+    history, approved, claim, running
+):
+    """Told again with other parents, times, amounts or proposers: time, FLOP and lines only widen."""
+    graph, now = _graph(history), NOW if running else None
+    if claim.version not in graph:
+        return
+    before = _since(graph, approved, now)
+    graph.add(claim)
+    for old, new in zip(before, _since(graph, approved, now), strict=True):
+        assert _high(new.high) >= _high(old.high)
+        assert new.low <= old.low
+
+
+@settings(max_examples=250)
+@given(histories, approvals, st.integers(0, 11))
+def test_withholding_a_version_lowers_no_upper_end_since_the_last_approval_of_another(history, approved, at):
+    """Leaving out every claim about one version never makes what was spent on another look smaller."""
+    if at >= len(history):
+        return
+    hidden = history[at].version
+    told, kept = _graph(history), _graph([node for node in history if node.version != hidden])
+    before, after = (Depths(graph, significant=approved.get) for graph in (told, kept))
+    for name in NAMES:
+        if name == hidden:
+            continue
+        old, new = since_approval(told, before, name), since_approval(kept, after, name)
+        for amount, left in zip(
+            (old.time_s, old.flop, old.changed_lines), (new.time_s, new.flop, new.changed_lines), strict=True
+        ):
+            assert _high(left.high) >= _high(amount.high)
+
+
+@settings(max_examples=250)
+@given(histories, approvals)
+def test_what_was_spent_is_an_interval_and_the_greatest_is_the_greatest_of_all(history, approved):
+    """Lower ends lie below upper ends; asking only the ends of chains misses no upper end of any version."""
+    graph = _graph(history)
+    depths = Depths(graph, significant=approved.get)
+    stated = [name for name in NAMES if name in graph]
+    greatest = greatest_since(graph, depths, stated)
+    each = [since_approval(graph, depths, name) for name in stated]
+    for attribute in ("flop", "changed_lines"):
+        amounts = [getattr(since, attribute) for since in each]
+        assert all(amount.low <= _high(amount.high) for amount in amounts)
+        assert _high(getattr(greatest, attribute).high) == max((_high(a.high) for a in amounts), default=0)
+    assert all(since.time_s.low <= _high(since.time_s.high) for since in each)
+
+
+@settings(max_examples=250)
+@given(acyclic(), approvals, st.integers(1, 6), st.integers(1, 5))
+def test_a_squashed_history_lowers_no_upper_end(history, approved, first, length):
+    """Versions in a row told as one, which may hold that many changes or an unknown number, count as many or more."""
+    chain = [
+        replace(node, parents=frozenset({NAMES[number - 1]}) if number else frozenset(), steps=1)
+        for number, node in enumerate(history)
+    ]
+    squashed = [node.version for node in chain[first : first + length]]
+    if len(squashed) < 2 or any(approved.get(name) for name in squashed):
+        return
+    last = chain[first + len(squashed) - 1]
+    if any(node.proposed_by.kind == "human" for node in chain[first : first + len(squashed)]):
+        return
+    whole = _answers(_graph(chain), approved)
+    for steps in (len(squashed), None):
+        one = replace(
+            last,
+            parents=chain[first].parents,
+            touches=frozenset(),
+            proposed_by=ProposedBy("undeclared"),
+            steps=steps,
+            own_flop=None,
+        )
+        told = [*chain[:first], one, *chain[first + len(squashed) :]]
+        kept = _answers(_graph(told), approved)
+        for name, (_, ai, own), (_, ai_kept, own_kept) in zip(NAMES, whole, kept, strict=True):
+            if name in squashed[:-1]:
+                continue
+            assert _high(ai_kept.high) >= _high(ai.high)
+            assert _high(own_kept.high) >= _high(own.high)

@@ -14,6 +14,7 @@ counts whatever may be such a change (``spec/lineage.md`` §3):
    descent proposed, adds nothing but ends no chain: otherwise such a version between each two would hide them.
 5. Where history is missing (a parent that nobody stated, a cycle, a model-proposed version without parents), the upper
    end is unknown, and unknown holds.
+6. A version that may hold several changes (a squashed history) adds as many as it may hold; unknown if nobody can say.
 
 What cannot be seen here: a chain of versions none of which was ever stated. Verification looks for those.
 
@@ -134,6 +135,18 @@ class Depths:
         )
         return DepthInterval(depth.low, depth.high, self._chain(memo, version))
 
+    def greatest(self, measure: Measure, versions: Iterable[Digest]) -> DepthInterval:
+        """The greatest depth among ``versions``: the greatest of each end, and a chain that attains the upper one."""
+        best = DepthInterval(0, 0, ())
+        for version in versions:
+            depth = self._depth(measure, version)
+            reaches = best.high is not None and (depth.high is None or depth.high > best.high)
+            longer = depth.high == best.high and len(depth.chain) > len(best.chain)
+            chain = depth.chain if reaches or longer else best.chain
+            high = None if best.high is None or depth.high is None else max(best.high, depth.high)
+            best = DepthInterval(max(best.low, depth.low), high, chain)
+        return best
+
     def _catch_up(self) -> None:
         changed = self._graph.changed[self._read :]
         self._read += len(changed)
@@ -141,6 +154,17 @@ class Depths:
             self.forget(version)
             if any(version in reached for reached in self._reach.values()):
                 self._reach.clear()
+
+    def restarts(self, version: Digest) -> bool:
+        """Does counting start again at ``version``: approved significantly, answered by a lift, or made by a human?"""
+        return self._restarts(version, self._graph.claims(version))
+
+    def surely_unapproved(self, version: Digest) -> bool:
+        """Does every claim name a model as its proposer, and is it certain that nobody approved it significantly?"""
+        claims = self._graph.claims(version)
+        if not claims.stated or version in self._answered or self._significant(version) is not False:
+            return False
+        return all(proposer.kind == "model" for proposer in claims.proposers)
 
     def _restarts(self, version: Digest, claims: Claims) -> bool:
         if version in self._answered or self._significant(version) is True:
@@ -172,7 +196,10 @@ class Depths:
         low = 0
         if self._certainly_counts(measure, version, claims):
             low = 1 + max((memo[parent].low for parent in claims.agreed_parents), default=0)
-        return _Depth(low, None if longest is None else longest + adds, counted=adds, above=above)
+        if adds and claims.steps is None:
+            longest = None  # Several changes were told as one version, and nobody says how many.
+        steps = (claims.steps or 0) if adds else 0
+        return _Depth(low, None if longest is None else longest + steps, counted=adds, above=above)
 
     def _certainly_counts(self, measure: Measure, version: Digest, claims: Claims) -> bool:
         if self._significant(version) is not False:

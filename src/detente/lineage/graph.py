@@ -40,6 +40,8 @@ from detente.statement.version import Version
 FLOP_CEILING: Final = Decimal("1e200")
 """Above this an upper end reads as unknown: thousands of merges double it past what is exact, and past any physics."""
 
+UNKNOWN: Final = Interval(None, None)
+"""Nothing is known of a quantity that may have either sign."""
 _NO_FLOP: Final = exactly(ZERO)
 _UNKNOWN_FLOP: Final = Interval(ZERO, None)
 
@@ -51,18 +53,35 @@ Roots = frozenset[Digest] | None
 
 @dataclass(frozen=True, slots=True)
 class VersionNode:
-    """One claim about one version; ``parents`` as far as claimed, ``own_flop`` of ``None`` when not known."""
+    """One claim about one version; ``parents`` as far as claimed, ``own_flop`` of ``None`` when not known.
+
+    ``perhaps`` are parents that it may have besides: they count in upper ends only. ``steps`` is the most changes that
+    this one version may hold, ``None`` when nobody can say (a squashed history). ``time`` is when it came to be, in
+    seconds since the Epoch, as far as that is known, and ``changed_lines`` what it changed.
+    """
 
     version: Digest
     parents: frozenset[Digest]
     proposed_by: ProposedBy
     touches: frozenset[Touch]
     own_flop: Decimal | None
+    perhaps: frozenset[Digest] = frozenset()
+    steps: int | None = 1
+    time: Interval = UNKNOWN
+    changed_lines: int | None = None
 
 
-def version_node(body: Version) -> VersionNode:
-    """The claim that a ``version`` statement makes."""
-    return VersionNode(body.version, frozenset(body.parents), body.proposed_by, frozenset(body.touches), body.own_flop)
+def version_node(body: Version, *, time: Interval = UNKNOWN) -> VersionNode:
+    """The claim that a ``version`` statement makes; ``time`` is what its place in a log says about when."""
+    return VersionNode(
+        body.version,
+        frozenset(body.parents),
+        body.proposed_by,
+        frozenset(body.touches),
+        body.own_flop,
+        time=time,
+        changed_lines=body.changed_lines,
+    )
 
 
 @dataclass(slots=True)
@@ -79,6 +98,9 @@ class Claims:
     proposers: set[ProposedBy] = field(default_factory=set)
     touches: set[frozenset[Touch]] = field(default_factory=set)
     own_flop: Interval = _NO_FLOP
+    steps: int | None = 1
+    time: Interval = UNKNOWN
+    changed_lines: Interval = _UNKNOWN_FLOP
 
 
 _NOTHING: Final = Claims()
@@ -106,15 +128,21 @@ class Graph:
         self._seen.add(node)
         claims = self._claims.setdefault(node.version, Claims())
         own = _UNKNOWN_FLOP if node.own_flop is None else exactly(node.own_flop)
+        lines = _UNKNOWN_FLOP if node.changed_lines is None else exactly(Decimal(node.changed_lines))
+        parents = node.parents | node.perhaps
         if claims.stated:
             claims.agreed_parents &= node.parents
-            claims.own_flop = _hull(claims.own_flop, own)
+            claims.own_flop = hull(claims.own_flop, own)
+            claims.changed_lines = hull(claims.changed_lines, lines)
+            claims.time = hull(claims.time, node.time)
+            claims.steps = None if claims.steps is None or node.steps is None else max(claims.steps, node.steps)
         else:
             claims.agreed_parents = node.parents
-            claims.own_flop = own
+            claims.own_flop, claims.changed_lines, claims.time = own, lines, node.time
+            claims.steps = node.steps
         claims.stated = True
-        claims.parentless = claims.parentless or not node.parents
-        self._merge(node.version, claims, node.parents, (node.proposed_by, node.touches))
+        claims.parentless = claims.parentless or not parents
+        self._merge(node.version, claims, parents, (node.proposed_by, node.touches))
 
     def add_run(self, version: Digest, run: Run) -> None:
         """The run that made ``version`` declared parents too: they count in upper ends, whatever the version says."""
@@ -266,8 +294,9 @@ def model_of(proposer: ProposedBy) -> Digest | None:
     return None
 
 
-def _hull(first: Interval, second: Interval) -> Interval:
-    low = min(first.low or ZERO, second.low or ZERO)
+def hull(first: Interval, second: Interval) -> Interval:
+    """The least interval that holds both; a side that one of them does not know is not known."""
+    low = None if first.low is None or second.low is None else min(first.low, second.low)
     high = None if first.high is None or second.high is None else max(first.high, second.high)
     return Interval(low, high)
 
