@@ -1,0 +1,50 @@
+"""``detente measure lineage``: how far a self-improving loop went without a human who really looked."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import click
+
+from detente.app.measuring.lineage import read_lineage
+from detente.cli import json_option, reports_errors
+from detente.cli.measure.showing import show_result
+from detente.measure.loops.kinds import NAMES
+from detente.statement.change import TOUCHES, Touch
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN…")
+@click.option("--as", "kind", type=click.Choice(NAMES), help="What the record is of. [default: recognised]")
+@click.option("--branch", metavar="REF", help="The branch of a repository. [default: every autoresearch/<tag>]")
+@click.option(
+    "--approvals",
+    metavar="FILE|none",
+    help="A table of versions that a human approved significantly, or none to state that nobody approved any.",
+)
+@click.option(
+    "--touches",
+    type=click.Choice(TOUCHES),
+    multiple=True,
+    help="State what the changes touch, where the loop does not say.",
+)
+@click.option("--evidence", is_flag=True, help="Print every version below the numbers.")
+@json_option
+@reports_errors
+def lineage(
+    runs: tuple[str, ...],
+    kind: str | None,
+    branch: str | None,
+    approvals: str | None,
+    touches: tuple[str, ...],
+    evidence: bool,
+    as_json: bool,
+) -> None:
+    """Measure depths, rates and what was spent since the last approval, from the records of self-improving loops.
+
+    RUN is a folder, a file or a database that a loop left, or a git repository with its branch. Several make one graph.
+    """
+    found = read_lineage(
+        runs, kind=kind, branch=branch, approvals=approvals, touches=cast("tuple[Touch, ...]", touches)
+    )
+    show_result(found.result, as_json=as_json, evidence=evidence)

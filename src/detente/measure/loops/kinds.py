@@ -1,0 +1,58 @@
+"""Which loops can be read, and which of them a run is.
+
+Decides the order in which kinds are tried. A run that two kinds recognise is refused (I01), as is one that none does:
+nobody guesses what a record means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from detente.base.errors import Misuse, Refused, shown
+from detente.measure.loops import autoresearch, dgm, openevolve, shinka
+from detente.measure.loops.record import Loop
+from detente.measure.loops.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of loop: is a run of this kind, and what does it record?"""
+
+    name: str
+    recognise: Callable[[Source], bool]
+    import_loop: Callable[[Source], Loop]
+
+
+KINDS: Final[tuple[Kind, ...]] = (
+    Kind(autoresearch.KIND, autoresearch.recognise, autoresearch.import_loop),
+    Kind(openevolve.KIND, openevolve.recognise, openevolve.import_loop),
+    Kind(dgm.DGM, dgm.recognise_dgm, dgm.import_dgm),
+    Kind(dgm.HGM, dgm.recognise_hgm, dgm.import_hgm),
+    Kind(shinka.KIND, shinka.recognise, shinka.import_loop),
+)
+NAMES: Final = tuple(kind.name for kind in KINDS)
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name; raises ``Misuse``."""
+    for kind in KINDS:
+        if kind.name == name:
+            return kind
+    raise Misuse(f"no kind of loop is called {shown(name)}: expected one of {', '.join(NAMES)}")
+
+
+def kind_of(source: Source) -> Kind:
+    """The one kind that recognises the run; raises ``Refused`` I01 where none or several do."""
+    found = [kind for kind in KINDS if kind.recognise(source)]
+    if len(found) == 1:
+        return found[0]
+    got = " and ".join(kind.name for kind in found) or f"{len(source.files.names)} files, none of a known loop"
+    raise Refused(
+        "I01",
+        "wrong-type",
+        got=f"{shown(source.name)}: {got}",
+        expected=f"the record of one of {', '.join(NAMES)}",
+        todo="say which with --as, or name the folder of one run",
+    )
