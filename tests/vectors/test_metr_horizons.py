@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from detente.adapters.run_files import read_json, read_lines, read_yaml
+from detente.app.measuring.acceleration import measure_acceleration
 from detente.app.measuring.horizon import measure_horizon
+from detente.measure.acceleration.tracks import published_track
+from detente.measure.acceleration.verdict import Demand, judge
 from detente.measure.horizon.bootstrap import bootstrap
 from detente.measure.horizon.estimate import Settings
 from detente.measure.horizon.fit import fit_curves, log2_horizons
@@ -173,3 +176,34 @@ def test_the_longest_published_horizon_is_a_lower_bound():
     assert float(longest.low) == pytest.approx(317, abs=1)
     stated = [remark for remark in result.remarks if remark.kind == "published-doubling-time"]
     assert [remark.weight for remark in stated] == ["note", "note"]
+
+
+def test_the_table_of_acceleration_tests_comes_out(expected):
+    """Line, parabola and broken line on three sets of points: doubling times, p, break, slopes, AICc as printed."""
+    files = {"TH1.1 Jan 2026": "benchmark_results_1_1.yaml", "TH1.0": "benchmark_results_1_0.yaml"}
+    rows = expected["acceleration"]["rows"]
+    assert len(rows) == 3
+    for row in rows:
+        name, _, period = row["data"].rpartition(", ")
+        since = read_date("2023-01-01", "x") if period == "2023 on" else None
+        track = published_track(published(files[name]), name=name)
+        found = judge(track, Demand(draws=2_000, since=since))
+        fits, days = found.fits, 365.25
+        assert fits.n == row["n"]
+        assert days / fits.slope[0] == pytest.approx(row["linear_days"], abs=0.05)
+        assert found.p == pytest.approx(row["quadratic_p"], abs=0.0005)
+        assert found.track.points[fits.break_at[0]].at.isoformat() == row["break"]
+        assert (days / fits.before[0], days / fits.after[0]) == pytest.approx(row["before_after_days"], abs=0.6)
+        assert fits.aicc[:, 0] == pytest.approx(
+            [row["aicc"][model] for model in ("linear", "quadratic", "piecewise")], abs=0.05
+        )
+        # The reference's sup-F p is at most 0.0035: within four standard errors of 2,000 draws.
+        assert found.sup_f_p <= 0.0035 + 4 * np.sqrt(0.0035 / 2_000)
+
+
+def test_metr_alone_does_not_show_acceleration():
+    """January's points hold in a part of the draws only, and two versions of one suite are one source."""
+    found = measure_acceleration([shared("metr/benchmark_results_1_1.yaml"), shared("metr/benchmark_results_1_0.yaml")])
+    assert (found.indicators[0].low, found.indicators[0].high) == (0, 1)
+    assert {remark.kind for remark in found.remarks} == {"not-shown", "tests"}
+    assert any("1 independent source" in remark.text for remark in found.remarks)

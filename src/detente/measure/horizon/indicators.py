@@ -355,12 +355,24 @@ def _horizon_ledger(
     for number, agent in enumerate(found.agents):
         row: list[str | float | None] = [agent, dates[agent].isoformat() if agent in dates else None, agent in used]
         row += [count[agent], total[agent], float(found.fits.intercept[number]), float(found.fits.slope[number])]
+        reach = next(iter(found.horizons.values()))[number]
+        row += [reach.shortest, reach.longest]
         for horizons in found.horizons.values():
             horizon = horizons[number]
             row += [_finite(each) for each in (horizon.estimate, horizon.low, horizon.high)]
         rows.append(tuple(row))
     quantiles = [percent_name(quantile) for quantile in found.horizons]
-    columns = ["agent", "released", "state of the art", "runs", "sum of scores", "intercept", "slope"]
+    columns = [
+        "agent",
+        "released",
+        "state of the art",
+        "runs",
+        "sum of scores",
+        "intercept",
+        "slope",
+        "floor",
+        "ceiling",
+    ]
     columns += [f"{percent}{part}" for percent in quantiles for part in ("", " low", " high")]
     return Ledger("horizons", "Fitted curves and horizons in minutes, as drawn", tuple(columns), tuple(rows))
 

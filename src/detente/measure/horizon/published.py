@@ -103,22 +103,25 @@ def read_date(value: object, place: str) -> date:
     raise Refused("H07", "malformed", got=f"{place}: date {shown(value)}", expected="a date like 2024-05-13")
 
 
-def make_point(name: str, at: date, place: str, *, estimate: object, low: object, high: object) -> Point:
-    """A dated value with its interval; raises ``Refused`` H04 or H08."""
-    value = _number(estimate)
-    ends = [None if end is None else _number(end) for end in (low, high)]
-    for given, number in ((estimate, value), (low, ends[0]), (high, ends[1])):
-        if (given is not None or given is estimate) and (number is None or not 0 < number <= MINUTES_MAX):
-            raise Refused(
-                "H04", "wrong-type", got=f"{place}: {shown(given)}", expected=f"a positive number up to {MINUTES_MAX:g}"
-            )
-    if value is None:
-        raise Refused("H04", "wrong-type", got=f"{place}: nothing", expected="a positive number")
-    if (ends[0] is not None and ends[0] > value) or (ends[1] is not None and ends[1] < value):
+def make_point(
+    name: str, at: date, place: str, *, estimate: object, low: object, high: object, positive: bool = True
+) -> Point:
+    """A dated value with its interval, above zero unless it need not be; raises ``Refused`` H04 or H08."""
+    expected = f"a {'positive number' if positive else 'number'} up to {MINUTES_MAX:g}"
+
+    def number(given: object) -> float:
+        found = _number(given)
+        if found is None or abs(found) > MINUTES_MAX or (positive and found <= 0):
+            raise Refused("H04", "wrong-type", got=f"{place}: {shown(given)}", expected=expected)
+        return found
+
+    value = number(estimate)
+    least, most = (None if end is None else number(end) for end in (low, high))
+    if (least is not None and least > value) or (most is not None and most < value):
         raise Refused(
-            "H08", "inconsistent", got=f"{place}: {value:g} in [{ends[0]}, {ends[1]}]", expected="low ≤ estimate ≤ high"
+            "H08", "inconsistent", got=f"{place}: {value:g} in [{least}, {most}]", expected="low ≤ value ≤ high"
         )
-    return Point(name, at, value, ends[0], ends[1])
+    return Point(name, at, value, least, most)
 
 
 def _point(name: str, at: date, value: object, place: str) -> Point:
