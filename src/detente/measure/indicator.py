@@ -128,9 +128,13 @@ class Ledger:
     rows: tuple[tuple[str | int | float | bool | None, ...], ...]
 
     def digest(self) -> Digest:
-        """SHA-256 over the ledger as one JSON array per row, headed by its columns: ``spec/measure.md`` §2."""
+        """SHA-256 of ``encode()``."""
+        return sha256_hex(self.encode())
+
+    def encode(self) -> bytes:
+        """The ledger as one JSON array per line, headed by its columns: ``spec/measure.md`` §2."""
         lines = [encode_json(list(self.columns)), *(encode_json([_cell(cell) for cell in row]) for row in self.rows)]
-        return sha256_hex(b"\n".join(lines) + b"\n")
+        return b"\n".join(lines) + b"\n"
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -144,15 +148,30 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points to plot, oldest first: ``at`` is an ISO date or a label, ``low`` and ``high`` the interval there."""
+    """Points to plot, oldest first: ``at`` is an ISO date or a label, ``low`` and ``high`` the interval there.
+
+    ``n`` is how many items the points rest on, ``ledger`` names the rows of those items. Series of one ``stack`` are parts of one
+    whole and drawn on top of one another.
+    """
 
     name: str
     title: str
     unit: str
     points: tuple[tuple[str, float | None, float | None], ...]
+    n: int | None = None
+    ledger: str | None = None
+    stack: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        return {"name": self.name, "title": self.title, "unit": self.unit, "points": [list(p) for p in self.points]}
+        return {
+            "name": self.name,
+            "title": self.title,
+            "unit": self.unit,
+            "n": self.n,
+            "ledger": self.ledger,
+            "stack": self.stack,
+            "points": [list(p) for p in self.points],
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+r"""Text into HTML: escaped, with whatever could steer a reader made visible, and identifiers that cannot collide.
+
+>>> safe("<b>\u202e")
+'&lt;b&gt;\\u202e'
+>>> names = Names()
+>>> names.name("e", "a/b"), names.name("e", "a b"), names.name("e", "a/b")
+('e-a-b', 'e-a-b-2', 'e-a-b')
+"""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+
+def safe(value: object, most: int = 400) -> str:
+    """Escaped text of at most ``most`` characters; what is not printable, direction marks included, shows as its code."""
+    text = str(value)
+    if len(text) > most:
+        text = text[: most - 1] + "…"
+    return escape("".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text))
+
+
+class Names:
+    """Identifiers on one page: the same parts give the same one, others never."""
+
+    def __init__(self) -> None:
+        self._by_parts: dict[tuple[str, ...], str] = {}
+        self._taken: set[str] = set()
+
+    def name(self, *parts: str) -> str:
+        if parts not in self._by_parts:
+            base = re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(parts)).strip("-")[:80] or "x"
+            made, number = base, 1
+            while made in self._taken:
+                number += 1
+                made = f"{base}-{number}"
+            self._taken.add(made)
+            self._by_parts[parts] = made
+        return self._by_parts[parts]
+
+
+def table(
+    head: list[str], rows: list[list[str]], *, numeric: frozenset[int] = frozenset(), ids: list[str] | None = None
+) -> str:
+    """A table of cells that are HTML already; ``numeric`` columns stand right, ``ids`` are those of the rows."""
+    css = [' class="num"' if column in numeric else "" for column in range(len(head))]
+    top = "".join(f"<th{css[column]}>{cell}</th>" for column, cell in enumerate(head))
+    body = []
+    for number, row in enumerate(rows):
+        mark = f' id="{ids[number]}"' if ids is not None and number < len(ids) else ""
+        body.append(
+            f"<tr{mark}>" + "".join(f"<td{css[column]}>{cell}</td>" for column, cell in enumerate(row)) + "</tr>"
+        )
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
