@@ -27,6 +27,9 @@ PARTS_MAX: Final = len(PARTS)
 LOGARITHMIC: Final = frozenset({"minutes", "FLOP"})
 _TICKS_MAX: Final = 9
 _MINUTES: Final = (
+    (1 / 600, "0.1 s"),
+    (1 / 60, "1 s"),
+    (1 / 6, "10 s"),
     (1, "1 min"),
     (4, "4 min"),
     (15, "15 min"),

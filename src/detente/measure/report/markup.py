@@ -41,10 +41,16 @@ class Names:
 
 
 def table(
-    head: list[str], rows: list[list[str]], *, numeric: frozenset[int] = frozenset(), ids: list[str] | None = None
+    head: list[str],
+    rows: list[list[str]],
+    *,
+    numeric: frozenset[int] = frozenset(),
+    tight: frozenset[int] = frozenset(),
+    ids: list[str] | None = None,
 ) -> str:
-    """A table of cells that are HTML already; ``numeric`` columns stand right, ``ids`` are those of the rows."""
-    css = [' class="num"' if column in numeric else "" for column in range(len(head))]
+    """A table of cells that are HTML already; ``numeric`` columns stand right, ``tight`` ones do not break, ``ids`` are those of the rows."""
+    kinds = [" ".join(["num"] * (column in numeric) + ["tight"] * (column in tight)) for column in range(len(head))]
+    css = [f' class="{kind}"' if kind else "" for kind in kinds]
     top = "".join(f"<th{css[column]}>{cell}</th>" for column, cell in enumerate(head))
     body = []
     for number, row in enumerate(rows):

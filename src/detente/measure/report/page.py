@@ -75,6 +75,9 @@ HEADLINES: Final = (
 )
 """The indicator of a measure that stands for it in the headline; without one of these, its first."""
 
+INDICATORS_SHOWN: Final = 16
+"""More than a screen of rows hides what follows; the rest is folded below them."""
+
 CANNOT: Final = (
     "Work that left no trace in what was read: private branches, other repositories, experiments, clusters, chats.",
     "That a person wrote something. AI that leaves no mark, or whose marks were switched off, looks like nobody.",
@@ -195,17 +198,6 @@ def _notices(page: Page, anchors: Anchors) -> str:
 def _measure(page: Page, anchors: Anchors, number: int) -> str:
     result = page.results[number]
     title, meaning = MEASURES.get(result.measure, (result.measure.capitalize(), ""))
-    rows = [
-        [
-            safe(indicator.label or indicator.name),
-            f"{_link(anchors, number, result, indicator)}{_bar(indicator)}",
-            "" if indicator.n is None else f"{indicator.n:,}",
-            safe(indicator.evidence_class),
-            f'<span class="method">{safe(indicator.method)}</span>',
-        ]
-        for indicator in result.indicators
-    ]
-    head = ["Indicator", "Value", "n", "Evidence", "How"]
     plots = "".join(f"<figure>{svg}</figure>" for svg in page.plots.get(number, ()))
     if not plots and result.series and page.no_plots:
         plots = f'<p class="sub">{safe(page.no_plots)}</p>'
@@ -214,13 +206,39 @@ def _measure(page: Page, anchors: Anchors, number: int) -> str:
         [
             f'<section><h2 id="{anchors.section(number)}">{safe(title)}{_of(page, result)}</h2>',
             f"<p>{safe(meaning)}</p>" if meaning else "",
-            table(head, rows, numeric=frozenset({2})) if rows else "<p>Nothing to count.</p>",
+            _indicators(result.indicators[:INDICATORS_SHOWN], result, anchors, number) or "<p>Nothing to count.</p>",
+            _more(result, anchors, number),
             plots,
             f'<h3>To notice</h3><ul class="remarks">{remarks}</ul>' if remarks else "",
             _exclusions(result),
             _inputs(result, anchors.inputs(number)),
             "</section>",
         ]
+    )
+
+
+def _indicators(indicators: tuple[Indicator, ...], result: Result, anchors: Anchors, number: int) -> str:
+    rows = [
+        [
+            safe(indicator.label or indicator.name),
+            f"{_link(anchors, number, result, indicator)}{_bar(indicator)}",
+            "" if indicator.n is None else f"{indicator.n:,}",
+            safe(indicator.evidence_class),
+            f'<span class="method">{safe(indicator.method)}</span>',
+        ]
+        for indicator in indicators
+    ]
+    head = ["Indicator", "Value", "n", "Evidence", "How"]
+    return table(head, rows, numeric=frozenset({2}), tight=frozenset({1, 2, 3})) if rows else ""
+
+
+def _more(result: Result, anchors: Anchors, number: int) -> str:
+    """Indicators beyond the first, folded."""
+    rest = result.indicators[INDICATORS_SHOWN:]
+    if not rest:
+        return ""
+    return (
+        f"<details><summary>{len(rest)} more indicators</summary>{_indicators(rest, result, anchors, number)}</details>"
     )
 
 

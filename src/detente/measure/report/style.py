@@ -7,7 +7,7 @@ STYLE: Final = """
 * { box-sizing: border-box }
 html { scroll-padding-top: 12px }
 body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink); margin: 0 auto;
-  max-width: 1120px; padding: 30px 32px 70px; background: #fff; overflow-wrap: anywhere }
+  max-width: 1120px; padding: 30px 32px 70px; background: #fff; overflow-wrap: break-word }
 h1 { font-size: 27px; line-height: 1.25; margin: 0 0 4px; letter-spacing: -.01em }
 h2 { font-size: 20px; margin: 40px 0 6px; padding-top: 14px; border-top: 2px solid var(--ink) }
 h3 { font-size: 15px; margin: 20px 0 4px }
@@ -38,6 +38,8 @@ table { border-collapse: collapse; width: 100%; font-size: 13.5px; margin: 6px 0
 th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 1px solid var(--ink); padding: 4px 12px 4px 0; vertical-align: bottom }
 td { border-bottom: 1px solid var(--line); padding: 5px 12px 5px 0; vertical-align: top }
 td.num, th.num { text-align: right; font-variant-numeric: tabular-nums }
+td.tight, th.tight { white-space: nowrap }
+details td { overflow-wrap: anywhere }
 td .bar { width: 130px; margin: 3px 0 0 }
 tr:target td, details:target > summary { background: #fff5cf }
 .wide { overflow-x: auto }
