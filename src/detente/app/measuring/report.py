@@ -124,8 +124,25 @@ class _Absent(Exception):  # not an error: there was nothing to measure
 
 def _measures(asked: Asked) -> Iterator[tuple[str, Callable[[], list[Result]]]]:
     """The measures in the order in which they run, each as something that gives results, refuses, or is absent."""
+    yield "lineage", lambda: _lineage(asked)
     yield "horizon", lambda: _horizon(asked)
     yield "compute", lambda: _compute(asked)
+
+
+def _lineage(asked: Asked) -> list[Result]:
+    """The loops that were named, one result each, else whatever loop has left its record in the tree."""
+    from detente.app.measuring.lineage import measure_lineage
+
+    if asked.loops:
+        return [measure_lineage([path]) for path in asked.loops]
+    try:
+        return [measure_lineage([str(asked.path)])]
+    except Refused as refused:
+        if refused.rule != "I01":
+            raise
+        raise _Absent(
+            f"no record of one self-improving loop was recognised in the tree ({refused.got}): --loop RUN"
+        ) from None
 
 
 def _horizon(asked: Asked) -> list[Result]:
