@@ -81,6 +81,11 @@ def blob_message(digest: Digest) -> bytes:
     return f"detente-blob/v1\n{digest}\n".encode()
 
 
+def blob_leave(digest: Digest, signer: Signer) -> str:
+    """The value of ``BLOB_HEADER``: the key in whose name a blob is stored, and its signature."""
+    return f"{show_key(signer.public_key)} {base64.b64encode(signer.sign(blob_message(digest))).decode()}"
+
+
 def origin_hash(origin: str) -> Digest:
     """The name of a log in a path: the SHA-256 of its origin."""
     return sha256_hex(origin.encode())
@@ -169,8 +174,8 @@ class NodeClient:
     async def store_blob(self, data: bytes, signer: Signer) -> Digest:
         """Store a blob in the name of an enrolled statement or guard key; returns its digest."""
         digest = sha256_hex(data)
-        signed = f"{show_key(signer.public_key)} {base64.b64encode(signer.sign(blob_message(digest))).decode()}"
-        await self._json("PUT", f"/v1/blobs/{digest}", content=data, kind=_OCTETS, headers={BLOB_HEADER: signed})
+        headers = {BLOB_HEADER: blob_leave(digest, signer)}
+        await self._json("PUT", f"/v1/blobs/{digest}", content=data, kind=_OCTETS, headers=headers)
         return digest
 
     async def events(self) -> AsyncIterator[Event]:

@@ -5,23 +5,26 @@ Decides which of the two. Both answer with the same values, so that a command ne
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from detente.accord.explain import explain
 from detente.accord.terms import Terms, parse_terms
-from detente.adapters.client import NodeClient, Receipt
+from detente.adapters.client import NodeClient, Receipt, blob_leave
 from detente.adapters.clock import SystemClock
 from detente.app.config import Config, find_home, load_config
 from detente.app.direct import with_node
 from detente.app.node import Node
 from detente.app.outfit import find_served
 from detente.app.petition import Speaker
-from detente.base.digest import Digest
+from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Unavailable
 from detente.base.identity import Party, parse_party
 from detente.statement.envelope import parse_envelope
+from detente.statement.signing import Signer
 from detente.statement.statement import Statement, parse_statement
 
 
@@ -54,11 +57,28 @@ class Door:
 
     async def submit(self, envelope: bytes) -> Receipt:
         """File a statement; returns when the node has it durably."""
+        return (await self.submit_all([envelope]))[0]
+
+    async def submit_all(self, envelopes: Sequence[bytes]) -> list[Receipt]:
+        """File statements side by side, which costs hardly more than one; the first that is refused is raised."""
         if not self.served:
-            return await with_node(self.config.home, lambda node: node.submit(envelope))
+            return await with_node(self.config.home, lambda node: _submitted(node.submit, envelopes))
         client = NodeClient(self.served)
         try:
-            return await client.submit(envelope)
+            return await _submitted(client.submit, envelopes)
+        finally:
+            await client.close()
+
+    async def store_blob(self, data: bytes, signer: Signer) -> Digest:
+        """Keep larger evidence at the node, in the name of a statement key; raises ``Refused`` N18, N19, N33, C10, C31."""
+        digest = sha256_hex(data)
+        if not self.served:
+            leave = blob_leave(digest, signer)
+            await with_node(self.config.home, lambda node: node.receive_blob(digest, leave, _whole(data)))
+            return digest
+        client = NodeClient(self.served)
+        try:
+            return await client.store_blob(data, signer)
         finally:
             await client.close()
 
@@ -104,6 +124,18 @@ async def open_door(home: str | Path | None = None) -> Door:
             f"no node answers at {config.node_url} and {config.home} holds no store; run `detente node serve`"
         )
     return Door(config=config, terms=terms, served=served)
+
+
+async def _submitted(submit: Callable[[bytes], Awaitable[Receipt]], envelopes: Sequence[bytes]) -> list[Receipt]:
+    answers = await asyncio.gather(*map(submit, envelopes), return_exceptions=True)
+    for answer in answers:  # all have ended: the node may close
+        if isinstance(answer, BaseException):
+            raise answer
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def _status(node: Node, *, why: bool) -> dict[str, Any]:

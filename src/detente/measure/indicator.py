@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any, Final, Literal, get_args
 
 from detente.base.digest import Digest, sha256_hex
@@ -44,6 +44,10 @@ EvidenceClass = Literal[
 ]
 """From the strongest to the weakest, as far as they compare (the five in the middle do: reference/measurement §1.5)."""
 STRENGTH: Final[tuple[EvidenceClass, ...]] = get_args(EvidenceClass)
+
+_DOWN: Final = Context(prec=20, rounding=ROUND_FLOOR)
+_UP: Final = Context(prec=20, rounding=ROUND_CEILING)
+"""Twenty digits: within what ``base.quantity`` reads, more than any measurement deserves."""
 
 Weight = Literal["note", "warning", "alarm"]
 
@@ -208,7 +212,10 @@ class Result:
 
 
 def measurements(result: Result, *, taken_at: Instant) -> tuple[Measurement, ...]:
-    """The result as statement bodies, one per indicator; the digests of its ledgers are the evidence."""
+    """The result as statement bodies, one per indicator; the digests of its ledgers are the evidence.
+
+    An end of more digits than a statement holds is rounded outwards.
+    """
     digests = {ledger.name: ledger.digest() for ledger in result.ledgers}
     bodies = []
     for indicator in result.indicators:
@@ -216,8 +223,8 @@ def measurements(result: Result, *, taken_at: Instant) -> tuple[Measurement, ...
         bodies.append(
             Measurement(
                 indicator=indicator.name,
-                low=indicator.low,
-                high=indicator.high,
+                low=None if indicator.low is None else _DOWN.plus(indicator.low),
+                high=None if indicator.high is None else _UP.plus(indicator.high),
                 unit=indicator.unit,
                 method=indicator.method,
                 evidence=tuple(dict.fromkeys((*own, *indicator.evidence))),

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from detente.cli import json_option, reports_errors
-from detente.cli.measure.showing import show_result
+from detente.cli.measure.showing import show_result, sign_option
 
 
 @click.command()
@@ -17,6 +17,7 @@ from detente.cli.measure.showing import show_result
 @click.option("--draws", type=int, default=1_000, show_default=True, help="From the points' own intervals.")
 @click.option("--seed", type=int, default=42, show_default=True, help="Decides every draw.")
 @click.option("--evidence", is_flag=True, help="Print the rows below the numbers.")
+@sign_option
 @json_option
 @reports_errors
 def acceleration(

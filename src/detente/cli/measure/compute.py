@@ -8,7 +8,7 @@ import click
 
 from detente.app.measuring.compute import measure_run
 from detente.cli import json_option, reports_errors
-from detente.cli.measure.showing import show_result
+from detente.cli.measure.showing import show_result, sign_option
 
 
 @click.command()
@@ -26,6 +26,7 @@ from detente.cli.measure.showing import show_result
     help="Share of the peak, such as 0.4 or 0.35,0.45. Without it device time is only a ceiling.",
 )
 @click.option("--evidence", is_flag=True, help="Print the rows below each number too.")
+@sign_option
 @json_option
 @reports_errors
 def compute(run: Path, evidence: bool, as_json: bool, **options: str | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from detente.cli import json_option, reports_errors
-from detente.cli.measure.showing import show_result
+from detente.cli.measure.showing import show_result, sign_option
 
 FILE = click.Path(path_type=Path)
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -35,6 +35,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--baseline", default="human", show_default=True, help="The alias of people's runs, which are left out.")
 @click.option("--scorer", help="The scorer that counts, in Inspect logs with several.")
 @click.option("--evidence", is_flag=True, help="Print the rows below the numbers.")
+@sign_option
 @json_option
 @reports_errors
 def horizon(

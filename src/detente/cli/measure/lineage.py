@@ -8,7 +8,7 @@ import click
 
 from detente.app.measuring.lineage import read_lineage
 from detente.cli import json_option, reports_errors
-from detente.cli.measure.showing import show_result
+from detente.cli.measure.showing import show_result, sign_option
 from detente.measure.loops.kinds import NAMES
 from detente.statement.change import TOUCHES, Touch
 
@@ -29,6 +29,7 @@ from detente.statement.change import TOUCHES, Touch
     help="State what the changes touch, where the loop does not say.",
 )
 @click.option("--evidence", is_flag=True, help="Print every version below the numbers.")
+@sign_option
 @json_option
 @reports_errors
 def lineage(

@@ -12,6 +12,7 @@ import click
 from detente.adapters.clock import SystemClock
 from detente.app.measuring.report import Asked, make_report, store_report
 from detente.cli import json_option, reports_errors
+from detente.cli.measure.showing import file_if_asked, show_filed, sign_option
 from detente.measure.report.obligations import FORMS
 
 FILE = click.Path(path_type=Path)
@@ -36,6 +37,7 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--for", "form", type=click.Choice(tuple(FORMS)), help="Add what a report under this text would still need."
 )
+@sign_option
 @json_option
 @reports_errors
 def report(
@@ -71,8 +73,10 @@ def report(
     page = store_report(made, out)
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
+    filed = file_if_asked(made.results)
     if as_json:
-        click.echo(json.dumps({**made.as_json(), "page": str(page)}, ensure_ascii=False))
+        more = {} if filed is None else {"filed": filed.as_json()}
+        click.echo(json.dumps({**made.as_json(), "page": str(page), **more}, ensure_ascii=False))
         return
     click.echo(f"{made.subject}: {', '.join(made.facts)}")
     lines = made.headlines()
@@ -87,6 +91,8 @@ def report(
     for measure, why in made.absent:
         click.echo(f"  {measure:<12} not measured: {why}")
     click.echo(f"page: {page}")
+    if filed is not None:
+        show_filed(filed)
 
 
 def _say(step: str) -> None:

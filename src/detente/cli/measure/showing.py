@@ -1,14 +1,22 @@
-"""Print a ``Result`` for people, or as JSON."""
+"""Print a ``Result`` for people, or as JSON; and file it, where that was asked for.
+
+A measuring command takes ``@sign_option`` and hands its result to ``show_result``, which does the rest.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
+from detente.app.measuring.signing import Filed, file_results
 from detente.measure.indicator import Result
 from detente.measure.report.wording import show_value
 
+_SIGN, _HOME, _PARTY = (f"{__name__}.{name}" for name in ("sign", "home", "party"))
 _MARKS = {"note": "·", "warning": "!", "alarm": "‼"}
 
 
@@ -17,8 +25,10 @@ def show_result(result: Result, *, as_json: bool, evidence: bool = False) -> Non
 
     With ``evidence`` every ledger is printed below.
     """
+    filed = file_if_asked([result])
     if as_json:
-        click.echo(json.dumps(result.as_json(), ensure_ascii=False))
+        said = result.as_json() if filed is None else {**result.as_json(), "filed": filed.as_json()}
+        click.echo(json.dumps(said, ensure_ascii=False))
         return
     click.echo(f"{result.measure} of {result.subject}")
     for name, value in result.inputs.items():
@@ -40,3 +50,56 @@ def show_result(result: Result, *, as_json: bool, evidence: bool = False) -> Non
             click.echo("\t".join(ledger.columns))
             for row in ledger.rows:
                 click.echo("\t".join("" if cell is None else str(cell) for cell in row))
+    if filed is not None:
+        show_filed(filed)
+
+
+def sign_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options ``--sign``, ``--home`` and ``--party`` of a measuring command; they arrive at ``file_if_asked``."""
+
+    def keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+        return lambda ctx, _parameter, value: ctx.meta.__setitem__(name, value)
+
+    options = (
+        click.option(
+            "--sign",
+            is_flag=True,
+            expose_value=False,
+            callback=keep(_SIGN),
+            help="File each indicator as a signed statement at the home's node, and keep the rows below it there.",
+        ),
+        click.option(
+            "--home",
+            metavar="DIR",
+            expose_value=False,
+            callback=keep(_HOME),
+            help="The node's home, for --sign. [default: $DETENTE_HOME or ./.detente]",
+        ),
+        click.option(
+            "--party",
+            metavar="PARTY",
+            expose_value=False,
+            callback=keep(_PARTY),
+            help="Who states it, of those whose keys are in the home. [default: the home's own]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def file_if_asked(results: Sequence[Result]) -> Filed | None:
+    """File the results if ``--sign`` was given; what was filed, or ``None``."""
+    meta = click.get_current_context().meta
+    if not meta.get(_SIGN):
+        return None
+    return asyncio.run(file_results(results, home=meta.get(_HOME), party=meta.get(_PARTY)))
+
+
+def show_filed(filed: Filed) -> None:
+    """What was filed, in a few lines."""
+    click.echo(f"  filed by {filed.party}: {len(filed.statements)} statements, {len(filed.stored)} ledgers stored")
+    for name, statement in filed.statements:
+        click.echo(f"    {statement[:12]}… {name}")
+    for name, digest, why in filed.not_stored:
+        click.echo(f"    not stored: {name} ({digest[:12]}…): {why}")
