@@ -165,13 +165,17 @@ def test_a_clone_without_blobs_gives_commits_and_files_without_counts(built: Bui
 
 def test_a_clone_with_some_blobs_counts_what_is_there(built: Built, tmp_path: Path):
     """One absent blob takes the counts of its own commits only."""
-    built.commit("one", {"big.txt": "x\n" * 2000})
+    built.commit("one", {"big.txt": "x\n" * 2000, "beside.txt": "1\n", "*": "star\n"})
     built.commit("two", {"small.txt": "1\n2\n"})
     built.git("config", "uploadpack.allowFilter", "true")
     built.git("clone", "-q", "--filter=blob:limit=1k", "--no-checkout", built.path.as_uri(), str(tmp_path / "partial"))
     second, first = _read(tmp_path / "partial")
     assert _counts(second) == {("small.txt", None): (2, 0)}
-    assert first.changes[0].unread
+    assert [(c.path, c.added, c.unread) for c in first.changes] == [
+        ("*", 1, False),
+        ("beside.txt", 1, False),
+        ("big.txt", None, True),
+    ]
 
 
 def test_a_clone_without_trees_gives_commits_alone(built: Built, tmp_path: Path):

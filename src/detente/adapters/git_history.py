@@ -27,6 +27,7 @@ TOKEN_MAX = 1 << 20
 FILES_MAX = 200_000
 """Files of one commit that are kept; the rest is counted. The first commit of the Linux kernel has 17,291."""
 _BATCH: Final = 500
+_PATHS_MAX: Final = 100_000  # bytes of paths on one command line; Linux allows 128 KiB for one argument, 2 MiB for all
 _FORMAT = "%x01%H%n%P%n%at%n%ct%n%e%n%an%n%ae%n%aN%n%aE%n%cn%n%ce%n%cN%n%cE%n%B"
 _LOG = (
     "log",
@@ -99,17 +100,21 @@ def read_history(
     without: Sequence[str] = (),
     blobs: bool = False,
     counts: bool = True,
+    skip: int = 0,
 ) -> Generator[Commit]:
     """The commits reachable from ``tips`` and from none of ``without``, newest first; merges too, without changes.
 
-    ``blobs`` adds modes and blob ids, ``counts=False`` leaves all differences out. Refuses A03 where history itself cannot be walked.
+    ``blobs`` adds modes and blob ids, ``counts=False`` leaves all differences out; ``skip`` is how many commits an earlier
+    reading had, since the order is always the same. Refuses A03 where history itself cannot be walked.
     """
     asked = "".join(f"{tip}\n" for tip in (*tips, *(f"^{tip}" for tip in without))).encode()
     log = ("-c", f"mailmap.blob={tips[0]}:.mailmap", *_LOG) if tips else _LOG
-    done = 0
+    done = skip
     if counts:
         try:
-            for commit in _stream(repository, (*log, *(_BOTH if blobs else _COUNTS), "--stdin"), asked):
+            for commit in _stream(
+                repository, (*log, *(_BOTH if blobs else _COUNTS), f"--skip={skip}", "--stdin"), asked
+            ):
                 yield commit
                 done += 1
             return
@@ -181,8 +186,27 @@ def _count_where_possible(
         if commit.id in counted:
             yield counted[commit.id]
         else:
-            changes = tuple(change._replace(unread=not _is_exact(change)) for change in commit.changes)
-            yield commit._replace(changes=changes)
+            yield _count_what_is_there(repository, commit, absent, log)
+
+
+def _count_what_is_there(repository: Repository, commit: Commit, absent: frozenset[str], log: Sequence[str]) -> Commit:
+    """A commit with absent blobs: counts for its other files, asked for by path; the rest is unread."""
+    there = [change.path for change in commit.changes if not any(blob in absent for blob in _blobs(change))]
+    counts: dict[str, Change] = {}
+    if there and sum(map(len, there)) < _PATHS_MAX:
+        one = (*log, *_DIFF, "--numstat", "--no-renames", "--no-walk", commit.id, "--", *there)
+        try:
+            counts = {change.path: change for again in _stream(repository, one, b"") for change in again.changes}
+        except GitFailed:
+            counts = {}
+    changes = []
+    for change in commit.changes:
+        count = None if change.old_path else counts.get(change.path)
+        if count is not None:
+            changes.append(change._replace(added=count.added, deleted=count.deleted))
+        else:
+            changes.append(change._replace(unread=not _is_exact(change)))
+    return commit._replace(changes=tuple(changes))
 
 
 def _blobs(change: Change) -> tuple[str, ...]:

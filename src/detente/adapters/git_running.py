@@ -57,6 +57,7 @@ _STAND_IN = """[core]
 \trepositoryformatversion = 1
 \tbare = true
 \tbigFileThreshold = {big}
+\tquotePath = false
 [extensions]
 \tobjectFormat = {format}
 [advice]
@@ -97,6 +98,7 @@ def open_repository(path: Path) -> Repository:
     """
     if not path.exists():
         raise Refused("A01", "not-found", got=f"no file or folder {shown(str(path))}", expected="a git repository")
+    path = path.absolute()  # git is started elsewhere
     place = path if path.is_dir() else path.parent
     wanted = ["--path-format=absolute", "--absolute-git-dir", "--git-common-dir"]
     kinds = ["--is-bare-repository", "--is-shallow-repository", "--show-object-format"]

@@ -30,7 +30,7 @@ def show_result(result: Result, *, as_json: bool, evidence: bool = False) -> Non
         said = result.as_json() if filed is None else {**result.as_json(), "filed": filed.as_json()}
         click.echo(json.dumps(said, ensure_ascii=False))
         return
-    click.echo(f"{result.measure} of {result.subject}")
+    click.echo(f"{result.measure} of {printable(result.subject)}")
     for name, value in result.inputs.items():
         click.echo(f"  read        {name} {value}")
     width = max((len(indicator.label or indicator.name) for indicator in result.indicators), default=0)
@@ -40,16 +40,16 @@ def show_result(result: Result, *, as_json: bool, evidence: bool = False) -> Non
             f"  {indicator.label or indicator.name:<{width}}  {show_value(indicator):>24}  [{indicator.evidence_class}{n}]"
         )
     for remark in result.remarks:
-        click.echo(f"  {_MARKS[remark.weight]} {remark.weight}: {remark.text}")
+        click.echo(f"  {_MARKS[remark.weight]} {remark.weight}: {printable(remark.text)}")
     for exclusion in result.exclusions:
-        named = f" ({', '.join(exclusion.examples)})" if exclusion.examples else ""
+        named = f" ({printable(', '.join(exclusion.examples))})" if exclusion.examples else ""
         click.echo(f"  left out: {exclusion.count} {exclusion.what}: {exclusion.why}{named}")
     if evidence:
         for ledger in result.ledgers:
             click.echo(f"\n{ledger.title} ({len(ledger.rows)} rows, sha256 {ledger.digest()})")
             click.echo("\t".join(ledger.columns))
             for row in ledger.rows:
-                click.echo("\t".join("" if cell is None else str(cell) for cell in row))
+                click.echo("\t".join("" if cell is None else printable(str(cell)) for cell in row))
     if filed is not None:
         show_filed(filed)
 
@@ -103,3 +103,14 @@ def show_filed(filed: Filed) -> None:
         click.echo(f"    {statement[:12]}… {name}")
     for name, digest, why in filed.not_stored:
         click.echo(f"    not stored: {name} ({digest[:12]}…): {why}")
+
+
+def printable(text: str) -> str:
+    r"""Text from a repository or a file, fit for a terminal: what steers one is shown as an escape.
+
+    >>> print(printable("a\x1b[2Jb"))
+    a\x1b[2Jb
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -40,13 +40,16 @@ def measure_shares(
     inputs: Mapping[str, str],
     parameters: Mapping[str, str],
     left_out: tuple[Exclusion, ...] = (),
+    remarks: tuple[Remark, ...] = (),
 ) -> Result:
-    """The result for one history. ``left_out`` is what the reader of the repository could not use (notes, records)."""
+    """The result for one history. ``left_out`` is what the reader of the repository could not use (notes, records), ``remarks``
+    what is to be said of the repository itself.
+    """
     return Result(
         "authorship",
         subject=subject,
         indicators=tuple(_indicators(sums)),
-        remarks=tuple(_remarks(sums)),
+        remarks=(*remarks, *_remarks(sums)),
         exclusions=(*_exclusions(sums), *left_out),
         ledgers=tuple(_ledgers(sums)),
         series=tuple(_series(sums)),
@@ -195,7 +198,9 @@ def _remarks(sums: Sums) -> Iterator[Remark]:
         )
     weak = sum(sums.weak.values())
     if weak:
-        listed = ", ".join(f"{name} {count}" for name, count in sums.weak.most_common(4))
+        listed = ", ".join(
+            f"{name} {count}" for name, count in sorted(sums.weak.items(), key=lambda item: (-item[1], item[0]))[:4]
+        )
         yield Remark(
             "weak-marks",
             "note",
@@ -224,7 +229,7 @@ def _fallen_authors(sums: Sums) -> list[tuple[str, Fall]]:
 def _exclusions(sums: Sums) -> Iterator[Exclusion]:
     if sums.merges:
         yield Exclusion("merge commits", "their lines are counted in the commits that they merge", sums.merges)
-    for reason, (files, lines) in sums.out.items():
+    for reason, (files, lines) in sorted(sums.out.items()):
         what = f"files ({lines} added lines)" if lines else "files"
         yield Exclusion(
             what,

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 
 from detente.measure.authorship.facts import Facts
 from detente.measure.indicator import EvidenceClass
@@ -73,13 +74,14 @@ class Sums:
     undated: int = 0
     stray_lines: int = 0
     rows: list[tuple[str | int | None, ...]] = field(default_factory=list)
+    """Unsorted until ``sum_facts`` is done."""
 
     def add(self, facts: Facts) -> None:
         """Count one commit."""
         if facts.merge:
             self.merges += 1
             return
-        half = half_year(facts.at_s)
+        date, half = _day(facts.at_s)
         marked, credited = facts.is_marked, facts.is_credited
         lines = attested = human = 0
         for area, added, ai, by_human in facts.areas:
@@ -116,9 +118,8 @@ class Sums:
         for reason, files, left in facts.out:
             self.out[reason][0] += files
             self.out[reason][1] += left
-            if len(self.out_examples[reason]) < 3:
-                self.out_examples[reason].append(facts.id[:12])
-        row = (facts.id, half or None, _words(facts.marks), _words(facts.claims), _words(facts.agents), facts.ledger)
+            self.out_examples[reason] = sorted([*self.out_examples[reason], facts.id[:12]])[:3]
+        row = (facts.id, date or None, _words(facts.marks), _words(facts.claims), _words(facts.agents), facts.ledger)
         self.rows.append((*row, lines, ai_lines, lines - human, evidence))
 
     def _add_agents(self, facts: Facts) -> None:
@@ -153,7 +154,7 @@ class Sums:
 
 
 COLUMNS = (
-    "commit", "half_year", "marks", "claims", "agents", "ledger_says", "lines", "ai_lines_low", "ai_lines_high", "evidence_class",
+    "commit", "date", "marks", "claims", "agents", "ledger_says", "lines", "ai_lines_low", "ai_lines_high", "evidence_class",
 )  # fmt: skip
 """Of ``Sums.rows``."""
 
@@ -166,7 +167,20 @@ def sum_facts(many: Iterable[Facts], *, since_s: int | None = None, until_s: int
     for facts in many:
         if not bounded or (facts.at_s is not None and first <= facts.at_s < last):
             sums.add(facts)
+    # By date and id: the same rows in the same order, in whatever order a kept scan hands them over.
+    sums.rows.sort(key=lambda row: (row[1] or "", row[0]), reverse=True)
     return sums
+
+
+@cache
+def _days(day: int) -> tuple[str, str]:
+    date = datetime.fromtimestamp(day * 86_400, UTC)
+    return f"{date.year:04d}-{date.month:02d}-{date.day:02d}", f"{date.year:04d}H{1 if date.month < 7 else 2}"
+
+
+def _day(at_s: int | None) -> tuple[str, str]:
+    """The date and the half-year of an instant in UTC, both empty for none."""
+    return ("", "") if at_s is None else _days(at_s // 86_400)
 
 
 def half_year(at_s: int | None) -> str:
@@ -175,10 +189,7 @@ def half_year(at_s: int | None) -> str:
     >>> half_year(1_750_000_000), half_year(None)
     ('2025H1', '')
     """
-    if at_s is None:
-        return ""
-    day = datetime.fromtimestamp(at_s, UTC)
-    return f"{day.year:04d}H{1 if day.month < 7 else 2}"
+    return _day(at_s)[1]
 
 
 def _evidence(facts: Facts) -> EvidenceClass:
