@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from detente.adapters.run_files import file_digest, read_file
 from detente.base.errors import Misuse, Refused, Unavailable, shown
 
 UNPACKED_MAX: Final = 4 * 2**30
@@ -50,6 +51,8 @@ def read_inspect(path: Path, data: bytes, *, scorer: str | None = None) -> Itera
     except Exception as error:  # noqa: BLE001  # the reader's own errors have no common class
         got = f"{path.name}: {shown(str(error))}"
         raise Refused("H02", "malformed", got=got, expected="a log that inspect_ai reads") from None
+    if file_digest(read_file(path)) != file_digest(data):
+        raise Unavailable(f"{path.name} changed while it was read: is the evaluation still running?")
     for sample in samples:
         place = f"{path.name}: sample {shown(sample.id, 40)} epoch {sample.epoch}"
         metadata = sample.metadata or {}

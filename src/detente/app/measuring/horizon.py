@@ -6,7 +6,7 @@ Leaves the numbers to ``measure.horizon``. ``spec/measure-horizon.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,13 @@ def measure_horizon(
     dates: Path | None = None,
     tasks: Path | None = None,
     scorer: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Horizons out of ``paths``: any number of files of runs, or one file of published results.
 
     ``dates`` maps agents to release dates (YAML as METR has it, or CSV ``alias,release_date``), ``tasks`` tasks to human
     lengths (CSV ``task_id,human_minutes`` with or without ``task_family``) where the runs have none. ``scorer`` names
-    the scorer of Inspect logs that counts. Raises ``Refused`` H01 to H10, ``Misuse``, ``Unavailable``.
+    the scorer of Inspect logs that counts. ``progress`` is told how many fits are done, and of how many. Raises ``Refused`` H01 to H10, ``Misuse``, ``Unavailable``.
     """
     settings = settings or Settings()
     if not paths:
@@ -48,10 +49,10 @@ def measure_horizon(
     subject = ", ".join(Path(path).name for path in paths[:3]) + (
         f" and {len(paths) - 3} more" if len(paths) > 3 else ""
     )
-    evidence = tuple(Digest(value) for value in dict.fromkeys(inputs.values()))
     if published:
         if len(found) > 1:
             raise Misuse("got published results and another file; expected one file of results, or files of runs alone")
+        evidence = tuple(Digest(value) for value in dict.fromkeys(inputs.values()))
         return measure_published(published[0], settings, subject=subject, inputs=inputs, evidence=evidence)
     released: dict[str, date] = {}
     lengths = {} if tasks is None else _read_tasks(tasks, inputs)
@@ -60,7 +61,14 @@ def measure_horizon(
     if dates is not None:
         released |= _read_dates(dates, inputs)
     return measure_runs(
-        runs, settings, subject=subject, dates=released, exclusions=exclusions, inputs=inputs, evidence=evidence
+        runs,
+        settings,
+        subject=subject,
+        dates=released,
+        exclusions=exclusions,
+        inputs=inputs,
+        evidence=tuple(Digest(value) for value in dict.fromkeys(inputs.values())),
+        progress=progress,
     )
 
 
@@ -76,7 +84,7 @@ def _read(path: Path, inputs: dict[str, str], scorer: str | None) -> Published |
     document = read_yaml(data, path.name) if form == "yaml" else read_json(data, path.name)
     if isinstance(document, list):
         return _listed(document, path.name)
-    if isinstance(document, dict) and "eval" in document and "results" in document and "status" in document:
+    if isinstance(document, dict) and "eval" in document and "status" in document:
         return read_inspect(path, data, scorer=scorer)
     return parse_results(document, place=path.name)
 

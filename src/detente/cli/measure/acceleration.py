@@ -8,6 +8,7 @@ import click
 
 from detente.cli import json_option, reports_errors
 from detente.cli.measure.showing import show_result, sign_option
+from detente.cli.measure.waiting import need_numpy
 
 
 @click.command()
@@ -36,6 +37,7 @@ def acceleration(
     `detente measure horizon --json`, or a CSV of date, value (or level), low and high. Declared only if two independent
     sources agree.
     """
+    need_numpy()
     from detente.app.measuring.acceleration import measure_acceleration
     from detente.measure.acceleration.verdict import Demand
 

@@ -9,6 +9,7 @@ import click
 
 from detente.cli import json_option, reports_errors
 from detente.cli.measure.showing import show_result, sign_option
+from detente.cli.measure.waiting import Progress, need_numpy
 
 FILE = click.Path(path_type=Path)
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -59,6 +60,7 @@ def horizon(
     RUNS are files of runs (METR's JSONL, CSV, Inspect logs), or one file of horizons that METR published (YAML or JSON).
     A horizon beyond the longest tasks is given as a lower bound only.
     """
+    need_numpy()
     from detente.app.measuring.horizon import measure_horizon
     from detente.measure.horizon.estimate import Settings
 
@@ -71,6 +73,6 @@ def horizon(
         ceiling_minutes=ceiling,
         baseline=baseline,
     )
-    show_result(
-        measure_horizon(runs, settings, dates=dates, tasks=tasks, scorer=scorer), as_json=as_json, evidence=evidence
-    )
+    progress = Progress("drawing")
+    result = measure_horizon(runs, settings, dates=dates, tasks=tasks, scorer=scorer, progress=progress)
+    show_result(result, as_json=as_json, evidence=evidence)

@@ -17,7 +17,7 @@ What follows from a draw without both outcomes or without a falling curve is not
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,9 +40,20 @@ class Draws:
 
 
 def bootstrap(
-    outcomes: Outcomes, weights: Floats, agents: tuple[int, ...], *, draws: int, seed: int, regularisation: float
+    outcomes: Outcomes,
+    weights: Floats,
+    agents: tuple[int, ...],
+    *,
+    draws: int,
+    seed: int,
+    regularisation: float,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Draws, ...]:
-    """Fit ``draws`` draws of each of ``agents`` (indices): families and tasks are drawn once for all of them."""
+    """Fit ``draws`` draws of each of ``agents`` (indices): families and tasks are drawn once for all of them.
+
+    ``progress`` is told how many fits are done, and of how many.
+    """
+    done = 0
     generator = np.random.Generator(np.random.PCG64(seed))
     parts: list[list[Fits]] = [[] for _ in agents]
     x = outcomes.log2_minutes
@@ -56,6 +67,9 @@ def bootstrap(
                     x[ran], successes=wins * weight, failures=(counts - wins) * weight, regularisation=regularisation
                 )
             )
+            done += len(tasks)
+            if progress is not None:
+                progress(done, draws * len(agents))
     return tuple(Draws(outcomes.agents[agent], _joined(fits)) for agent, fits in zip(agents, parts, strict=True))
 
 

@@ -13,7 +13,7 @@ ceiling has no upper end and starts at the ceiling at most, and one that crosses
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -126,7 +126,9 @@ class Estimate:
     one_class: Mapping[str, str]
 
 
-def estimate_horizons(outcomes: Outcomes, settings: Settings) -> Estimate:
+def estimate_horizons(
+    outcomes: Outcomes, settings: Settings, progress: Callable[[int, int], None] | None = None
+) -> Estimate:
     """Fit every agent but the baseline, with all quantiles and draws; raises ``Refused`` H09 if none has a curve."""
     weights = run_weights(outcomes)
     wins, losses = outcomes.total * weights, (outcomes.runs - outcomes.total) * weights
@@ -143,7 +145,13 @@ def estimate_horizons(outcomes: Outcomes, settings: Settings) -> Estimate:
         )
     fits = fit_curves(x, successes=wins[both], failures=losses[both], regularisation=settings.regularisation)
     draws = bootstrap(
-        outcomes, weights, tuple(both), draws=settings.draws, seed=settings.seed, regularisation=settings.regularisation
+        outcomes,
+        weights,
+        tuple(both),
+        draws=settings.draws,
+        seed=settings.seed,
+        regularisation=settings.regularisation,
+        progress=progress,
     )
     horizons = {
         quantile: tuple(

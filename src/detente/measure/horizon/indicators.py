@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -40,10 +40,11 @@ def measure_runs(
     exclusions: Sequence[Exclusion] = (),
     inputs: Mapping[str, str],
     evidence: tuple[Digest, ...] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Result:
-    """Horizons of the agents of ``runs``; raises ``Refused`` H09 when no agent has both outcomes."""
+    """Horizons of the agents of ``runs``; raises ``Refused`` H01, and H09 when no agent has both outcomes."""
     outcomes = tabulate(runs)
-    found = estimate_horizons(outcomes, settings)
+    found = estimate_horizons(outcomes, settings, progress)
     method = (
         f"weighted logistic fit of success on log2(human minutes), L2 penalty {settings.regularisation:g} on the slope; "
         f"bootstrap of families, tasks and runs, {settings.draws} draws, seed {settings.seed}, 2.5 to 97.5 %"

@@ -37,6 +37,8 @@ from detente.measure.indicator import Exclusion
 
 RUNS_MAX: Final = 2_000_000
 """A hundred times METR's data of 2026; each run is a few hundred bytes in memory."""
+CELLS_MAX: Final = 20_000_000
+"""Agents times tasks: five arrays of them fit a small machine. METR's data of 2026 has some ten thousand."""
 TEXT_MAX: Final = 300
 """The longest identifier in METR's data has 62 characters."""
 MINUTES_MAX: Final = 1e8
@@ -119,11 +121,14 @@ def collect_runs(records: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[tupl
 
 
 def tabulate(runs: Sequence[Run]) -> Outcomes:
-    """Outcomes by agent and task; the order of the runs changes nothing."""
+    """Outcomes by agent and task; the order of the runs changes nothing. Raises ``Refused`` H01."""
     ordered = sorted(runs, key=lambda run: (run.alias, run.task, run.score))
     agents = sorted({run.alias for run in ordered})
     lengths = {run.task: (run.family, run.minutes) for run in ordered}
     tasks, families = sorted(lengths), sorted({run.family for run in ordered})
+    if len(agents) * len(tasks) > CELLS_MAX:
+        got = f"{len(agents)} agents and {len(tasks)} tasks"
+        raise Refused("H01", "oversized", got=got, expected=f"at most {CELLS_MAX} pairs of them")
     row, column = {a: i for i, a in enumerate(agents)}, {t: i for i, t in enumerate(tasks)}
     index = {family: i for i, family in enumerate(families)}
     counts = np.zeros((len(agents), len(tasks)), np.int64)

@@ -14,8 +14,10 @@ from detente.measure.horizon.runs import Floats, Outcomes
 def run_weights(outcomes: Outcomes) -> Floats:
     """(A, T) the weight of each run in a cell, 0 where the agent has none; an agent's runs sum to 1."""
     ran = outcomes.runs > 0
-    member = np.eye(len(outcomes.families))[outcomes.family_of]  # (T, F)
-    in_family = ran @ member
+    families = len(outcomes.families)
+    in_family = np.zeros((len(ran), families))
+    for agent, tasks in enumerate(ran):
+        in_family[agent] = np.bincount(outcomes.family_of, weights=tasks, minlength=families)
     weights = np.zeros(ran.shape)
     np.divide(1.0, outcomes.runs * np.sqrt(in_family[:, outcomes.family_of]), out=weights, where=ran)
     sums: Floats = (weights * outcomes.runs).sum(axis=1, keepdims=True)

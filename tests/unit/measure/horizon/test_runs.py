@@ -90,6 +90,15 @@ def test_more_runs_than_the_bound_are_refused(monkeypatch):
     assert refusal.value.rule == "H01"
 
 
+def test_a_table_that_would_not_fit_is_refused_before_it_is_made(monkeypatch):
+    """H01: few runs can name many agents and many tasks, and the table has a cell for each pair."""
+    monkeypatch.setattr("detente.measure.horizon.runs.CELLS_MAX", 3)
+    records = [(str(n), record(run_id=n, alias=f"a{n}", task_id=f"t{n}")) for n in range(2)]
+    with pytest.raises(Refused) as refusal:
+        tabulate(collect_runs(records)[0])
+    assert refusal.value.rule == "H01"
+
+
 def test_weights_follow_the_rule_and_sum_to_one():
     """1 / (runs on the task · √ tasks of the family), normalised: two tasks of f, one of g, worked by hand."""
     records = [("1", record(run_id=1)), ("2", record(run_id=2, score=0)), ("3", record(run_id=3, task_id="f/u"))]
