@@ -14,6 +14,7 @@ from pathlib import Path
 from detente.adapters.loop_database import database_digest, is_database, open_database
 from detente.adapters.loop_files import FolderFiles
 from detente.adapters.loop_history import checked_out, is_repository, loop_branches, read_history
+from detente.app.measuring.loop_statements import is_log, read_envelopes, read_logs
 from detente.base.digest import sha256_hex
 from detente.base.errors import Misuse, Unavailable
 from detente.measure.indicator import Exclusion, Result
@@ -25,6 +26,8 @@ from detente.measure.loops.source import Files, HeldFiles, Source, Tables
 from detente.measure.loops.weaving import Woven, weave
 from detente.statement.change import Touch
 
+ENVELOPES_MAX = 20_000
+"""Files of a folder that are looked at for statements: a log's own files hold more in one."""
 _DATABASES = (".sqlite", ".sqlite3", ".db")
 
 
@@ -110,6 +113,9 @@ def _stated(loop: Loop, touches: frozenset[Touch]) -> Loop:
 
 def _with_reading(loop: Loop, source: Source) -> Loop:
     """What was read, by digest, and what was passed over."""
+    if source.unread:
+        unread = Exclusion("entries", "no statements of this version's form", source.unread)
+        loop = replace(loop, exclusions=(*loop.exclusions, unread))
     if not isinstance(source.files, FolderFiles):
         return loop
     if source.files.read_digests:
@@ -136,7 +142,12 @@ def _sources(path: Path, branch: str | None, stack: ExitStack) -> Iterator[Sourc
             return
     if branch is not None:
         raise Misuse(f"{path} is no git repository: --branch has no meaning for it")
-    files: Files = FolderFiles(path)
+    if path.is_dir() and is_log(path):
+        claims, unread = read_logs(path)
+        yield Source(name, HeldFiles({}), statements=claims, unread=unread)
+        return
+    folder_files = FolderFiles(path)
+    files: Files = folder_files
     names = [each for each in files.names if each.lower().endswith(_DATABASES)]
     if path.is_file() and is_database(path):
         names = [path.name]
@@ -147,7 +158,8 @@ def _sources(path: Path, branch: str | None, stack: ExitStack) -> Iterator[Sourc
     if path.is_file() and databases:
         files = HeldFiles({})
     inputs = {each: f"sha256 {database_digest(folder / each)}" for each in databases}
-    yield Source(name, files, databases, inputs=inputs)
+    claims, unread = read_envelopes(folder_files) if not databases and len(files.names) <= ENVELOPES_MAX else ((), 0)
+    yield Source(name, files, databases, inputs=inputs, statements=claims, unread=unread if claims else 0)
 
 
 def _of_branch(path: Path, name: str, branch: str) -> Source:

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from detente.base.errors import Misuse, Refused, shown
-from detente.measure.loops import autoresearch, dgm, openevolve, shinka
+from detente.measure.loops import (
+    adas,
+    autoresearch,
+    dgm,
+    journal,
+    mlflow,
+    model_cards,
+    openevolve,
+    shinka,
+    sica,
+    statements,
+)
 from detente.measure.loops.record import Loop
 from detente.measure.loops.source import Source
 
@@ -31,6 +42,12 @@ KINDS: Final[tuple[Kind, ...]] = (
     Kind(dgm.DGM, dgm.recognise_dgm, dgm.import_dgm),
     Kind(dgm.HGM, dgm.recognise_hgm, dgm.import_hgm),
     Kind(shinka.KIND, shinka.recognise, shinka.import_loop),
+    Kind(sica.KIND, sica.recognise, sica.import_loop),
+    Kind(journal.KIND, journal.recognise, journal.import_loop),
+    Kind(adas.KIND, adas.recognise, adas.import_loop),
+    Kind(model_cards.KIND, model_cards.recognise, model_cards.import_loop),
+    Kind(mlflow.KIND, mlflow.recognise, mlflow.import_loop),
+    Kind(statements.KIND, statements.recognise, statements.import_loop),
 )
 NAMES: Final = tuple(kind.name for kind in KINDS)
 

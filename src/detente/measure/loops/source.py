@@ -59,7 +59,10 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One run as an importer sees it; ``name`` is what people call it, ``inputs`` names what was read → digest."""
+    """One run as an importer sees it; ``name`` is what people call it, ``inputs`` names what was read → digest.
+
+    ``statements`` are kind, body and statement id of each; ``unread`` counts entries that are none.
+    """
 
     name: str
     files: Files
@@ -67,6 +70,7 @@ class Source:
     history: History | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     statements: tuple[tuple[str, Any, Digest], ...] = ()
+    unread: int = 0
 
     def matching(self, *patterns: str) -> list[str]:
         """Names of files that match a pattern; ``*`` matches across folders."""

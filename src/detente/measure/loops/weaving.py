@@ -7,6 +7,7 @@ or program is the same wherever it is told, and what is told of it is merged as 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,7 @@ from detente.measure.loops.record import VERSIONS_MAX, Loop, LoopVersion, versio
 from detente.statement.change import ProposedBy
 
 ID_MAX: Final = 512
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def _node(
     names: dict[Digest, str],
 ) -> VersionNode:
     def digest(named: str) -> Digest:
-        found = ids.get((number, named)) or version_digest(loop.kind, version.scope, named)
+        own = Digest(named) if version.digest is not None and _DIGEST.match(named) else None
+        found = ids.get((number, named)) or own or version_digest(loop.kind, version.scope, named)
         names.setdefault(found, named)
         return found
 
