@@ -81,6 +81,7 @@ class _Depth(NamedTuple):
     high: int | None
     counted: bool  # in the upper end
     above: Digest | None  # the parent through which the upper end is reached
+    named: int = 0  # versions of the upper end that can be named
 
 
 _RESTART: Final = _Depth(0, 0, counted=False, above=None)
@@ -123,29 +124,37 @@ class Depths:
             for memo in self._memo.values():
                 memo.pop(below, None)
 
+    def ends(self, measure: Measure, version: Digest) -> tuple[int, int | None]:
+        """The two ends of a depth alone, for whoever asks about thousands."""
+        depth = self._solved(measure, version)
+        return depth.low, depth.high
+
     def _depth(self, measure: Measure, version: Digest) -> DepthInterval:
+        depth = self._solved(measure, version)
+        return DepthInterval(depth.low, depth.high, self._chain(self._memo[measure], version))
+
+    def _solved(self, measure: Measure, version: Digest) -> _Depth:
         self._catch_up()
         memo = self._memo[measure]
-        depth = solve(
+        return solve(
             version,
             self._needs,
             memo,
             lambda node: self._value(measure, node),
-            lambda _: _Depth(0, None, counted=True, above=None),
+            lambda _: _Depth(0, None, counted=True, above=None, named=1),
         )
-        return DepthInterval(depth.low, depth.high, self._chain(memo, version))
 
     def greatest(self, measure: Measure, versions: Iterable[Digest]) -> DepthInterval:
         """The greatest depth among ``versions``: the greatest of each end, and a chain that attains the upper one."""
-        best = DepthInterval(0, 0, ())
+        low, best = 0, _RESTART
+        end: Digest | None = None
         for version in versions:
-            depth = self._depth(measure, version)
+            depth = self._solved(measure, version)
+            low = max(low, depth.low)
             reaches = best.high is not None and (depth.high is None or depth.high > best.high)
-            longer = depth.high == best.high and len(depth.chain) > len(best.chain)
-            chain = depth.chain if reaches or longer else best.chain
-            high = None if best.high is None or depth.high is None else max(best.high, depth.high)
-            best = DepthInterval(max(best.low, depth.low), high, chain)
-        return best
+            if reaches or (depth.high == best.high and depth.named > best.named):
+                best, end = depth, version
+        return DepthInterval(low, best.high, () if end is None else self._chain(self._memo[measure], end))
 
     def _catch_up(self) -> None:
         changed = self._graph.changed[self._read :]
@@ -199,7 +208,8 @@ class Depths:
         if adds and claims.steps is None:
             longest = None  # Several changes were told as one version, and nobody says how many.
         steps = (claims.steps or 0) if adds else 0
-        return _Depth(low, None if longest is None else longest + steps, counted=adds, above=above)
+        named = adds + (0 if above is None else memo[above].named)
+        return _Depth(low, None if longest is None else longest + steps, counted=adds, above=above, named=named)
 
     def _certainly_counts(self, measure: Measure, version: Digest, claims: Claims) -> bool:
         if self._significant(version) is not False:

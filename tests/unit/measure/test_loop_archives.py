@@ -103,8 +103,8 @@ def test_a_trace_tells_of_programs_that_no_checkpoint_kept():
     assert _edges(openevolve.import_loop(_source(files))) == {("a", "b"), ("b", "c")}
 
 
-def test_a_migrant_is_the_program_that_it_is_a_copy_of():
-    """Its children are its original's; marked as a migrant with another text it is a version like any other."""
+def test_a_program_with_its_parents_text_is_the_same_program_again():
+    """A migrant's children are its original's; marked as a migrant with another text it is a version like any other."""
     original = json.loads(_program("a", None, 0))
     copy = {**original, "id": "m", "parent_id": "a", "metadata": {"migrant": True}}
     changed = {**copy, "id": "n", "code": "other"}

@@ -18,8 +18,9 @@ from detente.app.measuring.loop_statements import is_log, read_envelopes, read_l
 from detente.base.digest import sha256_hex
 from detente.base.errors import Misuse, Unavailable
 from detente.measure.indicator import Exclusion, Result
+from detente.measure.loops import statements
 from detente.measure.loops.approvals import NOBODY, parse_approvals
-from detente.measure.loops.kinds import kind_named, kind_of
+from detente.measure.loops.kinds import KINDS, Kind, kind_named, kind_of
 from detente.measure.loops.measuring import Judged, judge, measure_loops
 from detente.measure.loops.record import Loop
 from detente.measure.loops.source import Files, HeldFiles, Source, Tables
@@ -76,8 +77,8 @@ def read_lineage(
     for path in paths:
         with ExitStack() as stack:
             for source in _sources(Path(path), branch, stack):
-                found = wanted or kind_of(source)
-                loop = found.import_loop(source)
+                source = _with_statements(source, wanted)  # noqa: PLW2901  # the same run, looked at again
+                loop = (wanted or kind_of(source)).import_loop(source)
                 loops.append(_with_reading(_stated(loop, frozenset(touches)), source))
     said, words = _approvals(approvals)
     judged = judge(weave(loops), said)
@@ -129,6 +130,19 @@ def _with_reading(loop: Loop, source: Source) -> Loop:
     return replace(loop, exclusions=(*loop.exclusions, left))
 
 
+def _with_statements(source: Source, wanted: Kind | None) -> Source:
+    """Look for envelopes in the files of a run that is nothing else, or said to be statements."""
+    files = source.files
+    if source.statements or not isinstance(files, FolderFiles) or len(files.names) > ENVELOPES_MAX:
+        return source
+    if wanted is None and any(kind.recognise(source) for kind in KINDS):
+        return source
+    if wanted is not None and wanted.name != statements.KIND:
+        return source
+    claims, unread = read_envelopes(files)
+    return replace(source, statements=claims, unread=unread if claims else 0)
+
+
 def _sources(path: Path, branch: str | None, stack: ExitStack) -> Iterator[Source]:
     """The runs that a path names: one for each loop branch of a repository, else one."""
     if not path.exists():
@@ -146,8 +160,7 @@ def _sources(path: Path, branch: str | None, stack: ExitStack) -> Iterator[Sourc
         claims, unread = read_logs(path)
         yield Source(name, HeldFiles({}), statements=claims, unread=unread)
         return
-    folder_files = FolderFiles(path)
-    files: Files = folder_files
+    files: Files = FolderFiles(path)
     names = [each for each in files.names if each.lower().endswith(_DATABASES)]
     if path.is_file() and is_database(path):
         names = [path.name]
@@ -158,8 +171,7 @@ def _sources(path: Path, branch: str | None, stack: ExitStack) -> Iterator[Sourc
     if path.is_file() and databases:
         files = HeldFiles({})
     inputs = {each: f"sha256 {database_digest(folder / each)}" for each in databases}
-    claims, unread = read_envelopes(folder_files) if not databases and len(files.names) <= ENVELOPES_MAX else ((), 0)
-    yield Source(name, files, databases, inputs=inputs, statements=claims, unread=unread if claims else 0)
+    yield Source(name, files, databases, inputs=inputs)
 
 
 def _of_branch(path: Path, name: str, branch: str) -> Source:
@@ -172,3 +184,11 @@ def _of_branch(path: Path, name: str, branch: str) -> Source:
         )
     head = history.commits[-1].id if history.commits else "no commit of its own"
     return Source(f"{name}@{branch}", files, history=history, inputs={f"{name}@{branch}": head})
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a picture or an export; raises ``Unavailable`` where that cannot be."""
+    try:
+        Path(path).write_text(text, "utf-8")
+    except OSError as error:
+        raise Unavailable(f"cannot write {path}: {error.strerror}") from None

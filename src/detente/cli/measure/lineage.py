@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import cast
 
 import click
 
-from detente.app.measuring.lineage import read_lineage
+from detente.app.measuring.lineage import read_lineage, write_text
 from detente.cli import json_option, reports_errors
 from detente.cli.measure.showing import show_result, sign_option
 from detente.measure.loops.kinds import NAMES
+from detente.measure.loops.prov import prov_document
+from detente.measure.loops.tree_picture import draw_tree
 from detente.statement.change import TOUCHES, Touch
 
 
@@ -28,6 +31,8 @@ from detente.statement.change import TOUCHES, Touch
     multiple=True,
     help="State what the changes touch, where the loop does not say.",
 )
+@click.option("--picture", type=click.Path(dir_okay=False), metavar="FILE", help="Write the tree as SVG.")
+@click.option("--prov", type=click.Path(dir_okay=False), metavar="FILE", help="Write the graph as PROV-JSON.")
 @click.option("--evidence", is_flag=True, help="Print every version below the numbers.")
 @sign_option
 @json_option
@@ -38,6 +43,8 @@ def lineage(
     branch: str | None,
     approvals: str | None,
     touches: tuple[str, ...],
+    picture: str | None,
+    prov: str | None,
     evidence: bool,
     as_json: bool,
 ) -> None:
@@ -48,4 +55,10 @@ def lineage(
     found = read_lineage(
         runs, kind=kind, branch=branch, approvals=approvals, touches=cast("tuple[Touch, ...]", touches)
     )
+    if picture is not None:
+        write_text(picture, draw_tree(found.judged, title=f"Lineage of {found.result.subject}"))
+        click.echo(f"wrote {picture}", err=True)
+    if prov is not None:
+        write_text(prov, json.dumps(prov_document(found.judged), ensure_ascii=False, indent=1) + "\n")
+        click.echo(f"wrote {prov}", err=True)
     show_result(found.result, as_json=as_json, evidence=evidence)

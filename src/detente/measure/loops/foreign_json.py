@@ -8,17 +8,21 @@ another type than the format has.
 {'score': Decimal('0.970000001'), 'worst': Decimal('NaN')}
 >>> [each["generation"] for each in parse_concatenated(b'{"generation": 0}\n{\n "generation": 1\n}\n', "dgm_metadata.jsonl")]
 [0, 1]
+>>> parse_foreign(rb'"\ud83d\ude00 \ud800"', "a.json") == "\U0001f600 \ufffd"
+True
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 from detente.base.errors import Refused, shown
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=Decimal)
 
 
@@ -56,7 +60,18 @@ def parse_concatenated(data: bytes, name: str) -> list[Any]:
                 expected="JSON",
                 todo="the file may be cut short; nothing of this run was read",
             ) from None
-        values.append(value)
+        values.append(_whole(value) if _SURROGATE.search(text) else value)
+
+
+def _whole(value: Any) -> Any:
+    """Half a surrogate pair, which models write now and then, becomes a replacement character: no UTF-8 can hold it."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(each) for name, each in value.items()}
+    return value
 
 
 def member(record: Any, key: str, kind: type | tuple[type, ...], name: str) -> Any:

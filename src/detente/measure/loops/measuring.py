@@ -233,7 +233,8 @@ def _remarks(judged: Judged) -> Iterator[Remark]:
     unsaid = sum(judged.approved.get(digest) is None for digest in judged.kept)
     if unsaid:
         nobody = Depths(woven.graph, significant=lambda each: bool(judged.approved.get(each)), answered=woven.roots)
-        deepest = {measure: nobody.greatest(measure, judged.kept).low for measure in ("ai_proposed", "self")}
+        measures: tuple[Measure, ...] = ("ai_proposed", "self")
+        deepest = {measure: nobody.greatest(measure, judged.kept).low for measure in measures}
         text = (
             f"nobody says whether a human approved {unsaid} of {len(judged.kept)} versions; if nobody did, the AI-proposed "
             f"depth in the record is at least {deepest['ai_proposed']} and the self depth at least {deepest['self']} "
@@ -303,14 +304,18 @@ def _ledger(judged: Judged) -> Ledger:
                 None if version.score is None else show_decimal(version.score),
                 judged.approved.get(digest),
                 version.steps,
-                str(judged.in_record.ai_proposed_depth(digest)),
-                str(judged.in_record.self_depth(digest)),
+                _interval(*judged.in_record.ends("ai_proposed", digest)),
+                _interval(*judged.in_record.ends("self", digest)),
                 _second(version.time.low),
                 _second(version.time.high),
                 version.changed_lines,
             )
         )
     return Ledger(LEDGER, "Versions, parents first", columns, tuple(rows))
+
+
+def _interval(low: int, high: int | None) -> str:
+    return str(DepthInterval(low, high, ()))
 
 
 def _second(value: Decimal | None) -> str | None:

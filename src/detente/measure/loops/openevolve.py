@@ -6,7 +6,8 @@ algorithmicsuperintelligence/openevolve, with and without the members of newer r
 
 1. Every ``checkpoints/checkpoint_<n>/programs/<id>.json`` counts, and every line of ``evolution_trace.jsonl``.
 2. The same id told twice with another parent keeps both as possible parents, and is counted.
-3. A migrant with its parent's text is the same program on another island: no version, and its children are its parent's.
+3. A program with its parent's text (a migrant, the first program on another island) is the same program again: no
+   version, and its children are its parent's.
 4. The score is ``combined_score``; without one the mean of all numeric metrics, as the loop itself ranks.
 5. What the program is for is not recorded: touches nothing declared.
 """
@@ -40,10 +41,9 @@ def recognise(source: Source) -> bool:
 class _Program:
     parents: set[str | None] = field(default_factory=set)
     generation: int = 0
-    score: Decimal | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     time: Any = None
     text: str | None = None
-    migrant: bool = False
 
 
 def import_loop(source: Source) -> Loop:
@@ -62,7 +62,7 @@ def import_loop(source: Source) -> Loop:
     if not programs:
         raise Refused("I05", "not-found", got="no program", expected="checkpoints/checkpoint_<n>/programs/<id>.json")
     copies = _copies(programs, tally)
-    versions = tuple(_versions(programs, copies))
+    versions = tuple(_versions(programs, copies, tally))
     best, remarks = _best(source, copies)
     checkpoints = {name.rsplit("/programs/", 1)[0] for name in files}
     return Loop(
@@ -85,17 +85,15 @@ def _take_program(programs: dict[str, _Program], record: Any, name: str, tally: 
     version = member(record, "id", str, name)
     parent = maybe(record, "parent_id", str, name)
     metrics = maybe(record, "metrics", Mapping, name) or {}
-    metadata = maybe(record, "metadata", Mapping, name) or {}
     known = programs.get(version)
     program = programs.setdefault(version, _Program())
     if known is not None and parent not in program.parents:
         tally.leave_out("ids told twice", "two checkpoints give different parents; both may be", version)
     program.parents.add(parent)
     program.generation = maybe(record, "generation", int, name) or 0
-    program.score = _score(metrics, version, tally)
+    program.metrics = metrics
     program.time = record.get("timestamp")
     program.text = maybe(record, "code", str, name)
-    program.migrant = metadata.get("migrant") is True
 
 
 def _take_trace(programs: dict[str, _Program], record: Any, name: str, tally: Tally) -> None:
@@ -106,11 +104,11 @@ def _take_trace(programs: dict[str, _Program], record: Any, name: str, tally: Ta
         programs[version].parents.add(parent)
         return
     metrics = maybe(record, "child_metrics", Mapping, name) or {}
-    score = _score(metrics, version, tally)
-    programs[version] = _Program({parent}, maybe(record, "generation", int, name) or 0, score, record.get("timestamp"))
+    generation = maybe(record, "generation", int, name) or 0
+    programs[version] = _Program({parent}, generation, metrics, record.get("timestamp"))
     before = maybe(record, "parent_metrics", Mapping, name) or {}
     if parent not in programs and (record.get("generation") in {1, None}):
-        programs[parent] = _Program({None}, 0, _score(before, parent, tally))
+        programs[parent] = _Program({None}, 0, before)
 
 
 def _score(metrics: Mapping[str, Any], version: str, tally: Tally) -> Decimal | None:
@@ -121,13 +119,12 @@ def _score(metrics: Mapping[str, Any], version: str, tally: Tally) -> Decimal | 
 
 
 def _copies(programs: Mapping[str, _Program], tally: Tally) -> dict[str, str]:
-    """Migrant → the program that it is a copy of."""
+    """Copy → the program that it is a copy of."""
     copies: dict[str, str] = {}
     for version in programs:
         seen, at = {version}, version
         while (
-            programs[at].migrant
-            and len(programs[at].parents) == 1
+            len(programs[at].parents) == 1
             and (parent := next(iter(programs[at].parents))) in programs
             and parent is not None
             and parent not in seen
@@ -142,7 +139,7 @@ def _copies(programs: Mapping[str, _Program], tally: Tally) -> dict[str, str]:
     return copies
 
 
-def _versions(programs: Mapping[str, _Program], copies: Mapping[str, str]) -> Iterator[LoopVersion]:
+def _versions(programs: Mapping[str, _Program], copies: Mapping[str, str], tally: Tally) -> Iterator[LoopVersion]:
     for version, program in sorted(programs.items(), key=lambda item: (item[1].generation, item[0])):
         if version in copies:
             continue
@@ -154,7 +151,7 @@ def _versions(programs: Mapping[str, _Program], copies: Mapping[str, str]) -> It
             perhaps=() if agreed else tuple(sorted(named)),
             proposer="model" if named else "undeclared",
             generation=program.generation,
-            score=program.score,
+            score=_score(program.metrics, version, tally),
             time=at_second(program.time),
         )
 

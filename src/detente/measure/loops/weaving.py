@@ -39,11 +39,11 @@ class Woven:
     missing: Mapping[Digest, str]
     circles: frozenset[Digest]
     told_twice: int = 0
-    _ids: Mapping[tuple[int, str], Digest] = field(default_factory=dict)
+    _ids: Mapping[tuple[int, str], Digest] = field(default_factory=dict)  # by the loop's identity and its own id
 
     def digest_of(self, loop: Loop, version: str) -> Digest | None:
         """The digest of one of the loop's own ids."""
-        return self._ids.get((self.loops.index(loop), version))
+        return self._ids.get((id(loop), version))
 
     def named(self) -> list[tuple[str, Digest]]:
         """Every version's id and digest."""
@@ -93,7 +93,7 @@ def weave(loops: Sequence[Loop]) -> Woven:
         {digest: names[digest] for above in parents.values() for digest in above if digest not in claims},
         circles,
         twice,
-        ids,
+        {(id(loops[number]), version): digest for (number, version), digest in ids.items()},
     )
 
 
