@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from detente.base.digest import Digest
 from detente.base.quantity import show_decimal
@@ -77,7 +77,7 @@ class _Picture:
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width}" height="{self.height}" '
             f'viewBox="0 0 {self.width} {self.height}" font-family="system-ui, sans-serif" font-size="12" role="img" '
-            f"aria-label="{_plain(self.title).replace(chr(34), "&quot;")}">"
+            f"aria-label={quoteattr(_printable(self.title))}>"
         )
         yield f"<title>{_plain(self.title)}</title>"
         yield f'<rect width="{self.width}" height="{self.height}" fill="#ffffff"/>'
@@ -315,7 +315,11 @@ def _text(
 
 def _plain(words: str) -> str:
     """Text for SVG: markup escaped, and control characters, which XML forbids, shown as a mark."""
-    return escape("".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words))
+    return escape(_printable(words))
+
+
+def _printable(words: str) -> str:
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in words)
 
 
 def _short(value: Decimal) -> str:
