@@ -6,6 +6,7 @@ Every key is made here, in software, for this drill alone, and the report says s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from detente.statement.signing import SoftwareSigner
 
 SETTLE_S = 1
 LIFE_CALM_S, LIFE_ALERT_S = 12, 8
-"""Short, so that a lapse can be watched; accords in earnest use hours and minutes."""
+"""Short, so that a lapse can be watched; accords in earnest use hours and minutes. Seconds on a quiet machine, as below."""
 HALT_WITHIN_S = 6
 CHALLENGE_S = 4
 FLOP_LIMIT = "1e18"
@@ -125,6 +126,9 @@ def _key_name(member: Member, use: Use) -> str | None:
 def spell_terms(plan: Plan) -> str:
     """The founding terms without their keys, in the words of any other accord."""
     developers = len(plan.developers)
+    calm_s, alert_s, halt_within_s = (
+        math.ceil(seconds * plan.strain) for seconds in (LIFE_CALM_S, LIFE_ALERT_S, HALT_WITHIN_S)
+    )
     parties = "\n".join(
         f"  {member.name}: {{country: {member.country}, roles: [{', '.join(member.roles)}]}}" for member in plan.parties
     )
@@ -171,12 +175,12 @@ triggers:
 
 pause:
   activities: [training, self_improvement]
-  halt_within: {HALT_WITHIN_S} s
+  halt_within: {halt_within_s} s
 lift:
   votes: {{auditor: 1, authority: 2}}
   when: {{none_open: finding}}
   veto_on_purpose: [auth-1, auth-2]
-permits: {{life: {{calm: {LIFE_CALM_S} s, alert: {LIFE_ALERT_S} s}}}}
+permits: {{life: {{calm: {calm_s} s, alert: {alert_s} s}}}}
 consequences:
   - when: {{ruling: breach}}
     then: [{{cloud: refuse_compute}}, {{buyer: refuse_deployment}}]

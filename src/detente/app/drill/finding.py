@@ -36,7 +36,7 @@ async def overdue(scene: Scene) -> None:
     async def as_expected() -> bool:
         return halt_of(await scene.status("auth-1"), run) in {expected, "confirmed"}
 
-    limit = scene.coalition.terms.pause.halt_within_s + 10.0
+    limit = scene.coalition.terms.pause.halt_within_s / scene.plan.strain + 10.0
     seen = await scene.until(f"{job.name} is {expected}", as_expected, within_s=limit, needed=False)
     state = halt_of(await scene.status("auth-1"), run)
     scene.check("who hid", f"by its own word, {job.name} is {expected}", seen, f"the status says {state}")
@@ -83,7 +83,7 @@ async def inspect_facilities(scene: Scene) -> None:
         )
         tasks.append((developer, running, task.with_suffix(".result")))
     for developer, running, result in tasks:
-        code = await asyncio.to_thread(running.wait, 40.0)
+        code = await asyncio.to_thread(running.wait, scene.patience(40))
         if code:
             scene.check("who hid", f"the inspection of {developer} ends", ok=False, detail=running.tail(200))
             continue

@@ -18,12 +18,15 @@ from detente.base.digest import Digest, sha256_hex
 from detente.statement.envelope import parse_envelope, statement_id
 
 TRAIN_STEPS: dict[Workload, int] = {"numpy": 700, "torch": 500, "torchrun": 300}
-TRAIN_SLOW_MS = 60
-"""About 7 s of one core, drawn out to 50 s so that six jobs on two cores are still at it when the pause comes."""
-ENDLESS_STEPS = 5_000
-"""For the job that will train on without a guard: it has to outlast the search for it."""
-LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS = 40, 10, 12
-SAVE_EVERY = 25
+TRAIN_LASTS_S = 160
+"""About 7 s of one core, drawn out to so long on a quiet machine that no job is done before the pause, which comes after
+50 s. Once the story needs no more training (``Scene.release``) nothing is drawn out."""
+ENDLESS_STEPS, UNGUARDED_SLOW_MS = 100_000, 40
+"""For the job that will train on without a guard: it has to outlast the search for it, and to be busy meanwhile."""
+LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS, BYPASS_SLOW_MS = 40, 9, 200, 40
+"""A generation lasts 8 s until the release; one of the loop that bypasses its hold point 2 s, since three must be trained
+for the pause to come, and the other six must not be before it has."""
+SAVES = 28
 PLANNED_FLOP = {"train": "1e13", "loop": "1e13"}
 _SMALL = ("--report-every", "50")
 
@@ -41,10 +44,12 @@ def start_guarded(scene: Scene, job: PlannedJob, *, bypass: bool = False, again:
     if job.kind == "train":
         arguments = [
             "detente", "guard", "--home", home, "--run", job.name, "--planned-flop", PLANNED_FLOP["train"], "--hold",
-            "--wait", "60", "--", *_train_command(scene, job), "--slow-ms", str(TRAIN_SLOW_MS),
+            "--wait", str(scene.patience(20)), "--", *_train_command(scene, job),
+            *_drawn_out(scene, TRAIN_LASTS_S * 1_000 / TRAIN_STEPS[scene.plan.options.workload]),
         ]  # fmt: skip
     else:
-        arguments = [*_loop_arguments(job, guarded=True), "--slow-ms", str(LOOP_SLOW_MS)]
+        arguments = _loop_arguments(job, guarded=True)
+        arguments += _drawn_out(scene, BYPASS_SLOW_MS if bypass else LOOP_SLOW_MS)
         arguments += ["--bypass"] if bypass else []
     running = scene.processes.start(
         f"job {job.name}{' again' if again else ''}", arguments, env={"DETENTE_HOME": home}, cwd=place
@@ -55,7 +60,7 @@ def start_guarded(scene: Scene, job: PlannedJob, *, bypass: bool = False, again:
 
 def start_unguarded(scene: Scene, job: PlannedJob, place: Path, *, name: str) -> Running:
     """The same training with nobody's leave: what a developer does who took the guard off."""
-    command = [*_train_command(scene, job)[2:], "--slow-ms", str(TRAIN_SLOW_MS)]
+    command = [*_train_command(scene, job, endless=True)[2:], "--slow-ms", str(UNGUARDED_SLOW_MS)]
     return scene.processes.start(name, command, cwd=place)
 
 
@@ -101,14 +106,19 @@ def checkpoint_with(place: Path, digest: str) -> Path | None:
     return next((path for path in checkpoints_of(place) if sha256_hex(path.read_bytes()) == digest), None)
 
 
-def _train_command(scene: Scene, job: PlannedJob) -> list[str]:
+def _drawn_out(scene: Scene, slow_ms: float) -> list[str]:
+    return ["--slow-ms", f"{slow_ms * scene.plan.strain:.0f}", "--slow-until", str(scene.release)]
+
+
+def _train_command(scene: Scene, job: PlannedJob, *, endless: bool = False) -> list[str]:
     """The command line of a plain training job, to be run from its folder; the first two words start Python."""
     start = [sys.executable, "-m"]
-    common = ["--out", ".", "--run", job.name, "--seed", str(job.seed), "--checkpoint-every", str(SAVE_EVERY), *_SMALL]
     cheat = scene.plan.cheat
     workload = scene.plan.options.workload
-    endless = job.name == cheat.job and cheat.way != "cloned_guard"
-    common += ["--steps", str(ENDLESS_STEPS if endless else TRAIN_STEPS[workload])]
+    steps = TRAIN_STEPS[workload]
+    endless = endless or (job.name == cheat.job and cheat.way != "cloned_guard")
+    common = ["--out", ".", "--run", job.name, "--seed", str(job.seed), *_SMALL]
+    common += ["--checkpoint-every", str(steps // SAVES), "--steps", str(ENDLESS_STEPS if endless else steps)]
     if workload == "numpy":
         return [*start, "detente.hooks.workload.bytes_lm", *common]
     if workload == "torch":

@@ -14,8 +14,8 @@ from detente.app.drill.processes import Running
 from detente.app.drill.scene import Scene, pauses_of
 from detente.app.drill.trying import vote_lift
 
-FINISH_WITHIN_S = {"numpy": 90.0, "torch": 150.0, "torchrun": 200.0}
-"""From the lift to the last job's end: two cores are shared by everything that a drill runs."""
+FINISH_WITHIN_S = {"numpy": 60.0, "torch": 90.0, "torchrun": 120.0}
+"""From the lift to the last job's end on a quiet machine: two cores are shared by everything that a drill runs."""
 
 
 async def lift(scene: Scene) -> None:
@@ -46,11 +46,12 @@ async def resume_and_finish(scene: Scene, references: dict[str, Running]) -> Non
     """Every guarded job goes on from its checkpoint and ends with the weights of a run that was never interrupted."""
     lifted_at = float(scene.record.facts["lifted_at"])
     jobs = [job for job in scene.plan.jobs if _goes_on(scene, job)]
+    scene.release.touch()
     for job in jobs:
         if job.kind == "loop":  # a loop's own guard ended with it; a held job's guard waits and starts it again
             start_guarded(scene, job, again=True)
     waiting, training = {job.name: job for job in jobs}, {job.name: job for job in jobs}
-    deadline = time.monotonic() + FINISH_WITHIN_S[scene.plan.options.workload]
+    deadline = time.monotonic() + scene.patience(FINISH_WITHIN_S[scene.plan.options.workload])
     while waiting and time.monotonic() < deadline:
         for name, job in list(training.items()):
             if "resuming at step" in scene.jobs[name].tail(20_000):
@@ -61,8 +62,10 @@ async def resume_and_finish(scene: Scene, references: dict[str, Running]) -> Non
             if final_of(place_of(scene, job)) is not None:
                 del waiting[name]
                 scene.record.turn(job.lane, "finished", at_s=scene.now(), text="finished")
+            elif not scene.jobs[name].alive:
+                del waiting[name]  # It ended and left no result: `_compare` says so.
         await asyncio.sleep(0.1)
-    await asyncio.gather(*(asyncio.to_thread(running.wait, 120.0) for running in references.values()))
+    await asyncio.gather(*(asyncio.to_thread(running.wait, scene.patience(60)) for running in references.values()))
     for job in jobs:
         _compare(scene, job)
     scene.turn("the jobs have finished, bit-equal to runs that were never interrupted")
@@ -97,7 +100,7 @@ async def verify_logs(scene: Scene) -> None:
     """Every node is ended; then each log is exported, and verified by the command that anyone would use."""
     for party, node in scene.nodes.items():
         node.signal(15)
-        await asyncio.to_thread(node.wait, 20.0)
+        await asyncio.to_thread(node.wait, scene.patience(20))
         scene.record.close(party, at_s=scene.now())
     logs = scene.folder / "logs"
     shutil.copyfile(scene.coalition.seats[scene.plan.developers[0]].home / "terms.yaml", scene.folder / "terms.yaml")
@@ -109,7 +112,7 @@ async def verify_logs(scene: Scene) -> None:
         for seat in scene.coalition.seats.values()
     ]
     for export in exports:
-        if await asyncio.to_thread(export.wait, 60.0):
+        if await asyncio.to_thread(export.wait, scene.patience(30)):
             scene.check("evidence", f"{export.name} is exported", ok=False, detail=export.tail(200))
     code, said = await _verify(scene, logs)
     verified = [line.strip() for line in said.splitlines() if " entries verify" in line]
@@ -128,7 +131,7 @@ async def _verify(scene: Scene, target: Path) -> tuple[int, str]:
     running = scene.processes.start(
         f"verify {target.name}", ["detente", "log", "verify", "--terms", str(scene.folder / "terms.yaml"), str(target)]
     )
-    code = await asyncio.to_thread(running.wait, 60.0)
+    code = await asyncio.to_thread(running.wait, scene.patience(30))
     return code, running.tail(8_000)
 
 

@@ -119,7 +119,7 @@ async def refuse_large_run(scene: Scene) -> None:
             "python3", "-c", f"open({str(marker)!r}, 'w').write('it ran')",
         ],
     )  # fmt: skip
-    code = await asyncio.to_thread(guard.wait, 40.0)
+    code = await asyncio.to_thread(guard.wait, scene.patience(40))
     said = guard.tail(300)
     scene.check(
         "limits",

@@ -63,7 +63,7 @@ async def all_halt(scene: Scene) -> None:
     honest = [job for job in scene.plan.jobs if _hears_of_it(scene, job)]
     paused_at = float(scene.record.facts["paused_at"])
     waiting = dict.fromkeys(job.name for job in honest)
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + scene.coalition.terms.pause.halt_within_s + scene.patience(5)
     while waiting and time.monotonic() < deadline:
         status = await scene.status("auth-1")
         for job in honest:
@@ -76,23 +76,28 @@ async def all_halt(scene: Scene) -> None:
         if job.name in waiting:
             scene.check("pause", f"{job.name} halts", ok=False, detail=scene.jobs[job.name].tail(200))
             continue
-        halted = await _halted(scene, job)
-        found = checkpoint_with(place_of(scene, job), halted.checkpoint)
-        scene.check(
-            "pause",
-            f"{job.name} halted with a checkpoint that verifies",
-            found is not None,
-            f"step {halted.step}, sha256 {halted.checkpoint[:12]}…, {'' if found is None else found.name}",
-        )
+        await _check_halted(scene, job, "pause")
     scene.turn(f"{len(honest) - len(waiting)} guarded jobs have halted with verified checkpoints")
     if scene.plan.cheat.way != "cloned_guard":
         await _tell_the_lie(scene)
 
 
+async def _check_halted(scene: Scene, job: PlannedJob, stage: str) -> None:
+    """The checkpoint that the job's ``halted`` names is a file of the job with that digest."""
+    halted = await _halted(scene, job)
+    found = checkpoint_with(place_of(scene, job), halted.checkpoint)
+    scene.check(
+        stage,
+        f"{job.name} halted with a checkpoint that verifies",
+        found is not None,
+        f"step {halted.step}, sha256 {halted.checkpoint[:12]}…, {'no such file' if found is None else found.name}",
+    )
+
+
 async def _watch_lapse(scene: Scene, job: PlannedJob, cut_at: float) -> float | None:
     """When the job stopped, in seconds after the cut; ``None`` if it did not within life, deadline and a little."""
     terms = scene.coalition.terms
-    limit_s = terms.permits.calm_s + terms.pause.halt_within_s
+    limit_s = terms.permits.calm_s + terms.pause.halt_within_s + scene.patience(2)
     while (after_s := time.monotonic() - cut_at) < limit_s:
         if _says_stopped(scene, job):
             scene.record.turn(job.lane, "halted", at_s=scene.now(), text="its permit lapsed; nobody told it")
@@ -130,6 +135,8 @@ async def reconnect(scene: Scene) -> None:
 
     arrived = await scene.until("the isolated halts arrive", delivered, within_s=30.0, needed=False)
     scene.check("lapse", "once reconnected, its halts arrive from the outbox", arrived)
+    for job in plan.jobs_of(plan.isolated) if arrived else ():
+        await _check_halted(scene, job, "lapse")
 
 
 async def _halted(scene: Scene, job: PlannedJob) -> Halted:
@@ -157,7 +164,8 @@ def _says_stopped(scene: Scene, job: PlannedJob) -> bool:
     running = scene.jobs[job.name]
     if job.kind == "loop":
         return not running.alive
-    return "saved step" in running.tail(20_000)
+    said = running.tail(20_000)
+    return "saved step" in said or "halted (" in said or not running.alive
 
 
 async def _take_guard_off(scene: Scene) -> None:
@@ -179,7 +187,7 @@ async def _take_guard_off(scene: Scene) -> None:
     await scene.until(f"{job.name} has saved twice", saved, within_s=30.0)
     await _file_progress(scene, job, int(checkpoints_of(place)[-1].stem.rpartition("-")[2]))
     guard.signal(signal.SIGKILL)
-    await asyncio.to_thread(guard.wait, 10.0)
+    await asyncio.to_thread(guard.wait, scene.patience(10))
     start_unguarded(scene, job, place, name=f"unguarded {job.name}")
     scene.record.turn(job.lane, "unguarded", at_s=scene.now(), text="guard killed; trains on with nobody's leave")
     scene.turn(f"{cheat.party} takes the guard off {job.lane} and trains on")

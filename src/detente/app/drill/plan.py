@@ -97,7 +97,10 @@ class Cheat:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole cast. ``bypasser`` runs its loop past the hold point; ``isolated`` is cut off before the pause."""
+    """The whole cast. ``bypasser`` runs its loop past the hold point; ``isolated`` is cut off before the pause.
+
+    ``strain`` draws out every life, deadline and job (``pace``); 1 is a quiet machine.
+    """
 
     options: Options
     parties: tuple[Member, ...]
@@ -105,6 +108,7 @@ class Plan:
     bypasser: Party
     isolated: Party
     cheat: Cheat
+    strain: float = 1.0
 
     @property
     def developers(self) -> tuple[Party, ...]:
@@ -121,8 +125,8 @@ class Plan:
         return tuple(job for job in self.jobs if job.party == party)
 
 
-def make_plan(options: Options) -> Plan:
-    """The plan of these options; the same options make the same plan."""
+def make_plan(options: Options, *, strain: float = 1.0) -> Plan:
+    """The plan of these options; the same options and strain make the same plan."""
     developers = [Member(Party(f"dev-{'abcdefgh'[i]}"), _COUNTRIES[i], ("developer",)) for i in range(options.parties)]
     others = [
         Member(Party("aud-1"), "CA", ("auditor", "mirror", "adjudicator")),
@@ -147,4 +151,5 @@ def make_plan(options: Options) -> Plan:
         bypasser=developers[0].name,
         isolated=developers[1].name,
         cheat=Cheat(cheater, cheat_job, WAYS[options.seed % len(WAYS)]),
+        strain=strain,
     )

@@ -18,6 +18,7 @@ from detente.app.drill import finding, lifting, opening, pausing, trying, workin
 from detente.app.drill.chaos import Chaos
 from detente.app.drill.coalition import configure, found_coalition
 from detente.app.drill.network import Network, free_ports
+from detente.app.drill.pace import measure_strain
 from detente.app.drill.plan import Options, Plan, make_plan
 from detente.app.drill.record import Record
 from detente.app.drill.report import write_report
@@ -36,7 +37,8 @@ def run_drill(options: Options, folder: Path, *, tell: Tell) -> Record:
     """
     _check_workload(options)
     _make_folder(folder)
-    plan = make_plan(options)
+    strain = measure_strain(options.parties * options.jobs)
+    plan = make_plan(options, strain=strain)
     record = Record(
         options={
             "seed": options.seed,
@@ -47,6 +49,9 @@ def run_drill(options: Options, folder: Path, *, tell: Tell) -> Record:
         }
     )
     record.facts["machine"] = machine()
+    record.facts["strain"] = strain
+    if strain > 1:
+        tell(f"this machine is slow or busy: lives, deadlines and jobs last {strain} times as long")
     try:
         asyncio.run(_play(plan, folder.resolve(), record, tell))
     finally:
@@ -97,7 +102,7 @@ async def _story(scene: Scene) -> None:
     await trying.silent_issuer(scene)
     await trying.lift_by_too_few(scene)
     await finding.overdue(scene)
-    await asyncio.gather(*(asyncio.to_thread(running.wait, 180.0) for running in references.values()))
+    await asyncio.gather(*(asyncio.to_thread(running.wait, scene.patience(60)) for running in references.values()))
     await finding.inspect_facilities(scene)
     await finding.rule_and_refuse(scene)
     await lifting.lift(scene)

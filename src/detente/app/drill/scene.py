@@ -18,6 +18,7 @@ from detente.adapters.clock import SystemClock
 from detente.adapters.keys import read_key
 from detente.app.drill.coalition import Coalition
 from detente.app.drill.network import LOOPBACK, Network
+from detente.app.drill.pace import PATIENCE
 from detente.app.drill.plan import Plan, PlannedJob
 from detente.app.drill.processes import Processes, Running
 from detente.app.drill.record import Event, Record, RefusalSeen
@@ -59,6 +60,15 @@ class Scene:
         self.clients = {party: NodeClient(f"http://{LOOPBACK}:{seat.port}") for party, seat in coalition.seats.items()}
         self._tell = tell
         self._began = time.monotonic()
+
+    def patience(self, quiet_s: float) -> float:
+        """How long to wait for what takes at most ``quiet_s`` seconds on a quiet machine."""
+        return quiet_s * PATIENCE * self.plan.strain
+
+    @property
+    def release(self) -> Path:
+        """Once this file is there, jobs run at their full speed: the story no longer needs them to be at it."""
+        return self.folder / "release"
 
     def now(self) -> float:
         """Seconds since the drill began."""
@@ -145,7 +155,11 @@ class Scene:
     async def until(
         self, what: str, condition: Callable[[], Awaitable[object]], *, within_s: float, needed: bool = True
     ) -> bool:
-        """Ask again and again until ``condition`` holds; a node that cannot answer yet is asked again."""
+        """Ask again and again until ``condition`` holds; a node that cannot answer yet is asked again.
+
+        ``within_s``: seconds on a quiet machine; it is waited for with patience.
+        """
+        within_s = self.patience(within_s)
         deadline = time.monotonic() + within_s
         while True:
             try:

@@ -106,7 +106,7 @@ async def lying_mirror(scene: Scene) -> None:
     seat, node = scene.coalition.seats[LIAR], scene.nodes[LIAR]
     before = {party: len(pauses_of(await scene.status(party))) for party in scene.plan.mirrors if party != LIAR}
     node.signal(signal.SIGTERM)
-    await asyncio.to_thread(node.wait, 15.0)
+    await asyncio.to_thread(node.wait, scene.patience(15))
     liar = scene.processes.start(
         f"liar {LIAR}", ["detente.testing.lying_node", "--home", str(seat.home), "--port", str(seat.port)]
     )
@@ -126,7 +126,7 @@ async def lying_mirror(scene: Scene) -> None:
         "liars", "the liar really lied", "lied: " in lie, lie.strip().splitlines()[-1][:120] if lie.strip() else ""
     )
     liar.signal(signal.SIGTERM)
-    await asyncio.to_thread(liar.wait, 10.0)
+    await asyncio.to_thread(liar.wait, scene.patience(10))
     start_node(scene, LIAR)
     await scene.until(f"the node of {LIAR} answers again", scene.clients[LIAR].health, within_s=20.0)
     scene.record.turn(LIAR, "up", at_s=scene.now(), text="honest again")

@@ -22,7 +22,7 @@ from detente.base.errors import Refused, shown
 from detente.guard.receipt import Receipt
 from detente.hooks.workload.corpus import Corpus, fetch_standard_library
 from detente.hooks.workload.engine import Trainer
-from detente.hooks.workload.job import EX_TEMPFAIL, Job, exit_code, options, recipe_of, say
+from detente.hooks.workload.job import EX_TEMPFAIL, Job, exit_code, options, pace_of, recipe_of, say
 from detente.hooks.workload.recipe import Recipe, difference
 
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     def save() -> Receipt:
         return save_trainer(job, trainer)
 
-    if not job.run_steps(advance=advance, save=save, step=lambda: trainer.steps_done, slow_s=given.slow_ms / 1000):
+    if not job.run_steps(advance=advance, save=save, step=lambda: trainer.steps_done, pace=pace_of(given)):
         return EX_TEMPFAIL
     receipt = save()
     score = trainer.evaluate()

@@ -18,14 +18,13 @@ point of them.
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 from detente.base.digest import Digest
 from detente.base.strict_json import encode_json
 from detente.hooks.loop import LoopGuard, guard
 from detente.hooks.workload.corpus import fetch_standard_library
-from detente.hooks.workload.job import Job, exit_code, options, recipe_of, say
+from detente.hooks.workload.job import Job, Pace, exit_code, options, pace_of, recipe_of, say
 from detente.hooks.workload.search import Generation, Proposal, Search
 from detente.hooks.workload.searcher import GENERATIONS, STEPS, publish, report, result_of, resume_or_begin, save_search
 
@@ -42,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     job = Job(given.out, run=given.run, save_every=given.checkpoint_every)
     search = resume_or_begin(job, recipe_of(given), fetch_standard_library(), seed=given.seed)
 
+    pace = pace_of(given)
+
     def save() -> Path:
         receipt = save_search(job, search)
         say(f"saved step {receipt.step} as {receipt.checkpoint}")
@@ -56,14 +57,14 @@ def main(arguments: list[str] | None = None) -> int:
         wait_s=given.wait_s,
     ) as g:
         while search.number < given.generations:
-            advance(search, g, bypass=given.bypass, slow_s=given.slow_ms / 1000)
+            advance(search, g, bypass=given.bypass, pace=pace)
             publish(job, search)
     receipt = save_search(job, search)
     job.finish(result_of(job, search, receipt), receipt)
     return 0
 
 
-def advance(search: Search, g: LoopGuard, *, bypass: bool, slow_s: float) -> None:
+def advance(search: Search, g: LoopGuard, *, bypass: bool, pace: Pace) -> None:
     """One generation: propose, be held, train, keep or drop, file the version."""
     proposal = search.propose()
     approved: Digest | None = None
@@ -71,8 +72,7 @@ def advance(search: Search, g: LoopGuard, *, bypass: bool, slow_s: float) -> Non
         approved = hold(proposal, g)
 
     def on_step(_step: int) -> None:
-        if slow_s:
-            time.sleep(slow_s)
+        pace.rest()
         g.step()
 
     g.check()

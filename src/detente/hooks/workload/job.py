@@ -26,6 +26,9 @@ from detente.hooks.workload.control import EX_TEMPFAIL, Control, Request, write_
 from detente.hooks.workload.model import Shape
 from detente.hooks.workload.recipe import Recipe
 
+REST_SLICE_S = 0.1
+"""How soon a rest notices that its file has come."""
+
 
 class PauseNow(Exception):
     """Raised from within a training loop at a step boundary: save here, then stop or hold."""
@@ -33,6 +36,25 @@ class PauseNow(Exception):
     def __init__(self, request: Request) -> None:
         self.request = request
         super().__init__(request)
+
+
+class Pace:
+    """A rest after each step, to draw a job out; none any more once the file ``until`` is there."""
+
+    def __init__(self, rest_s: float = 0.0, until: Path | None = None) -> None:
+        self._rest_s = rest_s
+        self._until = until
+
+    def rest(self) -> None:
+        """Rest once, or until the file has come."""
+        end = time.monotonic() + self._rest_s
+        while self._rest_s and (left := end - time.monotonic()) > 0:
+            if self._until is None:
+                time.sleep(left)
+            elif self._until.exists():
+                self._rest_s = 0.0
+            else:
+                time.sleep(min(left, REST_SLICE_S))
 
 
 class Job:
@@ -65,7 +87,7 @@ class Job:
         return False
 
     def run_steps(
-        self, *, advance: Callable[[], bool], save: Callable[[], Receipt], step: Callable[[], int], slow_s: float = 0.0
+        self, *, advance: Callable[[], bool], save: Callable[[], Receipt], step: Callable[[], int], pace: Pace
     ) -> bool:
         """Call ``advance`` until it returns false; returns whether the run finished (false: paused, exit 75).
 
@@ -77,8 +99,7 @@ class Job:
             began = time.perf_counter()
             if not advance():
                 return True
-            if slow_s:
-                time.sleep(slow_s)
+            pace.rest()
             self.control.throttle(time.perf_counter() - began)
             if self.save_every and step() % self.save_every == 0:
                 save()
@@ -104,6 +125,7 @@ def options(name: str) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and dropout")
     parser.add_argument("--checkpoint-every", type=int, default=0, metavar="K", help="save each K steps (0: never)")
     parser.add_argument("--slow-ms", type=float, default=0.0, help="sleep after each step, to make a longer job")
+    parser.add_argument("--slow-until", type=Path, metavar="FILE", help="no such sleep once this file is there")
     parser.add_argument("--slow-save-ms", type=float, default=0.0, help="sleep after each 64 KiB saved (a slow disk)")
     parser.add_argument("--report-every", type=int, default=100, metavar="K", help="a line on stderr each K steps")
     shape = Shape()
@@ -125,6 +147,11 @@ def recipe_of(given: argparse.Namespace) -> Recipe:
     )
 
 
+def pace_of(given: argparse.Namespace) -> Pace:
+    """The rests that the options describe."""
+    return Pace(given.slow_ms / 1000, given.slow_until)
+
+
 def exit_code(main: Callable[[], int]) -> int:
     """Run ``main`` and turn the package's own errors into a line on stderr and exit code 1."""
     try:
@@ -140,4 +167,4 @@ def say(line: str) -> None:
     sys.stderr.flush()
 
 
-__all__ = ["EX_TEMPFAIL", "Job", "PauseNow", "exit_code", "options", "recipe_of", "say"]
+__all__ = ["EX_TEMPFAIL", "Job", "Pace", "PauseNow", "exit_code", "options", "pace_of", "recipe_of", "say"]

@@ -25,7 +25,7 @@ from detente.base.strict_json import encode_json, parse_json
 from detente.guard.receipt import Receipt
 from detente.hooks.workload.control import EX_TEMPFAIL, write_durably
 from detente.hooks.workload.corpus import Corpus, fetch_standard_library
-from detente.hooks.workload.job import Job, PauseNow, exit_code, options, recipe_of, say
+from detente.hooks.workload.job import Job, Pace, PauseNow, exit_code, options, pace_of, recipe_of, say
 from detente.hooks.workload.recipe import Recipe
 from detente.hooks.workload.search import Generation, Proposal, Search
 
@@ -52,10 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
     def hold(proposal: Proposal) -> bool:
         return given.hold == "none" or hold_by_files(job, proposal)
 
-    return run_search(job, search, hold=hold, generations=given.generations, slow_s=given.slow_ms / 1000)
+    return run_search(job, search, hold=hold, generations=given.generations, pace=pace_of(given))
 
 
-def run_search(job: Job, search: Search, *, hold: Hold, generations: int, slow_s: float = 0.0) -> int:
+def run_search(job: Job, search: Search, *, hold: Hold, generations: int, pace: Pace) -> int:
     """The whole loop around ``search``, with ``hold`` between each proposal and its training; returns an exit code."""
 
     def save() -> Receipt:
@@ -66,7 +66,7 @@ def run_search(job: Job, search: Search, *, hold: Hold, generations: int, slow_s
             ask(job)
             proposal = search.propose()
             if hold(proposal):
-                record = search.keep_or_drop(search.train(proposal, on_step=_pacer(job, save, slow_s)))
+                record = search.keep_or_drop(search.train(proposal, on_step=_pacer(job, save, pace)))
                 report(record)
             else:
                 search.refuse(proposal)
@@ -158,13 +158,12 @@ def parse_approval(data: bytes, *, proposal: str) -> bool:
     return bool(value["decision"] == "approved")
 
 
-def _pacer(job: Job, save: Callable[[], Receipt], slow_s: float) -> Callable[[int], None]:
+def _pacer(job: Job, save: Callable[[], Receipt], pace: Pace) -> Callable[[int], None]:
     began = time.perf_counter()
 
     def on_step(step: int) -> None:
         nonlocal began
-        if slow_s:
-            time.sleep(slow_s)
+        pace.rest()
         job.control.throttle(time.perf_counter() - began)
         if job.save_every and step % job.save_every == 0:
             save()

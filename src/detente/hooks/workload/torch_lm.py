@@ -37,7 +37,7 @@ from detente.hooks.workload.checkpoint import answer_members
 from detente.hooks.workload.container import Array
 from detente.hooks.workload.corpus import Corpus, fetch_standard_library
 from detente.hooks.workload.engine import HELD_OUT_TARGETS, environment, gather
-from detente.hooks.workload.job import EX_TEMPFAIL, Job, exit_code, options, recipe_of, say
+from detente.hooks.workload.job import EX_TEMPFAIL, Job, Pace, exit_code, options, pace_of, recipe_of, say
 from detente.hooks.workload.model import VOCABULARY
 from detente.hooks.workload.recipe import Recipe, difference, parse_recipe
 
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         job = Job(given.out, run=given.run, save_every=given.checkpoint_every, slow_piece_s=given.slow_save_ms / 1000)
         trainer = _resume_or_begin(job, recipe_of(given), ranks, allow_inexact=given.allow_inexact)
-        return _train(job, trainer, report_every=given.report_every, slow_s=given.slow_ms / 1000)
+        return _train(job, trainer, report_every=given.report_every, pace=pace_of(given))
     finally:
         ranks.leave()
 
@@ -291,7 +291,7 @@ class TorchTrainer:
             torch.set_rng_state(torch.from_numpy(arrays[f"random.{self.ranks.rank}"]))
 
 
-def _train(job: Job, trainer: TorchTrainer, *, report_every: int, slow_s: float) -> int:
+def _train(job: Job, trainer: TorchTrainer, *, report_every: int, pace: Pace) -> int:
     ranks = trainer.ranks
     asked = ranks.any_true(job.control.pause_asked() is not None)
     while True:
@@ -308,8 +308,7 @@ def _train(job: Job, trainer: TorchTrainer, *, report_every: int, slow_s: float)
             break
         began = time.perf_counter()
         loss, asked = trainer.step(job.control.pause_asked() is not None)
-        if slow_s:
-            time.sleep(slow_s)
+        pace.rest()
         job.control.throttle(time.perf_counter() - began)
         if ranks.rank == 0 and report_every and trainer.steps_done % report_every == 0:
             say(f"step {trainer.steps_done} of {trainer.recipe.steps}, loss {loss:.3f} nats")
