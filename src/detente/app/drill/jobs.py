@@ -20,13 +20,13 @@ from detente.statement.envelope import parse_envelope, statement_id
 TRAIN_STEPS: dict[Workload, int] = {"numpy": 700, "torch": 500, "torchrun": 300}
 TRAIN_LASTS_S = 160
 """About 7 s of one core, drawn out to so long on a quiet machine that no job is done before the pause, which comes after
-50 s. Once the story needs no more training (``Scene.release``) nothing is drawn out."""
+50 s. What the story waits for, two checkpoints and three generations, is not drawn out, and nothing is once it needs no
+more training (``Scene.release``)."""
 ENDLESS_STEPS, UNGUARDED_SLOW_MS = 100_000, 40
 """For the job that will train on without a guard: it has to outlast the search for it, and to be busy meanwhile."""
-LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS, BYPASS_SLOW_MS = 40, 9, 200, 40
-"""A generation lasts 8 s until the release; one of the loop that bypasses its hold point 2 s, since three must be trained
-for the pause to come, and the other six must not be before it has."""
-SAVES = 28
+LOOP_STEPS, LOOP_GENERATIONS, LOOP_SLOW_MS = 40, 9, 300
+SAVES, SAVES_FAST, GENERATIONS_FAST = 28, 3, {False: 2, True: 4}
+"""A loop is quick until its first successor, and where it bypasses its hold point until its third: then the pause comes."""
 PLANNED_FLOP = {"train": "1e13", "loop": "1e13"}
 _SMALL = ("--report-every", "50")
 
@@ -41,15 +41,16 @@ def place_of(scene: Scene, job: PlannedJob) -> Path:
 def start_guarded(scene: Scene, job: PlannedJob, *, bypass: bool = False, again: bool = False) -> Running:
     """Start a job under its guard: ``detente guard --hold`` for a plain one, a guard of its own for a loop."""
     home, place = str(scene.guard_homes[job.name]), place_of(scene, job)
+    steps = TRAIN_STEPS[scene.plan.options.workload]
     if job.kind == "train":
         arguments = [
             "detente", "guard", "--home", home, "--run", job.name, "--planned-flop", PLANNED_FLOP["train"], "--hold",
             "--wait", str(scene.patience(20)), "--", *_train_command(scene, job),
-            *_drawn_out(scene, TRAIN_LASTS_S * 1_000 / TRAIN_STEPS[scene.plan.options.workload]),
+            *_drawn_out(scene, TRAIN_LASTS_S * 1_000 / steps, after=SAVES_FAST * (steps // SAVES)),
         ]  # fmt: skip
     else:
         arguments = _loop_arguments(job, guarded=True)
-        arguments += _drawn_out(scene, BYPASS_SLOW_MS if bypass else LOOP_SLOW_MS)
+        arguments += _drawn_out(scene, LOOP_SLOW_MS, after=GENERATIONS_FAST[bypass] * LOOP_STEPS)
         arguments += ["--bypass"] if bypass else []
     running = scene.processes.start(
         f"job {job.name}{' again' if again else ''}", arguments, env={"DETENTE_HOME": home}, cwd=place
@@ -106,8 +107,9 @@ def checkpoint_with(place: Path, digest: str) -> Path | None:
     return next((path for path in checkpoints_of(place) if sha256_hex(path.read_bytes()) == digest), None)
 
 
-def _drawn_out(scene: Scene, slow_ms: float) -> list[str]:
-    return ["--slow-ms", f"{slow_ms * scene.plan.strain:.0f}", "--slow-until", str(scene.release)]
+def _drawn_out(scene: Scene, slow_ms: float, *, after: int) -> list[str]:
+    slow = f"{slow_ms * scene.plan.strain:.0f}"
+    return ["--slow-ms", slow, "--slow-after", str(after), "--slow-until", str(scene.release)]
 
 
 def _train_command(scene: Scene, job: PlannedJob, *, endless: bool = False) -> list[str]:

@@ -137,11 +137,12 @@ class Control:
             fraction = self._read_fraction()
             target = step_seconds * (1.0 / fraction - 1.0) if fraction > 0 else float("inf")
             left = target - (time.monotonic() - began)
-            if left <= 0 or self._open():
+            if left <= 0 or self.is_asked():
                 return time.monotonic() - began
             time.sleep(min(left, HOLD_POLL_S))
 
-    def _open(self) -> bool:
+    def is_asked(self) -> bool:
+        """Is a request open? Answers without taking note of it, unlike ``pause_asked``."""
         if self._signalled:
             return True
         request = self._read_request()

@@ -72,8 +72,8 @@ def advance(search: Search, g: LoopGuard, *, bypass: bool, pace: Pace) -> None:
         approved = hold(proposal, g)
 
     def on_step(_step: int) -> None:
-        pace.rest()
         g.step()
+        pace.rest(g.check)
 
     g.check()
     record = search.keep_or_drop(search.train(proposal, on_step=on_step))

@@ -26,8 +26,8 @@ from detente.hooks.workload.control import EX_TEMPFAIL, Control, Request, write_
 from detente.hooks.workload.model import Shape
 from detente.hooks.workload.recipe import Recipe
 
-REST_SLICE_S = 0.1
-"""How soon a rest notices that its file has come."""
+REST_SLICE_S = 0.02
+"""How soon a rest notices a pause, and that its file has come."""
 
 
 class PauseNow(Exception):
@@ -39,22 +39,25 @@ class PauseNow(Exception):
 
 
 class Pace:
-    """A rest after each step, to draw a job out; none any more once the file ``until`` is there."""
+    """A rest after each step but the first ``after``, to draw a job out; none once the file ``until`` is there."""
 
-    def __init__(self, rest_s: float = 0.0, until: Path | None = None) -> None:
+    def __init__(self, rest_s: float = 0.0, *, after: int = 0, until: Path | None = None) -> None:
         self._rest_s = rest_s
+        self._after = after
         self._until = until
+        self._steps = 0
 
-    def rest(self) -> None:
-        """Rest once, or until the file has come."""
+    def rest(self, look: Callable[[], object]) -> None:
+        """Rest once. ``look`` is called every 20 ms: something true (or raised) ends the rest early, as a pause does."""
+        self._steps += 1
+        if not self._rest_s or self._steps <= self._after:
+            return
         end = time.monotonic() + self._rest_s
-        while self._rest_s and (left := end - time.monotonic()) > 0:
-            if self._until is None:
-                time.sleep(left)
-            elif self._until.exists():
+        while (left := end - time.monotonic()) > 0 and not look():
+            if self._until is not None and self._until.exists():
                 self._rest_s = 0.0
-            else:
-                time.sleep(min(left, REST_SLICE_S))
+                return
+            time.sleep(min(left, REST_SLICE_S))
 
 
 class Job:
@@ -99,7 +102,7 @@ class Job:
             began = time.perf_counter()
             if not advance():
                 return True
-            pace.rest()
+            pace.rest(self.control.is_asked)
             self.control.throttle(time.perf_counter() - began)
             if self.save_every and step() % self.save_every == 0:
                 save()
@@ -125,6 +128,7 @@ def options(name: str) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, order and dropout")
     parser.add_argument("--checkpoint-every", type=int, default=0, metavar="K", help="save each K steps (0: never)")
     parser.add_argument("--slow-ms", type=float, default=0.0, help="sleep after each step, to make a longer job")
+    parser.add_argument("--slow-after", type=int, default=0, metavar="K", help="no such sleep in the first K steps")
     parser.add_argument("--slow-until", type=Path, metavar="FILE", help="no such sleep once this file is there")
     parser.add_argument("--slow-save-ms", type=float, default=0.0, help="sleep after each 64 KiB saved (a slow disk)")
     parser.add_argument("--report-every", type=int, default=100, metavar="K", help="a line on stderr each K steps")
@@ -149,7 +153,7 @@ def recipe_of(given: argparse.Namespace) -> Recipe:
 
 def pace_of(given: argparse.Namespace) -> Pace:
     """The rests that the options describe."""
-    return Pace(given.slow_ms / 1000, given.slow_until)
+    return Pace(given.slow_ms / 1000, after=given.slow_after, until=given.slow_until)
 
 
 def exit_code(main: Callable[[], int]) -> int:

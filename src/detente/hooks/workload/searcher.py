@@ -163,7 +163,7 @@ def _pacer(job: Job, save: Callable[[], Receipt], pace: Pace) -> Callable[[int],
 
     def on_step(step: int) -> None:
         nonlocal began
-        pace.rest()
+        pace.rest(job.control.is_asked)
         job.control.throttle(time.perf_counter() - began)
         if job.save_every and step % job.save_every == 0:
             save()

@@ -308,7 +308,7 @@ def _train(job: Job, trainer: TorchTrainer, *, report_every: int, pace: Pace) ->
             break
         began = time.perf_counter()
         loss, asked = trainer.step(job.control.pause_asked() is not None)
-        pace.rest()
+        pace.rest(job.control.is_asked)
         job.control.throttle(time.perf_counter() - began)
         if ranks.rank == 0 and report_every and trainer.steps_done % report_every == 0:
             say(f"step {trainer.steps_done} of {trainer.recipe.steps}, loss {loss:.3f} nats")
