@@ -113,6 +113,7 @@ def make_party(
     parsed = parse_terms(terms)
     _check_named(parsed, card)
     config = Config(home=home, party=party, accord=parsed.digest, **settings)
+    _keep_out_of_git(home)
     store_file(config.terms_path, terms, mode=0o644)
     if not (home / CONFIG_NAME).exists():
         store_config(config)
@@ -132,6 +133,7 @@ async def make_solo(home: Path, **settings: Any) -> Made:
     data = template.rstrip(b"\n") + b"\n\n" + keys.encode()
     terms = parse_terms(data)
     config = Config(home=home, party=first, accord=terms.digest, parties=tuple(others), **settings)
+    _keep_out_of_git(home)
     store_file(config.terms_path, data, mode=0o644)
     store_config(config)
     node = open_node(home)
@@ -157,6 +159,13 @@ def shipped_accord(name: str) -> bytes:
         if path.is_file():
             return path.read_bytes()
     raise Misuse(f"no terms called {name} come with this package")
+
+
+def _keep_out_of_git(home: Path) -> None:
+    """A home is made inside repositories, and holds keys: nobody should commit it by `git add .`."""
+    path = home / ".gitignore"
+    if not path.exists():
+        store_file(path, b"# Keys and logs of detente: not for a repository.\n*\n", mode=0o644)
 
 
 def _in_order(shape: Terms) -> Sequence[Party]:

@@ -13,6 +13,7 @@ import click
 from detente.adapters.keys import read_key
 from detente.app.door import Door, open_door
 from detente.app.holding import hold_point_notes, signed_approval
+from detente.app.pausing import note_on
 from detente.app.reviewing import REVIEWER, Enrolled, enrol_reviewer, organisation_of
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Misuse
@@ -29,6 +30,10 @@ key_option = click.option(
 organisation_option = click.option(
     "--as", "party", metavar="PARTY", help="The reviewer's organisation. [default: the one with a reviewer's key here]"
 )
+
+
+WHOLE_ID = 64
+"""Characters of a proposal's id."""
 
 
 @click.group()
@@ -105,6 +110,10 @@ def decide(
     click.echo(
         f"{said['reviewer']} of {said['organisation']}: {said['decision']} (software key); filed {said['statement'][:12]}…"
     )
+    if said["without_effect"]:
+        click.echo(f"NOT COUNTED: {said['without_effect']}")
+    else:
+        click.echo(f"it is on record; {said['stands']}")
 
 
 @hold.command()
@@ -127,7 +136,7 @@ def enrol(
         click.echo(json.dumps(done.as_json()))
         return
     word = "revoked" if done.revoked else "enrolled"
-    when = "in force" if done.witnessed else "in force once witnessed"
+    when = ("from now on" if done.revoked else "in force") if done.witnessed else "once that is witnessed"
     click.echo(f"{done.reviewer} of {done.party}: {word}, {when}; filed {done.statement[:12]}…")
 
 
@@ -151,6 +160,8 @@ async def _find(door: Door, given: str) -> tuple[Digest, dict[str, Any] | None]:
         return parse_digest(matches[0]["proposal"]), matches[0]["standing"]
     if len(matches) > 1:
         raise Misuse(f"{given} is the beginning of {len(matches)} proposals: give more of it")
+    if len(given) < WHOLE_ID:
+        raise Misuse(f"no proposal that begins with {given} waits; one that waits no more is named by its whole id")
     return parse_digest(given), None
 
 
@@ -212,8 +223,13 @@ async def _decide(
         significant=significant,
     )
     await door.submit(envelope)
+    without_effect = note_on(await door.status(), made)
+    still = next((each["standing"] for each in await door.proposals() if each["proposal"] == proposal), None)
+    lacks = "" if still is None else "; ".join(str(reason["text"]) for reason in still["reasons"])
     return {
         "statement": made,
+        "without_effect": without_effect,
+        "stands": "nothing waits for it any more" if still is None else f"the proposal is {still['outcome']}: {lacks}",
         "proposal": proposal,
         "decision": decision,
         "reviewer": reviewer,
