@@ -71,7 +71,7 @@ def test_the_keys_of_a_drill_are_readable_by_their_owner_alone(tmp_path: Path) -
     seat = coalition.seat("aud-1")
     configure(coalition, seat, {})
     keys = list((seat.home / "keys").iterdir())
-    assert {path.stem for path in keys} == {"root", "statement", "log", "mirror", "permit"}
+    assert {path.stem for path in keys} == {"root", "statement", "log", "mirror", "permit", "reviewer"}
     assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
 
 

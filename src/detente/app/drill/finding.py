@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from detente.app.drill.pausing import cheat_job, halted_id
-from detente.app.drill.plan import Way
+from detente.app.drill.plan import SAID_OF
 from detente.app.drill.scene import Scene, halt_of
 from detente.base.digest import parse_digest
 from detente.base.identity import Party
@@ -19,12 +19,6 @@ INSPECTOR: Party = Party("aud-1")
 ADJUDICATORS = ("auth-1", "auth-2")
 """Who rules: the inspector is an adjudicator too, and may not judge its own finding."""
 WINDOW_S = 2.0
-_WAYS: dict[Way, str] = {
-    "no_halted": "killed its guard, trained on, and filed nothing",
-    "false_halted": "killed its guard, trained on, and filed a `halted` with a real checkpoint",
-    "old_checkpoint": "killed its guard, trained on, and filed a `halted` with a checkpoint of long before",
-    "cloned_guard": "let the guarded job halt honestly and trained on in a copy outside every registered facility",
-}
 
 
 async def overdue(scene: Scene) -> None:
@@ -99,7 +93,7 @@ def _judge(scene: Scene, found: dict[str, Any]) -> None:
     caught = short in found.get(cheat.party, {}).get("burning", [])
     honest = [d for d in scene.plan.developers if d != cheat.party and found.get(d, {}).get("burning")]
     scene.check("who hid", "the inspector accuses nobody who stands still", not honest, ", ".join(honest))
-    said = _WAYS[cheat.way]
+    said = SAID_OF[cheat.way]
     if cheat.findable:
         used = next(
             (r for r in found.get(cheat.party, {}).get("readings", []) if r["job"] == short and r["share"] > 0.05), None

@@ -122,7 +122,8 @@ async def verify_logs(scene: Scene) -> None:
         code == 0 and len(verified) == len(scene.coalition.seats),
         "; ".join(line.partition(",")[0] for line in verified).replace(".drill.example/log", "") or said[-200:],
     )
-    await _verify_altered(scene, logs / f"{scene.plan.developers[0]}.drill.example")
+    first = scene.coalition.seats[scene.plan.developers[0]]
+    await _verify_altered(scene, logs / first.origin.partition("/")[0])
     scene.record.facts["verify"] = [f"detente log verify --terms {scene.folder / 'terms.yaml'} {logs}"]
     scene.turn("every log verifies with no node running")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from decimal import Decimal
 
 from detente.adapters.keys import make_key
@@ -14,6 +15,7 @@ from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.identity import Party
 from detente.statement.accession import Accession, BoundCondition
+from detente.statement.envelope import encode_envelope, parse_envelope
 from detente.statement.facility import Facility
 from detente.statement.keys import Enrolment, KeyRotation, prove_possession
 
@@ -141,7 +143,10 @@ async def refuse_statements(scene: Scene) -> None:
     )
     envelope = await scene.clients[developer].find_statement(good.statement)
     size = (await scene.clients[developer].health())["log"]["size"]
-    altered = envelope.replace(b'"sig":"', b'"sig":"A', 1)
+    signed = parse_envelope(envelope)
+    first = signed.signatures[0]
+    flipped = replace(first, sig=bytes([first.sig[0] ^ 1]) + first.sig[1:])
+    altered = encode_envelope(replace(signed, signatures=(flipped,)))
     tries: list[tuple[str, bytes]] = [
         ("to file a statement with an altered signature", altered),
         ("to file a statement with a member named twice", envelope.replace(b"{", b'{"payloadType":"x",', 1)),

@@ -28,6 +28,12 @@ one of long before; ``cloned_guard`` lets the guarded job halt honestly and trai
 
 WORKLOADS: tuple[Workload, ...] = get_args(Workload)
 WAYS: tuple[Way, ...] = get_args(Way)
+SAID_OF: dict[Way, str] = {
+    "no_halted": "killed its guard, trained on, and filed nothing",
+    "false_halted": "killed its guard, trained on, and filed a `halted` with a real checkpoint",
+    "old_checkpoint": "killed its guard, trained on, and filed a `halted` with a checkpoint of long before",
+    "cloned_guard": "let the guarded job halt honestly and trained on in a copy outside every registered facility",
+}
 PARTIES_MAX, JOBS_MAX = 8, 4
 """Developers, and jobs of each: more of either does not fit two cores in the time a person waits."""
 _COUNTRIES = ("US", "GB", "CN", "FR", "KR", "AE", "DE", "IN")

@@ -6,12 +6,13 @@ limits teaches the wrong lesson; then the timeline, what was found, the checks, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
 
 from detente.app.drill.record import Record, summary
-from detente.app.drill.timeline import draw_timeline, major_events
+from detente.app.drill.timeline import draw_swatch, draw_timeline, major_events
 
 _STYLE = """
 :root { --ink: #1d2b36; --soft: #5b6670; --line: #dde3e8; --warn: #8a3b12; --ok: #1f6b4a; --bad: #a32a1a; }
@@ -38,6 +39,8 @@ code { padding: 1px 4px } pre { padding: 11px 14px; overflow-x: auto }
 .key span { display: inline-block; margin-right: 16px; font-size: 12.5px; color: var(--soft) }
 .box { border: 1px solid var(--line); border-radius: 5px; padding: 10px 16px; margin: 10px 0 }
 svg { width: 100%; height: auto; display: block; margin: 4px 0 }
+svg.swatch { width: 13px; height: 13px; display: inline-block; margin: 0 4px -2px 0 }
+th.wide { width: 30% }
 @media print { body { padding: 0 } h2 { break-after: avoid } tr { break-inside: avoid } }
 """
 
@@ -54,6 +57,7 @@ def write_report(record: Record) -> str:
             f"<style>{_STYLE}</style></head><body>",
             "<h1>Détente drill</h1>",
             f'<p class="sub">{escape(options)} · {escape(str(record.facts.get("machine", "")))}</p>',
+            _strain(record),
             (
                 f'<div class="verdict {css}">{word}: {held} of {len(record.checks)} checks held '
                 f"in {record.facts.get('wall_s', 0):.0f} s</div>"
@@ -70,14 +74,26 @@ def write_report(record: Record) -> str:
     )
 
 
+def _strain(record: Record) -> str:
+    strain = float(record.facts.get("strain", 1.0))
+    if strain <= 1:
+        return ""
+    return f'<p class="sub">This machine was slow or busy: lives of permits, deadlines and jobs were drawn out {strain:g} times.</p>'
+
+
 def _not_exercised(record: Record) -> str:
-    items = "".join(f"<li><b>{escape(what)}</b>: {escape(why)}</li>" for what, why in record.not_exercised)
+    items = "".join(f"<li><b>{escape(what)}</b>: {_text(why)}</li>" for what, why in record.not_exercised)
     return f'<section class="open"><h2>Not exercised here</h2><ul>{items}</ul></section>'
+
+
+def _text(words: str) -> str:
+    """Escaped, with what stands between backticks as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(words))
 
 
 def _timeline(record: Record) -> str:
     turns = "".join(
-        f'<li>{escape(event.title)} <span class="sub">{event.at_s:.1f} s</span></li>' for event in major_events(record)
+        f'<li>{_text(event.title)} <span class="sub">{event.at_s:.1f} s</span></li>' for event in major_events(record)
     )
     meanings = (
         ("training", "plain green: training under a permit"),
@@ -88,13 +104,13 @@ def _timeline(record: Record) -> str:
         ("cut", "blue lines: cut off from the network"),
         ("finished", "pale green: done, bit-equal to an uninterrupted run"),
     )
-    key = "".join(f"<span><b>{kind}</b> {escape(text)}</span>" for kind, text in meanings)
+    key = "".join(f"<span>{draw_swatch(kind)}<b>{kind}</b> {escape(text)}</span>" for kind, text in meanings)
     return f'<h2>What happened</h2>{draw_timeline(record)}<div class="key">{key}</div><ol class="turns">{turns}</ol>'
 
 
 def _notes(record: Record) -> str:
     boxes = "".join(
-        f'<div class="box"><b>{escape(title)}</b><p>{escape(text)}</p></div>' for title, text in record.notes
+        f'<div class="box"><b>{escape(title)}</b><p>{_text(text)}</p></div>' for title, text in record.notes
     )
     return f"<h2>Who hid what, and was it found?</h2>{boxes}" if boxes else ""
 
@@ -112,14 +128,14 @@ def _checks(record: Record) -> str:
         rows.append(
             [
                 (first, ""),
-                (escape(check.title), ""),
+                (_text(check.title), ""),
                 (verdict, ""),
                 (escape(check.detail), ""),
                 (f"{check.at_s:.1f}", "num"),
             ]
         )
     return (
-        "<h2>Every line, asserted</h2><table><tr><th>Stage</th><th>What must be so</th><th>Was it</th>"
+        '<h2>Every line, asserted</h2><table><tr><th>Stage</th><th class="wide">What must be so</th><th>Was it</th>'
         f'<th>Seen</th><th class="num">at s</th></tr>{_rows(rows)}</table>'
     )
 
@@ -133,7 +149,7 @@ def _latencies(record: Record) -> str:
     for what, values in record.latencies_s.items():
         s = summary(values)
         cells = [(_seconds(s[name]), "num") for name in ("min_s", "median_s", "max_s")]
-        rows.append([(escape(what), ""), (str(s["n"]), "num"), *cells])
+        rows.append([(_text(what), ""), (str(s["n"]), "num"), *cells])
     return (
         '<h2>How long it took</h2><table><tr><th>From … to …</th><th class="num">n</th><th class="num">least</th>'
         f'<th class="num">median</th><th class="num">most</th></tr>{_rows(rows)}</table>'
@@ -144,7 +160,7 @@ def _latencies(record: Record) -> str:
 def _refusals(record: Record) -> str:
     rows = [
         [
-            (escape(r.tried), ""),
+            (_text(r.tried), ""),
             (escape(r.by), ""),
             (f"<code>{escape(r.rule)}</code> {escape(r.kind)}", ""),
             (escape(r.why), ""),
@@ -152,7 +168,7 @@ def _refusals(record: Record) -> str:
         for r in record.refusals
     ]
     return (
-        "<h2>What was refused, and why</h2><table><tr><th>Tried</th><th>Refused by</th><th>Rule</th>"
+        '<h2>What was refused, and why</h2><table><tr><th class="wide">Tried</th><th>Refused by</th><th>Rule</th>'
         f"<th>In its words</th></tr>{_rows(rows)}</table>"
     )
 

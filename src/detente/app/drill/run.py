@@ -19,7 +19,7 @@ from detente.app.drill.chaos import Chaos
 from detente.app.drill.coalition import configure, found_coalition
 from detente.app.drill.network import Network, free_ports
 from detente.app.drill.pace import measure_strain
-from detente.app.drill.plan import Options, Plan, make_plan
+from detente.app.drill.plan import SAID_OF, WAYS, Options, Plan, make_plan
 from detente.app.drill.record import Record
 from detente.app.drill.report import write_report
 from detente.app.drill.scene import Scene, StoryEnded, Tell
@@ -169,8 +169,8 @@ def _leave_out(plan: Plan, record: Record) -> None:
         left.append(("Several ranks", "each job is one process here; `--workload torchrun` runs two ranks"))
     if not plan.options.chaos:
         left.append(("Bad weather", "no node was killed, no message dropped, no clock skewed; `--chaos` does that"))
-    missing = [way for way in ("no_halted", "false_halted", "old_checkpoint", "cloned_guard") if way != plan.cheat.way]
-    left.append(("Other ways of hiding", f"this seed drew {plan.cheat.way}; not {', '.join(missing)}"))
+    missing = "; ".join(f"`--seed {WAYS.index(way)}`: {said}" for way, said in SAID_OF.items() if way != plan.cheat.way)
+    left.append(("Other ways of hiding", f"this seed drew a developer that {SAID_OF[plan.cheat.way]}. {missing}"))
     record.not_exercised[:0] = left
 
 

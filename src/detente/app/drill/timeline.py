@@ -11,7 +11,9 @@ from html import escape
 from detente.app.drill.record import Event, Record, Span
 
 WIDTH = 1120
-LEFT, RIGHT, TOP = 138, 18, 58
+LEFT, RIGHT, TOP = 138, 18, 26
+"""``TOP`` is without the rows of numbers above the lanes, each ``LEVEL`` high: as many as keep numbers apart."""
+LEVEL, NUMBER_APART = 16, 19
 ROW = {"story": 22, "job": 30, "node": 16}
 
 _FILL = {
@@ -32,26 +34,28 @@ _PATTERNED = {"halted", "held", "unguarded", "silent", "cut", "lying"}
 def draw_timeline(record: Record) -> str:
     """The picture, as an ``<svg>`` element. Needs every lane closed (``Record.close_all``)."""
     end_s = max([span.end_s for span in record.spans] + [event.at_s for event in record.events] + [1.0])
-    lanes = _stack(record)
-    height = TOP + sum(ROW[kind] for kind in record.lanes.values()) + 34
     scale = (WIDTH - LEFT - RIGHT) / end_s
+    levels = _levels(record, scale)
+    top = TOP + LEVEL * (1 + max(levels, default=0))
+    lanes = _stack(record, top)
+    height = int(top + sum(ROW[kind] for kind in record.lanes.values()) + 34)
     parts = [
         (
             f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Timeline of the drill" '
             'xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="12">'
         ),
         _patterns(),
-        _axis(end_s, scale, height),
+        _axis(end_s, scale, top, height),
     ]
-    for lane, (top, kind) in lanes.items():
-        middle = top + ROW[kind] / 2
+    for lane, (y, kind) in lanes.items():
+        middle = y + ROW[kind] / 2
         weight = "600" if kind == "job" else "400"
         parts.append(
             f'<text x="{LEFT - 10}" y="{middle + 4:.1f}" text-anchor="end" font-weight="{weight}" '
             f'font-size="{12 if kind == "job" else 11}">{escape(lane)}</text>'
         )
     parts += [_bar(span, lanes, scale) for span in record.spans if span.lane in lanes]
-    parts += _story_lines(record, scale, height)
+    parts += _story_lines(record, levels, scale=scale, top=top, height=height)
     parts += [_mark(event, lanes, scale) for event in record.events if event.lane in lanes]
     parts.append("</svg>")
     return "\n".join(parts)
@@ -62,9 +66,28 @@ def major_events(record: Record) -> list[Event]:
     return sorted((event for event in record.events if event.major), key=lambda event: event.at_s)
 
 
-def _stack(record: Record) -> dict[str, tuple[float, str]]:
+def draw_swatch(kind: str) -> str:
+    """A small square in the fill of one condition, for the key; needs the patterns of the picture on the same page."""
+    fill = f"url(#p-{kind})" if kind in _PATTERNED else _FILL[kind]
+    return (
+        f'<svg class="swatch" viewBox="0 0 16 16" aria-hidden="true"><rect width="16" height="16" fill="{fill}"/></svg>'
+    )
+
+
+def _levels(record: Record, scale: float) -> list[int]:
+    """For each turn of the story the lowest row in which its number overlaps no other."""
+    last: list[float] = []
+    levels = []
+    for event in major_events(record):
+        x = event.at_s * scale
+        level = next((i for i, taken in enumerate(last) if x - taken >= NUMBER_APART), len(last))
+        last[level : level + 1] = [x]
+        levels.append(level)
+    return levels
+
+
+def _stack(record: Record, top: float) -> dict[str, tuple[float, str]]:
     lanes: dict[str, tuple[float, str]] = {}
-    top = float(TOP)
     for lane, kind in record.lanes.items():
         lanes[lane] = (top, kind)
         top += ROW[kind]
@@ -91,13 +114,13 @@ def _patterns() -> str:
     )
 
 
-def _axis(end_s: float, scale: float, height: int) -> str:
+def _axis(end_s: float, scale: float, top: float, height: int) -> str:
     step = next((s for s in (1, 2, 5, 10, 20, 30, 60, 120, 300) if end_s / s <= 14), 600)
     ticks = []
     for tick in range(0, int(end_s) + 1, step):
         x = LEFT + tick * scale
         ticks.append(
-            f'<line x1="{x:.1f}" y1="{TOP - 4}" x2="{x:.1f}" y2="{height - 24}" stroke="#e3e7ea"/>'
+            f'<line x1="{x:.1f}" y1="{top - 4}" x2="{x:.1f}" y2="{height - 24}" stroke="#e3e7ea"/>'
             f'<text x="{x:.1f}" y="{height - 9}" text-anchor="middle" font-size="11" fill="#5b6670">{tick} s</text>'
         )
     return "".join(ticks)
@@ -124,13 +147,11 @@ def _bar(span: Span, lanes: dict[str, tuple[float, str]], scale: float) -> str:
     )
 
 
-def _story_lines(record: Record, scale: float, height: int) -> list[str]:
-    lines, last_x, level = [], -100.0, 0
-    for number, event in enumerate(major_events(record), start=1):
+def _story_lines(record: Record, levels: list[int], *, scale: float, top: float, height: int) -> list[str]:
+    lines = []
+    for number, (event, level) in enumerate(zip(major_events(record), levels, strict=True), start=1):
         x = LEFT + event.at_s * scale
-        level = (level + 1) % 3 if x - last_x < 19 else 0
-        last_x = x
-        y = TOP - 14 - 16 * level
+        y = top - 14 - LEVEL * level
         lines.append(
             f'<line x1="{x:.1f}" y1="{y + 8}" x2="{x:.1f}" y2="{height - 26}" stroke="#1d2b36" stroke-width="1" '
             'stroke-dasharray="3 3" opacity=".55"/>'

@@ -7,7 +7,7 @@ import time
 
 from detente.app.drill.jobs import find_run, place_of, start_guarded
 from detente.app.drill.plan import PlannedJob
-from detente.app.drill.scene import Scene
+from detente.app.drill.scene import Scene, StoryEnded
 from detente.app.reviewing import REVIEWER
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Refused, Unavailable
@@ -78,15 +78,19 @@ async def start_jobs(scene: Scene) -> None:
     jobs = [job for job in scene.plan.jobs if job is not later]
     for job in jobs:
         start_guarded(scene, job)
-    for job in jobs:
+    waiting = list(jobs)
 
-        async def trains(job: PlannedJob = job) -> bool:
-            return await _is_training(scene, job)
-
-        await scene.until(f"{job.name} trains", trains, within_s=START_WITHIN_S)
-        scene.record.took("job started → training under a permit", time.monotonic() - began)
-        if scene.record.turning(job.lane) != "held":
+    async def all_train() -> bool:
+        for job in [job for job in waiting if await _is_training(scene, job)]:
+            waiting.remove(job)
+            scene.record.took("job started → training under a permit", time.monotonic() - began)
             scene.record.turn(job.lane, "training", at_s=scene.now(), text="under a permit of three issuers")
+        return not waiting
+
+    if not await scene.until("every job trains", all_train, within_s=START_WITHIN_S, needed=False):
+        for job in waiting:
+            scene.check("jobs", f"{job.name} trains", ok=False, detail=scene.jobs[job.name].tail(300))
+        raise StoryEnded("not every job trains")
     scene.turn(f"{len(jobs)} jobs train, each under a permit of three issuers")
 
 
