@@ -1,6 +1,7 @@
 """``detente measure authorship`` on real repositories: ledgers, kept scans, many at once."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from click.testing import CliRunner
 from detente.adapters.scan_cache import ScanCache
 from detente.app.measuring import authorship_scan
 from detente.app.measuring.authorship import Question, measure_authorship
+from detente.app.measuring.many import measure_each
+from detente.base.errors import Unavailable
 from detente.cli import main
+from detente.measure.indicator import Result
 from tests.repositories import Built
 
 CLAUDE = "change\n\nCo-Authored-By: Claude <noreply@anthropic.com>\n"
@@ -245,6 +249,27 @@ def test_one_broken_repository_does_not_stop_the_rest(built: Built, tmp_path: Pa
     assert lines[0]["indicators"] == lines[2]["indicators"]
     assert done.exit_code not in {0, 1}
     assert "not measured" in done.stderr
+
+
+def _dies(path: Path) -> Result:
+    """Measure what is called fine, and take the process down over what is not."""
+    if path.name == "deadly":
+        os._exit(9)
+    if path.name == "odd":
+        raise LookupError("nobody thought of that")
+    return Result("authorship", subject=path.name)
+
+
+def test_a_repository_that_kills_its_process_does_not_stop_the_rest():
+    """Those that shared the pool are measured again, each in a process of its own."""
+    names = ["fine", "deadly", "odd", "also"]
+    outcomes = [outcome for _, outcome in measure_each([Path(name) for name in names], _dies, jobs=2)]
+    assert [one.subject if isinstance(one, Result) else type(one) for one in outcomes] == [
+        "fine",
+        Unavailable,
+        Unavailable,
+        "also",
+    ]
 
 
 def test_the_command_prints_shares_halves_and_folders(built: Built):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -27,6 +28,7 @@ TOKEN_MAX = 1 << 20
 FILES_MAX = 200_000
 """Files of one commit that are kept; the rest is counted. The first commit of the Linux kernel has 17,291."""
 _BATCH: Final = 500
+_FIELDS: Final = 14  # of _FORMAT
 _PATHS_MAX: Final = 100_000  # bytes of paths on one command line; Linux allows 128 KiB for one argument, 2 MiB for all
 _FORMAT = "%x01%H%n%P%n%at%n%ct%n%e%n%an%n%ae%n%aN%n%aE%n%cn%n%ce%n%cN%n%cE%n%B"
 _LOG = (
@@ -279,6 +281,8 @@ def _tokens(pieces: Generator[bytes]) -> Generator[bytes]:
 
 def _numstat(token: bytes, tokens: Iterator[bytes]) -> Change:
     added, deleted, path = token.split(b"\t", 2)
+    if path and added != b"-":
+        return Change(_text(path), int(added), int(deleted))
     old = None
     if not path:
         old, path = _text(next(tokens, b"")), next(tokens, b"")
@@ -300,41 +304,50 @@ def _raw(token: bytes, tokens: Iterator[bytes]) -> Change:
 
 
 def _commit(header: bytes, changes: list[Change], dropped: int, shallow: frozenset[str]) -> Commit:
-    fields = header[1:].split(b"\n", 13)
-    fields += [b""] * (14 - len(fields))
-    encoding = fields[4].decode("ascii", "replace")
-    texts = [_text(field, encoding) for field in fields[5:]]
-    name = fields[0].decode("ascii")
+    try:
+        fields = header[1:].decode("utf-8").split("\n", _FIELDS - 1)  # nearly always: one decoding for all of them
+    except UnicodeDecodeError:
+        parts = header[1:].split(b"\n", _FIELDS - 1)
+        encoding = parts[4].decode("ascii", "replace") if len(parts) > 4 else ""
+        fields = [_text(part, encoding) for part in parts]
+    fields += [""] * (_FIELDS - len(fields))
+    name, parents, authored, committed, _, an, ae, aa, ab, cn, ce, ca, cb, message = fields
     return Commit(
         name,
-        tuple(fields[1].decode("ascii").split()),
-        Identity(texts[0], texts[1]),
-        Identity(texts[4], texts[5]),
-        Identity(texts[2], texts[3]),
-        Identity(texts[6], texts[7]),
-        _seconds(fields[2]),
-        _seconds(fields[3]),
-        texts[8],
-        tuple(_merged(changes)),
+        tuple(parents.split()),
+        _identity(an, ae),
+        _identity(cn, ce),
+        _identity(aa, ab),
+        _identity(ca, cb),
+        _seconds(authored),
+        _seconds(committed),
+        message,
+        _merged(changes),
         name in shallow,
         False,
         dropped,
     )
 
 
-def _merged(changes: list[Change]) -> Iterable[Change]:
+@lru_cache(maxsize=1 << 14)
+def _identity(name: str, email: str) -> Identity:
+    """One object for all commits of a person."""
+    return Identity(name, email)
+
+
+def _merged(changes: list[Change]) -> tuple[Change, ...]:
     """Raw entries come first, then counts for the same files in the same order: one change each."""
     if not changes or not changes[0].status:
-        return changes
+        return tuple(changes)
     raw = [change for change in changes if change.status]
     counted = {(change.path, change.old_path): change for change in changes if not change.status}
     if not counted:
-        return raw
+        return tuple(raw)
     both = []
     for change in raw:
         count = counted.get((change.path, change.old_path))
         both.append(change if count is None else change._replace(added=count.added, deleted=count.deleted))
-    return both
+    return tuple(both)
 
 
 def _text(raw: bytes, encoding: str = "") -> str:
@@ -352,7 +365,7 @@ def _text(raw: bytes, encoding: str = "") -> str:
         return raw.decode("utf-8", "backslashreplace")
 
 
-def _seconds(field: bytes) -> int | None:
+def _seconds(field: str) -> int | None:
     """Seconds since 1970; ``None`` of what is no date of this era (before 1970 or after the year 9999)."""
     try:
         value = int(field)

@@ -1,18 +1,13 @@
-"""Measure the authorship of repositories: one, or many at once.
+"""Measure the authorship of a repository.
 
-Decides what is read (a ref's history, its notes and trace records), what a result names as its inputs, and that one broken
-repository never stops the rest. Leaves the numbers to ``measure.authorship``.
+Decides what is read (a ref's history, its notes and trace records) and what a result names as its inputs. Leaves the numbers to
+``measure.authorship`` and many repositories at once to ``many``.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from detente.adapters.git_history import resolve_commit
@@ -20,7 +15,6 @@ from detente.adapters.git_running import Repository, open_repository
 from detente.adapters.scan_cache import ScanCache
 from detente.app.measuring.authorship_scan import Progress, scan_history
 from detente.app.measuring.ledgers import NOTES_REF, read_ledgers
-from detente.base.errors import DetenteError, Unavailable
 from detente.measure.authorship.marks import RULES
 from detente.measure.authorship.shares import measure_shares
 from detente.measure.authorship.sums import sum_facts
@@ -65,42 +59,6 @@ def measure_authorship(path: Path, question: Question | None = None, *, progress
         left_out=ledgers.exclusions,
         remarks=_remarks(repository),
     )
-
-
-def measure_many(
-    paths: Sequence[Path], question: Question, *, jobs: int | None = None
-) -> Iterator[tuple[Path, Result | DetenteError]]:
-    """Each repository's result, or why there is none, in the order of ``paths``; ``jobs`` processes, all cores by default."""
-    workers = max(1, min(len(paths), jobs or os.cpu_count() or 1))
-    left: list[Path] = []
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [(path, pool.submit(_measured, path, question)) for path in paths]
-        for path, future in waiting:
-            try:
-                yield path, future.result()
-            except BrokenProcessPool:  # one took the pool down: which one is found out below
-                left = [one for one, _ in waiting[waiting.index((path, future)) :]]
-                break
-    for path in left:
-        yield path, _alone(path, question)
-
-
-def _alone(path: Path, question: Question) -> Result | DetenteError:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        future: Future[Result | DetenteError] = pool.submit(_measured, path, question)
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            return Unavailable("the process that scanned it was killed: too little memory?")
-
-
-def _measured(path: Path, question: Question) -> Result | DetenteError:
-    try:
-        return measure_authorship(path, question)
-    except DetenteError as error:
-        return error
-    except Exception as error:  # noqa: BLE001  # whatever one repository provokes, the others are measured
-        return Unavailable(f"the scan failed: {type(error).__name__}: {error}")
 
 
 def _parameters(asked: Question) -> dict[str, str]:

@@ -56,7 +56,7 @@ def authorship(
     that cannot be measured is listed and does not stop the others.
     """
     from detente.adapters.scan_cache import default_cache
-    from detente.app.measuring.authorship import Question, measure_authorship, measure_many
+    from detente.app.measuring.authorship import Question, measure_authorship
 
     question = Question(
         ref=ref,
@@ -70,8 +70,13 @@ def authorship(
             result = measure_authorship(repositories[0] if repositories else Path(), question, progress=ticker.tick)
         _show(result, as_json=as_json, evidence=evidence)
         return
+    from functools import partial
+
+    from detente.app.measuring.many import measure_each
+
     refused: list[tuple[Path, DetenteError]] = []
-    for number, (path, outcome) in enumerate(measure_many(repositories, question, jobs=jobs)):
+    measured = measure_each(repositories, partial(measure_authorship, question=question), jobs=jobs)
+    for number, (path, outcome) in enumerate(measured):
         if isinstance(outcome, Result):
             if number and not as_json:
                 click.echo()

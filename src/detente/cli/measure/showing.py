@@ -5,16 +5,17 @@ A measuring command takes ``@sign_option`` and hands its result to ``show_result
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from detente.app.measuring.signing import Filed, file_results
 from detente.measure.indicator import Result
 from detente.measure.report.wording import show_value
+
+if TYPE_CHECKING:  # a node and all that it needs: a command that signs nothing must start without
+    from detente.app.measuring.signing import Filed
 
 _SIGN, _HOME, _PARTY = (f"{__name__}.{name}" for name in ("sign", "home", "party"))
 _MARKS = {"note": "·", "warning": "!", "alarm": "‼"}
@@ -93,6 +94,10 @@ def file_if_asked(results: Sequence[Result]) -> Filed | None:
     meta = click.get_current_context().meta
     if not meta.get(_SIGN):
         return None
+    import asyncio
+
+    from detente.app.measuring.signing import file_results
+
     return asyncio.run(file_results(results, home=meta.get(_HOME), party=meta.get(_PARTY)))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from detente.measure.authorship.git_ai_note import Attested
@@ -91,6 +92,7 @@ def facts_of(commit: Commit, attested: Sequence[Attested] = (), *, says: LedgerS
     )
 
 
+@lru_cache(maxsize=1 << 14)
 def pseudonym(email: str) -> str:
     """Twelve hexadecimal digits that stand for an address: the same for the same one, and no address in any output.
 

@@ -36,22 +36,25 @@ class Match(NamedTuple):
 
 def match_marks(commit: Commit, *, branch: str = "") -> tuple[Match, ...]:
     """Every mark of the commit, each once, in the order of the table; ``branch`` where a forge or a ref tells it."""
-    people = (commit.author, commit.committer)
     message = commit.message
     folded = message.casefold()
-    named = _named(folded)
-    lines = trailers(message) if named or "co-authored-by" in folded else ()
-    coauthors = [
-        person for key, value in lines if key.casefold() == "co-authored-by" if (person := parse_person(value))
-    ]
-    found = [*_addresses(people, coauthors), *_names(commit, coauthors)]
-    if named:
+    lines = trailers(message) if _may_hold_trailers(folded) else ()
+    coauthors = [one for key, value in lines if key.casefold() == "co-authored-by" if (one := parse_person(value))]
+    author, committer = commit.author, commit.committer
+    found = _of_identity(author, _OF_PERSON)
+    if committer != author:
+        found += _of_identity(committer, _OF_PERSON)
+    for coauthor in coauthors:
+        found += _of_identity(coauthor, _OF_COAUTHOR)
+    found += _suffixes(author.name.casefold(), committer.name.casefold())
+    if lines:
         found += _trailers(lines)
     if "claude code](https://" in folded:
         found += (
-            _as(mark) for mark in _OF["line"] if any(mark.pattern.casefold() in line for line in folded.splitlines())
+            _as(mark) for mark in _OF["line"] if any(mark.pattern.casefold() in one for one in folded.splitlines())
         )
-    found += (_as(mark) for mark in _OF["subject-prefix"] if folded.startswith(mark.pattern))
+    if folded.startswith(_SUBJECTS):
+        found += (_as(mark) for mark in _OF["subject-prefix"] if folded.startswith(mark.pattern))
     if branch:
         found += (_as(mark) for mark in _OF["branch"] if branch.casefold().startswith(mark.pattern))
     if not found:
@@ -104,34 +107,37 @@ _OF_NAME = _by_pattern("any-name")
 _OF_KEY = _by_pattern("trailer")
 
 
-def _named(folded: str) -> bool:
-    """May one of the keys of the table stand in this message? Cheap, since most messages hold none."""
-    return any(key in folded for key in _OF_KEY)
+_WORDS = ("co-authored-by", *_OF_KEY)
+_SUBJECTS = tuple(mark.pattern for mark in _OF["subject-prefix"])
+
+
+def _may_hold_trailers(folded: str) -> bool:
+    """May a key of the table stand in this message? Most hold none, and looking is cheaper than cutting them into lines."""
+    for word in _WORDS:  # a plain loop: this runs for every commit of a history  # noqa: SIM110
+        if word in folded:
+            return True
+    return False
 
 
 def _as(mark: Mark) -> Match:
     return Match(mark, mark.agent, mark.claims)
 
 
-def _addresses(people: Iterable[Identity], coauthors: Iterable[Identity]) -> Iterator[Match]:
-    for table, several in ((_OF_PERSON, people), (_OF_COAUTHOR, coauthors)):
-        for person in several:
-            email = person.email.casefold()
-            for mark in table.get(email, ()):
-                if mark.name is None or mark.name.match(person.name):
-                    suggested = mark.agent == "copilot" and person.name.casefold().startswith(AUTOFIX_NAME)
-                    yield Match(mark, mark.agent, "suggestion" if suggested else mark.claims)
-            if "[bot]" in email:
-                login = _NOREPLY.match(email)
-                for mark in _OF_LOGIN.get(login[1] if login else email, ()):
-                    yield _as(mark)
+def _of_identity(person: Identity, of_address: dict[str, list[Mark]]) -> list[Match]:
+    """Marks of an address and of a whole name."""
+    email, name = person.email.casefold(), person.name.casefold()
+    found = [_as(mark) for mark in _OF_NAME.get(name, ())]
+    for mark in of_address.get(email, ()):
+        if mark.name is None or mark.name.match(person.name):
+            suggested = mark.agent == "copilot" and name.startswith(AUTOFIX_NAME)
+            found.append(Match(mark, mark.agent, "suggestion" if suggested else mark.claims))
+    if "[bot]" in email:
+        login = _NOREPLY.match(email)
+        found += (_as(mark) for mark in _OF_LOGIN.get(login[1] if login else email, ()))
+    return found
 
 
-def _names(commit: Commit, coauthors: Iterable[Identity]) -> Iterator[Match]:
-    author, committer = commit.author.name.casefold(), commit.committer.name.casefold()
-    for name in (author, committer, *(person.name.casefold() for person in coauthors)):
-        for mark in _OF_NAME.get(name, ()):
-            yield _as(mark)
+def _suffixes(author: str, committer: str) -> Iterator[Match]:
     for mark in _OF["author-suffix"]:
         if author.endswith(mark.pattern):
             yield _as(mark)
