@@ -7,5 +7,5 @@ normative text ``spec/measure-horizon.md``.
 - ``runs``: records as runs and outcomes; what is refused (H02 to H07) and what is counted out.
 - ``weights``: how much a run counts. ``fit``: the logistic curve, converged. ``bootstrap``: families, tasks, runs.
 - ``trend``: state of the art, doubling time. ``published``: tables of horizons that somebody else estimated.
-- ``indicators``: both as a ``Result``, with the honest ceiling.
+- ``estimate``: horizons within the reach of their suite. ``indicators``, ``ledgers``: all of it as a ``Result``.
 """

@@ -3,8 +3,8 @@
 Decides the indicators (``spec/measure-horizon.md`` §7): ``horizon.p50`` of the agent with the longest one,
 ``horizon.p50/<agent>`` of each, and ``horizon.doubling_time``. Leaves the numbers to ``estimate`` and ``trend``.
 
-An estimate out of the suite's reach is no point of a trend if it is too short; if it is too long it is one, but the
-doubling time then has no lower end, since the truth may have risen faster.
+An estimate out of the suite's reach is no point of a trend if it is too short. If it is too long it enters at the ceiling,
+in every draw: the doubling time is then at most so long, and has no lower end, since the truth may have risen faster.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -22,10 +23,11 @@ from detente.base.errors import Misuse
 from detente.measure.horizon.bootstrap import interval
 from detente.measure.horizon.estimate import Estimate, Horizon, Settings, estimate_horizons
 from detente.measure.horizon.fit import FLAT, log2_horizons
+from detente.measure.horizon.ledgers import horizon_ledger, horizon_series, outcome_ledger, percent_name, trend_ledger
 from detente.measure.horizon.published import METR_CEILING_MINUTES, PERIODS, Published
 from detente.measure.horizon.runs import Floats, Run, tabulate
 from detente.measure.horizon.trend import Point, Trend, doubling_days, draw_points, fit_trend, state_of_the_art
-from detente.measure.indicator import EvidenceClass, Exclusion, Indicator, Ledger, Remark, Result, Series
+from detente.measure.indicator import EvidenceClass, Exclusion, Indicator, Ledger, Remark, Result
 
 _SLUG = re.compile(r"[^A-Za-z0-9._+-]+")
 _MEDIAN = 0.5
@@ -59,10 +61,9 @@ def measure_runs(
     drawn = {
         each.agent: log2_horizons(each.fits, _MEDIAN) for each in found.draws
     }  # draws of one index share families and tasks, so lines are fitted through points that were drawn together
-    columns = [drawn[point.name] for point in points]
-    trend = fit_trend(points, np.stack(columns, axis=1) if columns else np.zeros((0, 0)))
     ceilings = {h.agent: h.longest for h in horizons}
     beyond = tuple(p.name for p in points if p.value > ceilings[p.name])
+    trend = _capped_trend(points, [drawn[point.name] for point in points], [ceilings[point.name] for point in points])
     indicators += _trend_indicators(trend, "recorded", evidence, beyond=beyond, unknown=False)
     remarks += _trend_remarks(trend, beyond, has_dates=bool(dates))
     return Result(
@@ -71,8 +72,8 @@ def measure_runs(
         tuple(indicators),
         tuple(remarks),
         (*left, *trend_left),
-        (_horizon_ledger(found, dates, points, count), _outcome_ledger(found), _trend_ledger(trend)),
-        _series(horizons, dates, trend),
+        (horizon_ledger(found, dates, points, count), outcome_ledger(found), trend_ledger(trend)),
+        horizon_series(horizons, dates, trend),
         inputs,
         settings.as_parameters(),
     )
@@ -106,7 +107,8 @@ def measure_published(
     points = state_of_the_art(published.points.get(50, ()), settings.since)
     bare = any(point.low is None or point.high is None for point in points)
     generator = np.random.Generator(np.random.PCG64(settings.seed))
-    trend = fit_trend(points, draw_points(generator, points, settings.draws)) if points else None
+    drawn = draw_points(generator, points, settings.draws).T if points else ()
+    trend = _capped_trend(points, list(drawn), [ceiling] * len(points))
     beyond = tuple(point.name for point in points if point.value > ceiling)
     stated = [
         published.stated[name][1:]
@@ -137,20 +139,11 @@ def measure_published(
         tuple(indicators),
         tuple(remarks),
         (),
-        (ledger, _trend_ledger(trend)),
-        _series(horizons, dates, trend),
+        (ledger, trend_ledger(trend)),
+        horizon_series(horizons, dates, trend),
         inputs,
         {name: value for name, value in parameters.items() if name != "baseline"},
     )
-
-
-def percent_name(quantile: float) -> str:
-    """``p50`` for 0.5.
-
-    >>> percent_name(0.8), percent_name(0.975)
-    ('p80', 'p97.5')
-    """
-    return f"p{round(quantile * 100, 6):g}"
 
 
 def exact(value: float | None) -> Decimal | None:
@@ -205,6 +198,20 @@ def _horizon_indicators(
             unique = name if taken[name] == 1 else f"{name}.{taken[name]}"
             add(unique, f"{percent} of {horizon.agent}, {horizon.words}", horizon.ends, count.get(horizon.agent))
     return found
+
+
+def _capped_trend(points: Sequence[Point], drawn: Sequence[Floats], ceilings: Sequence[float]) -> Trend | None:
+    """The trend with what lies beyond its ceiling put there.
+
+    Points of a running maximum beyond the ceiling are its last ones, and exceed it by more and more: putting them at the
+    ceiling lowers the slope and never raises it.
+    """
+    capped = [replace(point, value=min(point.value, most)) for point, most in zip(points, ceilings, strict=True)]
+    columns = [
+        np.minimum(values, np.log2(most)) if point.value > most else values
+        for point, values, most in zip(points, drawn, ceilings, strict=True)
+    ]
+    return fit_trend(capped, np.stack(columns, axis=1)) if columns else None
 
 
 def _longest(horizons: Sequence[Horizon], *, open_ended: bool) -> tuple[float | None, float | None]:
@@ -332,7 +339,7 @@ def _trend_remarks(trend: Trend | None, beyond: Sequence[str], *, has_dates: boo
         )
     ]
     if beyond:
-        text = f"the trend rests on {_names(beyond)}, beyond the suite: the true doubling time may be any shorter"
+        text = f"the trend rests on {_names(beyond)}, beyond the suite and put at its end: the doubling time may be any shorter"
         remarks.append(Remark("trend-beyond-suite", "warning", text, "trend"))
     return remarks
 
@@ -349,86 +356,8 @@ def _stated_remarks(published: Published) -> list[Remark]:
     return remarks
 
 
-def _horizon_ledger(
-    found: Estimate, dates: Mapping[str, date], points: Sequence[Point], count: Mapping[str, int]
-) -> Ledger:
-    used = {point.name for point in points}
-    total = dict(zip(found.outcomes.agents, found.outcomes.total.sum(axis=1).tolist(), strict=True))
-    rows: list[tuple[str | float | None, ...]] = []
-    for number, agent in enumerate(found.agents):
-        row: list[str | float | None] = [agent, dates[agent].isoformat() if agent in dates else None, agent in used]
-        row += [count[agent], total[agent], float(found.fits.intercept[number]), float(found.fits.slope[number])]
-        reach = next(iter(found.horizons.values()))[number]
-        row += [reach.shortest, reach.longest]
-        for horizons in found.horizons.values():
-            horizon = horizons[number]
-            row += [_finite(each) for each in (horizon.estimate, horizon.low, horizon.high)]
-        rows.append(tuple(row))
-    quantiles = [percent_name(quantile) for quantile in found.horizons]
-    columns = [
-        "agent",
-        "released",
-        "state of the art",
-        "runs",
-        "sum of scores",
-        "intercept",
-        "slope",
-        "floor",
-        "ceiling",
-    ]
-    columns += [f"{percent}{part}" for percent in quantiles for part in ("", " low", " high")]
-    return Ledger("horizons", "Fitted curves and horizons in minutes, as drawn", tuple(columns), tuple(rows))
-
-
-def _outcome_ledger(found: Estimate) -> Ledger:
-    outcomes = found.outcomes
-    rows = tuple(
-        (
-            f"{outcomes.agents[a]} / {outcomes.tasks[t]}",
-            outcomes.agents[a],
-            outcomes.tasks[t],
-            outcomes.families[outcomes.family_of[t]],
-            float(outcomes.minutes[t]),
-            int(outcomes.runs[a, t]),
-            float(outcomes.total[a, t]),
-            float(found.weights[a, t]),
-        )
-        for a, t in zip(*np.nonzero(outcomes.runs), strict=True)
-    )
-    columns = ("cell", "agent", "task", "family", "minutes", "runs", "sum of scores", "weight of a run")
-    return Ledger("outcomes", "Outcomes by agent and task", columns, rows)
-
-
-def _trend_ledger(trend: Trend | None) -> Ledger:
-    rows = () if trend is None else tuple((p.name, p.at.isoformat(), p.value, trend.at(p.at)) for p in trend.points)
-    return Ledger("trend", "Points of the trend, in minutes", ("model", "released", "p50", "on the line"), rows)
-
-
-def _series(horizons: Sequence[Horizon], dates: Mapping[str, date], trend: Trend | None) -> tuple[Series, ...]:
-    series = []
-    for quantile in dict.fromkeys(horizon.quantile for horizon in horizons):
-        dated = [h for h in horizons if h.quantile == quantile and h.agent in dates]
-        if dated:
-            points = tuple((dates[h.agent].isoformat(), *h.ends) for h in sorted(dated, key=lambda h: dates[h.agent]))
-            percent = percent_name(quantile)
-            series.append(Series(f"horizon.{percent}", f"{percent} horizon by release date", "minutes", points))
-    if trend is not None:
-        line = tuple((p.at.isoformat(), *_band(trend.drawn_at(p.at))) for p in trend.points)
-        series.append(Series("horizon.trend", "Trend of the state of the art", "minutes", line))
-    return tuple(series)
-
-
-def _band(drawn: Floats) -> tuple[float | None, float | None]:
-    low, high = interval(drawn)
-    return (_finite(2.0**low) if math.isfinite(low) else None, _finite(2.0**high) if math.isfinite(high) else None)
-
-
 def _by_date(agent: str, dates: Mapping[str, date]) -> tuple[date, str]:
     return dates.get(agent, date.max), agent
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _or_nan(value: float | None) -> float:

@@ -69,6 +69,12 @@ def slope(days: Sequence[float] | Floats, logarithms: Sequence[float] | Floats) 
     return slopes if np.ndim(logarithms) == 2 else slopes[0]
 
 
+def power_of_two(exponent: float) -> float:
+    """2 to that power; +∞ where no double is large enough."""
+    with np.errstate(over="ignore"):
+        return float(np.exp2(exponent))
+
+
 def doubling_days(slope_a_day: float) -> float:
     """Days in which the value doubles, for a slope in log₂ a day; +∞ where it does not grow."""
     if math.isnan(slope_a_day):
@@ -91,7 +97,7 @@ class Trend:
 
     def at(self, day: date) -> float:
         """The value of the line on a day."""
-        return math.exp2(self.level + self.slope * (day.toordinal() - self.centre))
+        return power_of_two(self.level + self.slope * (day.toordinal() - self.centre))
 
     def drawn_at(self, day: date) -> Floats:
         """(B,) log₂ of the drawn lines on a day."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from detente.measure.horizon.estimate import Settings
-from detente.measure.horizon.indicators import measure_runs
+from detente.measure.horizon.indicators import measure_published, measure_runs
+from detente.measure.horizon.published import parse_results
 from detente.measure.horizon.trend import (
     NORMAL_975,
     Point,
@@ -106,6 +107,31 @@ def test_a_point_beyond_the_suite_leaves_the_doubling_time_without_a_lower_end()
     assert {"beyond-suite", "trend-beyond-suite"} <= {
         remark.kind for remark in result.remarks if remark.weight == "warning"
     }
+
+
+def test_a_point_far_beyond_the_suite_does_not_shorten_what_is_claimed():
+    """It enters at the suite's end: the upper end of the doubling time holds however far beyond it is."""
+    values = [30, 120, 480, 1e7]
+    models = {
+        f"m{n}": {
+            "release_date": str(START + timedelta(days=100 * n)),
+            "metrics": {"p50_horizon_length": {"estimate": v, "ci_low": v * 0.9, "ci_high": v * 1.1}},
+        }
+        for n, v in enumerate(values)
+    }
+    published = parse_results({"results": models}, place="x")
+    found = indicator(
+        measure_published(published, Settings(quantiles=(0.5,)), subject="x", inputs={}), "horizon.doubling_time"
+    )
+    capped = doubling_days(float(slope([0, 100, 200, 300], np.log2([30, 120, 480, 960]))))
+    assert found.low is None
+    assert float(found.high) >= capped
+
+
+def test_a_line_beyond_every_double_is_infinite_and_no_crash():
+    """Horizons of nearly flat curves are astronomic."""
+    steep = points([1e-300, 1e300, 1e307], every=1)
+    assert fit_trend(steep, np.zeros((1, 3))).at(START + timedelta(days=3)) == math.inf
 
 
 def test_an_agent_that_always_succeeds_opens_the_longest_horizon():
