@@ -1,6 +1,8 @@
 """Texts of amendments, what is heard, blobs: what one key can make a node do, and what it cannot."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,9 +13,11 @@ from detente.accord.terms import parse_terms
 from detente.adapters.client import BLOB_HEADER
 from detente.app import amendments as amending
 from detente.app import hearing, upkeep
+from detente.app.following import RemoteLog
+from detente.app.log_checking import check_home, refuse_damage
 from detente.app.node import Node, open_node
 from detente.base.digest import sha256_hex
-from detente.base.errors import Refused
+from detente.base.errors import Refused, Unavailable
 from detente.base.identity import Party
 from detente.server.asgi import make_app
 from detente.statement.envelope import encode_envelope, sign_payload
@@ -251,3 +255,72 @@ def test_a_second_story_is_read_whole_whatever_its_rate_and_dates(tmp_path: Path
         assert hidden in node.store.heard()
 
     on_node(tmp_path, work, key_s=1)
+
+
+def test_entries_of_a_peer_are_bounded_in_bytes(tmp_path: Path):
+    """A second story is held in memory while it is hashed: what is more than the bound is not read."""
+    coalition = rig.found(tmp_path, text=SOLO, ack_s=0.1)
+
+    async def work():
+        router = rig.Router()
+        async with rig.opened(coalition, "dev-a", router=router) as nodes:
+            for _ in range(4):
+                await nodes["dev-a"].submit(coalition.vote("aud-1"), witnessed=False)
+            client = rig.http_of(coalition, "dev-a", router)
+            remote = RemoteLog(client, "dev-a.example/log")
+            assert len(await remote.entries(0, 4, most=100_000)) == 4
+            with pytest.raises(Unavailable):
+                await remote.entries(0, 4, most=1_000)
+            await client.close()
+
+    asyncio.run(work())
+
+
+FILL = """
+import asyncio, resource, sys
+from pathlib import Path
+from detente.app.node import open_node
+from detente.base.errors import Refused, Unavailable
+
+async def fill(home, votes):
+    node = open_node(home)
+    most = 400_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    taken = 0
+    try:
+        for vote in votes:
+            await node.submit(vote, witnessed=False)
+            taken += 1
+    except Refused as refused:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        await node.submit(votes[taken], witnessed=False)
+        print(refused.rule, taken, node.sequencer.log.size, node.sequencer.log.stored.size)
+    finally:
+        await node.close()
+
+asyncio.run(fill(Path(sys.argv[1]), Path(sys.argv[2]).read_bytes().split(b"\\n")))
+"""
+"""A node in a process of its own: the kernel refuses every write that makes a file longer than 400,000 bytes."""
+
+
+def test_a_disk_without_room_refuses_by_name_and_loses_nothing(tmp_path: Path):
+    """C10 from the kernel itself (EFBIG): what was acknowledged is there, and the same statement is taken once there is room."""
+    coalition = rig.found(tmp_path, text=SOLO, ack_s=0.1, key_s=10_000)
+    home = coalition.home("dev-a")
+    votes = [coalition.vote("aud-1") for _ in range(400)]
+    (tmp_path / "votes").write_bytes(b"\n".join(votes))
+    said = subprocess.run(
+        [sys.executable, "-c", FILL, str(home), str(tmp_path / "votes")], capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stderr
+    rule, taken, size, signed = said.stdout.split()
+    assert (rule, int(size), int(signed)) == ("C10", int(taken) + 1, int(taken) + 1)
+    refuse_damage(check_home(home))
+
+    async def look():
+        node = open_node(home)
+        log = node.sequencer.log
+        assert node.book.entries(log, 0, log.size) == votes[: int(size)]
+        await node.close()
+
+    asyncio.run(look())

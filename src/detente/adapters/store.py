@@ -397,6 +397,10 @@ class Store:
         """Was this head of another branch read to its end?"""
         return bool(self._rows("SELECT 1 FROM forks WHERE origin = ? AND size = ? AND root = ?", (origin, size, root)))
 
+    def forks(self, origin: str) -> int:
+        """How many heads of other branches of a log were read to their end."""
+        return int(self._rows("SELECT count(*) FROM forks WHERE origin = ?", (origin,))[0][0])
+
     def proofs(self, origin: str) -> list[bytes]:
         """Proofs that this log equivocated."""
         return [row[0] for row in self._rows("SELECT data FROM proofs WHERE origin = ? ORDER BY id", (origin,))]

@@ -42,6 +42,12 @@ STEP = 16 * TILE_WIDTH
 """Entries fetched, checked and stored at a time: at most 268 MB of the largest entries, normally 4 MB."""
 FORK_MAX = 65_536
 """Entries read of a second story: enough for any pause in it, and a bound for whoever invents one."""
+FORK_BYTES = 64 * 2**20
+"""Bytes of these entries: they are held in memory while they are hashed."""
+FORKS_MAX = 8
+"""Further stories read of one log: it is closed after the first, and whoever goes on only fills our memory."""
+FULL_PAUSE_S = 0.02
+"""Between two pages of gossip: a peer that always has another full page must not keep the loop busy."""
 BACKOFF_MOST_S = 30.0
 _LOG = logging.getLogger("detente.node")
 
@@ -60,13 +66,19 @@ class RemoteLog:
     origin: str
     tiles: dict[Tile, bytes] = field(default_factory=dict)
 
-    async def entries(self, start: int, end: int) -> list[bytes]:
-        """Entries ``[start, end)`` from the peer's bundles; raises ``Unavailable``, ``Refused`` L41."""
+    async def entries(self, start: int, end: int, *, most: int | None = None) -> list[bytes]:
+        """Entries ``[start, end)`` from the peer's bundles, at most ``most`` bytes of them; raises ``Unavailable``,
+        ``Refused`` L41.
+        """
         found: list[bytes] = []
+        size = 0
         for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
             first = index * TILE_WIDTH
             width = min(TILE_WIDTH, end - first)
             data = await self.client.tile(self.origin, bundle_path(Bundle(index, width)))
+            size += len(data)
+            if most is not None and size > most:
+                raise Unavailable(f"{self.origin} at {self.client.url}: more than {most} bytes of entries")
             bundle = parse_bundle(data, count=width)
             found.extend(bundle[max(0, start - first) :])
         return found
@@ -136,7 +148,7 @@ class Follower:
             try:
                 full = await self._ask_once(party, client)
                 self.heard_of[party] = True
-                wait_s = 0.0 if full else self._gossip_s
+                wait_s = FULL_PAUSE_S if full else self._gossip_s
             except (DetenteError, OSError) as error:
                 _LOG.debug("no gossip from %s: %s", party, shown(str(error), 200))
                 self.heard_of[party] = False
@@ -243,7 +255,9 @@ class Follower:
         """Read a second story to its end, if it is one: raises ``Refused`` L43 when the peer's bytes are not it."""
         if head.size > FORK_MAX:
             raise Unavailable(f"a second story of {head.size} entries; at most {FORK_MAX} are read")
-        entries = await remote.entries(0, head.size)
+        if self._book.stories(log) >= FORKS_MAX:
+            raise Unavailable(f"{FORKS_MAX} further stories of {log.origin} were read; no more are")
+        entries = await remote.entries(0, head.size, most=FORK_BYTES)
         tree = MerkleTree()
         tree.extend([leaf_hash(entry) for entry in entries])
         if tree.root() != head.root:

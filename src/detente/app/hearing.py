@@ -25,6 +25,9 @@ from detente.statement.statement import VerifiedStatement
 HEARD_MAX = 64 * 2**20
 """Bytes of all envelopes heard: some hundred thousand votes, and what a small node can hold in memory."""
 
+FORWARDS_MAX = 1_024
+"""Tellings of issuers under way, each of two seconds at most. Beyond it the entry itself, which mirrors get anyway, tells."""
+
 
 def restricts(verified: VerifiedStatement) -> bool:
     """Does it bind on receipt?"""
@@ -104,4 +107,4 @@ class Hearing:
         )
 
 
-__all__ = ["HEARD_MAX", "Hearing", "restricts"]
+__all__ = ["FORWARDS_MAX", "HEARD_MAX", "Hearing", "restricts"]

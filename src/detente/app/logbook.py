@@ -235,6 +235,10 @@ class LogBook:
         """Entries ``[start, end)`` from the store."""
         return self._store.entries(log.number, start, end)
 
+    def stories(self, log: HeldLog) -> int:
+        """How many heads of further stories of this log were read to their end."""
+        return self._store.forks(log.origin)
+
     async def wait_move(self, timeout_s: float) -> None:
         """Return when a head of any log moved, or after ``timeout_s``."""
         moved = self._moved

@@ -43,7 +43,7 @@ from detente.app.config import Config, load_config
 from detente.app.evidence_feed import EvidenceFeed
 from detente.app.following import Follower
 from detente.app.health import health_of
-from detente.app.hearing import Hearing, restricts
+from detente.app.hearing import FORWARDS_MAX, Hearing, restricts
 from detente.app.issuing import Issuer
 from detente.app.log_serving import LogServing
 from detente.app.logbook import HeldLog, LogBook, SeenHead
@@ -571,7 +571,7 @@ class Node:
         """Tell the issuers of a restricting statement at once: it binds them on receipt."""
         if self._started:
             for party, client in self.peers.items():
-                if party in self.coalition.mirrors:
+                if party in self.coalition.mirrors and len(self._forwarding) < FORWARDS_MAX:
                     task = asyncio.ensure_future(_tell(client, envelope))
                     self._forwarding.add(task)
                     task.add_done_callback(self._forwarding.discard)
