@@ -156,3 +156,18 @@ def test_without_matplotlib_the_page_has_its_tables(tmp_path, monkeypatch):
     assert "<svg" not in found.html
     assert "pip install &#x27;detente[measure]&#x27;" in found.html
     assert "the points (" in found.html
+
+
+def test_the_tree_of_a_loop_is_on_the_page(tmp_path):
+    """With its depths, below the measure of its own; the loop's record lies outside the repository."""
+    rows = [
+        "commit\tval_bpb\tmemory_gb\tstatus\tdescription",
+        "aaaaaaa\t1.0\t40\tkeep\tbaseline",
+        "bbbbbbb\t0.9\t40\tkeep\twider",
+    ]
+    (tmp_path / "results.tsv").write_text("\n".join(rows) + "\n", "utf-8")
+    found = _make(_single(tmp_path / "place"), loops=(str(tmp_path / "results.tsv"),))
+    assert [result.measure for result in found.results if result.measure == "lineage"] == ["lineage"]
+    section = found.html[found.html.index('<h2 id="m-lineage"') :]
+    assert "<svg" in section[: section.index("</section>")]
+    assert "AI-proposed depth, in the record" in section

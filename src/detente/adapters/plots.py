@@ -117,6 +117,68 @@ def draw_parts(series: Sequence[Series], caption: Caption, link: Link) -> bytes:
     return _svg(figure, caption)
 
 
+def draw_lines(series: Sequence[Series], caption: Caption, link: Link) -> bytes:
+    """The lower ends of several series over the same labels, each with a mark of its own and its name beside its last point."""
+    figure, axes = _canvas(
+        caption, f"{series[0].title if series else ''}, {_unit(series[0].unit) if series else ''}", right=0.72
+    )
+    labels = sorted({at for each in series for at, _, _ in each.points}, key=_order)
+    index = {at: float(number) for number, at in enumerate(labels)}
+    _places(axes, [labels])
+    marks, dashes = "os^Dv<>Phd", ("-", "--", "-.", ":")
+    ends: list[tuple[float, str]] = []
+    for number, each in enumerate(series):
+        factor = 100 if each.unit == "share" else 1
+        points = [(index[at], low * factor, i) for i, (at, low, _) in enumerate(each.points) if low is not None]
+        if not points:
+            continue
+        colour = PARTS[number % (PARTS_MAX - 1)]
+        axes.plot([x for x, _, _ in points], [y for _, y, _ in points], dashes[number % 4], color=colour, linewidth=1.3)
+        dots = axes.scatter([x for x, _, _ in points], [y for _, y, _ in points], marker=marks[number % 10], s=20, color=colour, zorder=3,
+                            label=each.name)  # fmt: skip
+        dots.set_urls([link(each.name, i) for _, _, i in points])
+        ends.append((points[-1][1], each.name))
+    _scale(
+        axes,
+        series[0].unit if series else "count",
+        [low for each in series for _, low, _ in each.points if low is not None],
+    )
+    handles, names = axes.get_legend_handles_labels()
+    last = {name: end for end, name in ends}
+    order = sorted(range(len(names)), key=lambda at: -last[names[at]])
+    axes.legend([handles[at] for at in order], [names[at] for at in order], loc="center left", bbox_to_anchor=(1.005, 0.5), frameon=False,
+                fontsize=8)  # fmt: skip
+    return _svg(figure, caption)
+
+
+def draw_intervals(rows: Sequence[tuple[str, float, float, str]], caption: Caption, unit: str, link: Link) -> bytes:
+    """An interval for each of several subjects, one below the other: name, ends, and what stands beside them (n)."""
+    figure, axes = _canvas(caption, _unit(unit), height=0.9 + 0.32 * max(len(rows), 4), left=0.27, right=0.86)
+    factor = 100 if unit == "share" else 1
+    for number, (name, low, high, beside) in enumerate(rows):
+        place = len(rows) - 1 - number
+        axes.plot(
+            [low * factor, high * factor],
+            [place, place],
+            color=PARTS[0],
+            linewidth=5,
+            alpha=0.25,
+            solid_capstyle="butt",
+        )
+        for end, mark, colour in ((low, "o", PARTS[0]), (high, "|", PARTS[5])):
+            dot = axes.scatter([end * factor], [place], marker=mark, s=34, color=colour, zorder=3)
+            dot.set_urls([link(name, number)])
+        axes.annotate(beside, (1.01, place), xycoords=("axes fraction", "data"), fontsize=8, color=SOFT, va="center")
+    axes.set_yticks(range(len(rows)), [name for name, *_ in rows][::-1])
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.grid(axis="x", color=LINE, linewidth=0.6)
+    axes.grid(visible=False, axis="y")
+    if unit == "share":
+        axes.set_xlim(-1, 101)
+        axes.set_xticks(range(0, 101, 20), [f"{tick} %" for tick in range(0, 101, 20)])
+    return _svg(figure, caption)
+
+
 def draw_points(series: Sequence[Series], caption: Caption, link: Link) -> bytes:
     """Intervals at dates on a logarithmic axis; a series whose name ends in ``trend`` is a line through them."""
     figure, axes = _canvas(caption, f"{series[0].title if series else ''}, {_unit(series[0].unit) if series else ''}")
@@ -157,17 +219,19 @@ def draw_points(series: Sequence[Series], caption: Caption, link: Link) -> bytes
     return _svg(figure, caption)
 
 
-def _canvas(caption: Caption, label: str) -> tuple[Any, Any]:
+def _canvas(
+    caption: Caption, label: str, *, height: float = 3.5, left: float = 0.08, right: float = 0.87
+) -> tuple[Any, Any]:
     import matplotlib as mpl
 
     mpl.use("svg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8.2, 3.5))
-    figure.text(0.01, 0.965, caption.title, fontsize=11.5, weight="bold", color=INK, va="top")
-    figure.text(0.01, 0.885, label, fontsize=8.5, color=SOFT, va="top")
-    figure.text(0.01, 0.015, f"{caption.source} · {caption.n}", fontsize=7.5, color=SOFT)
-    figure.subplots_adjust(left=0.08, right=0.87, top=0.80, bottom=0.19)
+    figure, axes = plt.subplots(figsize=(8.2, height))
+    figure.text(0.01, 1 - 0.12 / height, caption.title, fontsize=11.5, weight="bold", color=INK, va="top")
+    figure.text(0.01, 1 - 0.4 / height, label, fontsize=8.5, color=SOFT, va="top")
+    figure.text(0.01, 0.06 / height, f"{caption.source} · {caption.n}", fontsize=7.5, color=SOFT)
+    figure.subplots_adjust(left=left, right=right, top=1 - 0.7 / height, bottom=0.66 / height)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -271,16 +335,14 @@ def _svg(figure: Any, caption: Caption) -> bytes:
     with mpl.rc_context({"svg.hashsalt": caption.name, "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": caption.title})
     plt.close(figure)
-    return _own_names(out.getvalue(), caption.name)
+    return own_names(out.getvalue().decode("utf-8"), caption.name).encode("utf-8")
 
 
-def _own_names(svg: bytes, name: str) -> bytes:
-    """Identifiers of one plot must not meet those of another on a page; links to elsewhere stay."""
-    text = svg.decode("utf-8")
-    text = text[text.index("<svg") :]
+def own_names(svg: str, name: str) -> str:
+    """The picture alone, without a document around it, its identifiers its own on a page; links to elsewhere stay."""
+    text = svg[svg.index("<svg") :]
     prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
     own = set(re.findall(r'\bid="([^"]+)"', text))
     text = re.sub(r'\bid="([^"]+)"', lambda m: f'id="{prefix}-{m[1]}"', text)
     text = re.sub(r"url\(#([^)]+)\)", lambda m: f"url(#{prefix}-{m[1]})" if m[1] in own else m[0], text)
-    text = re.sub(r'xlink:href="#([^"]+)"', lambda m: f'xlink:href="#{prefix}-{m[1]}"' if m[1] in own else m[0], text)
-    return text.encode("utf-8")
+    return re.sub(r'href="#([^"]+)"', lambda m: f'href="#{prefix}-{m[1]}"' if m[1] in own else m[0], text)

@@ -33,7 +33,6 @@ from detente.app.following import RemoteLog
 from detente.app.log_checking import damaged_entries
 from detente.app.logbook import HeldLog
 from detente.app.node import Node
-from detente.app.own_log import log_head_path
 from detente.base.errors import DetenteError, Refused, Unavailable, shown
 from detente.base.identity import Party
 from detente.log.checkpoint import SignedCheckpoint, verify_checkpoint
@@ -94,8 +93,7 @@ async def _recover(node: Node, mended: int) -> Recovered:
         )
     log = node.book.find(own.origin)
     before = log.size
-    path = log_head_path(node.config, own)
-    mark = peek_mark(path)
+    mark = peek_mark(node.config.head_path)
     heads = await _ask(node, log)  # 3
     for signed in sorted(heads.values(), key=lambda each: each.size):
         head = node.book.count(log, node.book.head_of(log, signed))
@@ -104,7 +102,7 @@ async def _recover(node: Node, mended: int) -> Recovered:
         if not head.fit:
             raise _forked(log, head.size)
     _check_mark(log, mark, alone=not heads)  # 5
-    file = HeadFile(path, log.origin)
+    file = HeadFile(node.config.head_path, log.origin)
     try:
         _open_quietly(file)
         file.reset(log.size, log.root_at(log.size) or b"")  # 6

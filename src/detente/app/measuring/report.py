@@ -35,7 +35,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What to put on the page. ``runs`` are for horizons, ``progress`` for acceleration, ``compute`` declared runs."""
+    """What to put on the page. ``runs`` are for horizons, ``progress`` for acceleration, ``compute`` declared runs.
+
+    ``cache`` is where scans are kept; ``None`` keeps none.
+    """
 
     path: Path
     ref: str = "HEAD"
@@ -43,9 +46,10 @@ class Asked:
     forge: Path | None = None
     loops: tuple[str, ...] = ()
     runs: tuple[Path, ...] = ()
-    progress: tuple[Path, ...] = ()
+    progress: tuple[str, ...] = ()
     compute: tuple[Path, ...] = ()
     form: str | None = None
+    cache: Path | None = None
     command: str = "detente measure report ."
 
 
@@ -59,6 +63,8 @@ class Report:
     results: list[Result] = field(default_factory=list)
     refused: list[tuple[str, DetenteError]] = field(default_factory=list)
     absent: list[tuple[str, str]] = field(default_factory=list)
+    trees: dict[int, str] = field(default_factory=dict)
+    """Pictures of lineages as SVG, by the identity of their result."""
     html: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -89,7 +95,7 @@ def make_report(asked: Asked, *, taken_at: Instant, say: Say) -> Report:
     repository = open_repository(asked.path)
     subject, commits_at = _names(repository, asked)
     report = _opened(repository, asked, subject, taken_at)
-    for name, run in _measures(asked):
+    for name, run in _measures(asked, report):
         say(name)
         try:
             report.results += run()
@@ -122,21 +128,33 @@ class _Absent(Exception):  # not an error: there was nothing to measure
     """A measure that has no input here; the message says how it gets one."""
 
 
-def _measures(asked: Asked) -> Iterator[tuple[str, Callable[[], list[Result]]]]:
+def _measures(asked: Asked, report: Report) -> Iterator[tuple[str, Callable[[], list[Result]]]]:
     """The measures in the order in which they run, each as something that gives results, refuses, or is absent."""
-    yield "lineage", lambda: _lineage(asked)
+    yield "authorship", lambda: _authorship(asked, report)
+    yield "lineage", lambda: _lineage(asked, report)
     yield "horizon", lambda: _horizon(asked)
+    yield "acceleration", lambda: _acceleration(asked)
     yield "compute", lambda: _compute(asked)
 
 
-def _lineage(asked: Asked) -> list[Result]:
-    """The loops that were named, one result each, else whatever loop has left its record in the tree."""
-    from detente.app.measuring.lineage import measure_lineage
+def _authorship(asked: Asked, report: Report) -> list[Result]:
+    _need_history(report)
+    from detente.app.measuring.authorship import Question, measure_authorship
 
+    return [replace(measure_authorship(asked.path, Question(ref=asked.ref, cache=asked.cache)), subject=report.subject)]
+
+
+def _need_history(report: Report) -> None:
+    if not report.commit:
+        raise _Absent("there is no commit yet")
+
+
+def _lineage(asked: Asked, report: Report) -> list[Result]:
+    """The loops that were named, one result each, else whatever loop has left its record in the tree."""
     if asked.loops:
-        return [measure_lineage([path]) for path in asked.loops]
+        return [_with_tree([path], report) for path in asked.loops]
     try:
-        return [measure_lineage([str(asked.path)])]
+        return [_with_tree([str(asked.path)], report)]
     except Refused as refused:
         if refused.rule != "I01":
             raise
@@ -145,12 +163,30 @@ def _lineage(asked: Asked) -> list[Result]:
         ) from None
 
 
+def _with_tree(paths: list[str], report: Report) -> Result:
+    """The lineage of a run; its tree is drawn on the page."""
+    from detente.app.measuring.lineage import read_lineage
+    from detente.measure.loops.tree_picture import draw_tree
+
+    found = read_lineage(paths)
+    report.trees[id(found.result)] = draw_tree(found.judged, title=f"Lineage of {found.result.subject}")
+    return found.result
+
+
 def _horizon(asked: Asked) -> list[Result]:
     if not asked.runs:
         raise _Absent("no runs of agents were given: --runs FILE")
     from detente.app.measuring.horizon import measure_horizon
 
     return [measure_horizon(asked.runs)]
+
+
+def _acceleration(asked: Asked) -> list[Result]:
+    if not asked.progress:
+        raise _Absent("no dated series of progress were given, and two are needed: --series NAME=FILE")
+    from detente.app.measuring.acceleration import measure_acceleration
+
+    return [measure_acceleration(asked.progress)]
 
 
 def _compute(asked: Asked) -> list[Result]:
@@ -199,7 +235,7 @@ def _page(report: Report, asked: Asked, commits_at: str) -> str:
         results=tuple(report.results),
         refused=tuple((name, str(error)) for name, error in report.refused),
         absent=tuple(report.absent),
-        plots=_drawn(report, anchors) if plots.can_draw() else {},
+        plots=_drawn(report, anchors),
         no_plots=""
         if plots.can_draw()
         else "Plots need matplotlib: pip install 'detente[measure]'. The points stand below.",
@@ -217,9 +253,11 @@ def _drawn(report: Report, anchors: Anchors) -> dict[int, tuple[str, ...]]:
         source = f"{report.subject}{at}" if result.subject == report.subject else result.subject
         pictures = [
             draw_plot(plan, anchors, number, f"{anchors.keys[number]}-{i}", source)
-            for i, plan in enumerate(plan_plots(result))
+            for i, plan in enumerate(plan_plots(result) if plots.can_draw() else ())
         ]
-        drawn[number] = tuple(picture.decode("utf-8") for picture in pictures)
+        tree = report.trees.get(id(result))
+        trees = [] if tree is None else [plots.own_names(tree, f"{anchors.keys[number]}-tree")]
+        drawn[number] = (*trees, *(picture.decode("utf-8") for picture in pictures))
     return drawn
 
 
@@ -235,11 +273,6 @@ def draw_plot(plan: Plot, anchors: Anchors, number: int, name: str, source: str)
     if plan.kind == "parts":
         return plots.draw_parts(plan.series, caption, link)
     return plots.draw_points(plan.series, caption, link)
-
-
-def renamed(result: Result, subject: str) -> Result:
-    """The result under the name that the page gives the repository."""
-    return replace(result, subject=subject)
 
 
 __all__ = ["Asked", "Report", "draw_plot", "make_report", "store_report"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from detente.adapters.clock import SystemClock
+from detente.adapters.scan_cache import default_cache
 from detente.app.measuring.report import Asked, make_report, store_report
 from detente.cli import json_option, reports_errors
 from detente.cli.measure.showing import file_if_asked, show_filed, sign_option
@@ -33,10 +34,14 @@ FILE = click.Path(path_type=Path)
     "--loop", "loops", multiple=True, metavar="RUN", help="Records of a self-improving loop; may be repeated."
 )
 @click.option("--runs", type=FILE, multiple=True, help="Runs of agents, or published horizons; may be repeated.")
+@click.option(
+    "--series", multiple=True, metavar="NAME=FILE", help="A dated series of progress; give two that are independent."
+)
 @click.option("--compute", type=FILE, multiple=True, help="A declared training run; may be repeated.")
 @click.option(
     "--for", "form", type=click.Choice(tuple(FORMS)), help="Add what a report under this text would still need."
 )
+@click.option("--no-cache", is_flag=True, help="Keep no scan, and use none that was kept in the user's cache folder.")
 @sign_option
 @json_option
 @reports_errors
@@ -49,8 +54,10 @@ def report(
     forge: Path | None,
     loops: tuple[str, ...],
     runs: tuple[Path, ...],
+    series: tuple[str, ...],
     compute: tuple[Path, ...],
     form: str | None,
+    no_cache: bool,
     as_json: bool,
 ) -> None:
     """Measure REPOSITORY and write one page with every number, its interval and the rows below it.
@@ -64,8 +71,10 @@ def report(
         forge=forge,
         loops=loops,
         runs=runs,
+        progress=series,
         compute=compute,
         form=form,
+        cache=None if no_cache else default_cache(),
         command="detente measure report "
         + shlex.join(sys.argv[3:] if sys.argv[1:3] == ["measure", "report"] else ["."]),
     )

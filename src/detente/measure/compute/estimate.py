@@ -27,6 +27,7 @@ from detente.measure.compute.hardware import operations
 from detente.measure.compute.rules import Judged, judge, ratio
 from detente.measure.compute.stages import Count, Stage, count
 from detente.measure.indicator import EvidenceClass, Indicator, Ledger, Remark, Result
+from detente.measure.report.wording import show_interval
 from detente.statement.change import ProposedBy
 
 _LABELS: Final = {"configuration": "from configuration", "counters": "from counters", "hardware": "from device time"}
@@ -136,13 +137,13 @@ def _combined(given: Mapping[str, Interval]) -> tuple[Interval, list[Remark]]:
         for second, other in named[position + 1 :]:
             for below, above, less, more in ((first, second, one, other), (second, first, other, one)):
                 if less.high is not None and more.low is not None and less.high < more.low:
-                    factor = "" if less.high == 0 else f", {float(more.low / less.high):.3g} times as much"
+                    factor = ", more than" if less.high == 0 else f", {float(more.low / less.high):.3g} times"
                     remarks.append(
                         Remark(
                             "methods-disagree",
                             "alarm",
-                            f"{_LABELS[above]} there were at least {show_decimal(more.low)} FLOP{factor} as {_LABELS[below]} "
-                            f"allows (at most {show_decimal(less.high)}): one is wrong, or work is missing from it",
+                            f"{_LABELS[above]} it was {show_interval(Interval(more.low, None), 'FLOP')}{factor} what {_LABELS[below]} is "
+                            f"possible ({show_interval(Interval(None, less.high), 'FLOP')}): one is wrong, or work is missing from it",
                             "methods",
                         )
                     )

@@ -73,15 +73,22 @@ class Anchors:
 
     def evidence(self, number: int, series: Series, point: int) -> str:
         """Where the rows below a point of a series begin; its ledger, else what was read."""
+        at = series.points[point][0]
         ledger = None if series.ledger is None else self._results[number].ledger(series.ledger)
-        if ledger is None:
-            return self.inputs(number)
-        row = _row_at(ledger, series.points[point][0])
-        return (
-            self.ledger(number, ledger.name)
-            if row is None or row >= ROWS_ON_PAGE
-            else self.row(number, ledger.name, row)
-        )
+        if ledger is None:  # a ledger with one row for each label, if there is one
+            return next(
+                (
+                    self.row(number, each.name, row)
+                    for each in self._results[number].ledgers
+                    for row, cells in enumerate(each.rows[:ROWS_ON_PAGE])
+                    if cells and cells[0] == at
+                ),
+                self.inputs(number),
+            )
+        found = _row_at(ledger, at)
+        if found is None or found >= ROWS_ON_PAGE:
+            return self.ledger(number, ledger.name)
+        return self.row(number, ledger.name, found)
 
 
 def _row_at(ledger: Ledger, at: str) -> int | None:

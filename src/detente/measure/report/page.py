@@ -199,8 +199,8 @@ def _measure(page: Page, anchors: Anchors, number: int) -> str:
     result = page.results[number]
     title, meaning = MEASURES.get(result.measure, (result.measure.capitalize(), ""))
     plots = "".join(f"<figure>{svg}</figure>" for svg in page.plots.get(number, ()))
-    if not plots and result.series and page.no_plots:
-        plots = f'<p class="sub">{safe(page.no_plots)}</p>'
+    if result.series and page.no_plots:
+        plots += f'<p class="sub">{safe(page.no_plots)}</p>'
     remarks = "".join(_remark(remark, result, anchors, number) for remark in result.remarks)
     return "".join(
         [

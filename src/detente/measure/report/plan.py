@@ -48,6 +48,10 @@ def _n(result: Result, series: Sequence[Series]) -> str:
     named = next((each for each in series if each.n is not None), None)
     if named is not None:
         return f"n = {named.n:,} {named.ledger or 'items'}"
+    names = {name for each in series for name in (each.name, f"{result.measure}.{each.name}")}
+    of = next((each for each in result.indicators if each.name in names and each.n is not None), None)
+    if of is not None:
+        return f"n = {of.n:,}"
     ledger = next((result.ledger(each.ledger) for each in series if each.ledger), None)
     if ledger is not None:
         return f"n = {len(ledger.rows):,} {ledger.name}"
