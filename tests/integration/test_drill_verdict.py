@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,3 +146,29 @@ def alter(target: Path) -> None:
     data = bytearray(bundle.read_bytes())
     data[-1] ^= 1
     bundle.write_bytes(bytes(data))
+
+
+def test_a_drill_that_is_ended_ends_its_processes(tmp_path: Path):
+    """SIGTERM, as at Ctrl-C: no node stays behind, and the report says that the story was interrupted."""
+    out = tmp_path / "drill"
+    with subprocess.Popen(
+        [sys.executable, "-m", "detente", "drill", "--out", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 100
+        while len(list((out / "output").glob("node-*.log"))) < 9:
+            assert time.monotonic() < deadline, "the nodes did not start"
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(60) == 1
+    left = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(out).encode() in _read(path)]
+    assert left == []
+    assert json.loads((out / "result.json").read_text())["passed"] is False
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

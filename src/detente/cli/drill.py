@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -30,8 +31,13 @@ def drill(out: Path, *, seed: int, parties: int, jobs: int, workload: Workload, 
     Three developers, two auditors, two authorities, a provider and a relying party, each a process with its own keys
     and log, on loopback. Writes OUT/report.html and OUT/result.json. Exits with 1 if any line of the story fails.
     """
+    # As at Ctrl-C: every process of the drill is ended before this one is.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = Options(seed=seed, parties=parties, jobs=jobs, workload=workload, chaos=chaos)
-    record = run_drill(options, out, tell=lambda line: click.echo(line, err=True))
+    try:
+        record = run_drill(options, out, tell=lambda line: click.echo(line, err=True))
+    finally:
+        signal.signal(signal.SIGTERM, before)
     failed = [check for check in record.checks if not check.ok]
     if as_json:
         click.echo(json.dumps(record.as_json(), default=str))

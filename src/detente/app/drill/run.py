@@ -54,6 +54,8 @@ def run_drill(options: Options, folder: Path, *, tell: Tell) -> Record:
         tell(f"this machine is slow or busy: lives, deadlines and jobs last {strain} times as long")
     try:
         asyncio.run(_play(plan, folder.resolve(), record, tell))
+    except KeyboardInterrupt:
+        record.check("drill", "the story comes to its end", ok=False, detail="it was interrupted", at_s=0.0)
     finally:
         _leave_out(plan, record)
         (folder / "report.html").write_text(write_report(record), encoding="utf-8")
