@@ -21,8 +21,9 @@ from detente.accord.records import Item
 from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.quantity import Interval, exactly
-from detente.lineage.depth import Depths
-from detente.lineage.graph import Graph, version_node
+from detente.lineage.depth import DepthInterval, Depths
+from detente.lineage.graph import UNKNOWN, Graph, version_node
+from detente.lineage.since import SinceApproval, greatest_since
 from detente.statement.approval import Approval
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
@@ -31,6 +32,8 @@ from detente.statement.version import Version
 Quantity = Literal["ai_proposed_depth", "self_depth", "cumulative_flop"]
 _ORDER = attrgetter("order")
 _NOTHING = exactly(Decimal(0))
+_HEARD = 2**61
+"""The time of a version that was heard and is not witnessed yet: after everything."""
 
 
 @dataclass(slots=True)
@@ -62,7 +65,7 @@ class Ancestry:
         if heard_at is not None:
             for item, _ in state.upto(("version",), heard_at, heard=True):
                 if item.time is None or item.time > heard_at:
-                    self._add(item, 2**61)
+                    self._add(item, _HEARD)
 
     def advance(self, state: AccordState, at: int) -> None:
         """Take in what counts up to ``at``: versions at their time, approvals at theirs and once settled.
@@ -114,6 +117,38 @@ class Ancestry:
         best.seen = len(versions)
         return best.value, best.cited, best.last
 
+    def parties(self) -> list[Party]:
+        """The parties that stated a version."""
+        return sorted(self._by_party)
+
+    def unapproved(self, party: Party, at: int) -> tuple[list[Item], DepthInterval, DepthInterval, SinceApproval]:
+        """The party's version statements, both depths, and what was spent since the last significant approval.
+
+        Depths are the greatest over its versions, whatever a lift answered: it asks what humans saw, not what was
+        forgiven. Amounts are the greatest over versions that no later significant approval answers for.
+        """
+        items = [item for _, item in self._by_party.get(party, [])]
+        versions = list(dict.fromkeys(item.body.version for item in items if isinstance(item.body, Version)))
+        depths = self._at_cut(0)
+        return (
+            items,
+            depths.greatest("ai_proposed", versions),
+            depths.greatest("self", versions),
+            greatest_since(self._graph, depths, self._not_answered_for(versions), now=exactly(Decimal(at))),
+        )
+
+    def _not_answered_for(self, versions: list[Digest]) -> list[Digest]:
+        """Those that did not become, by agreed parents, a version which was certainly approved. A human's word that a
+        version is theirs is not enough here: anybody can state one on top.
+        """
+        answered: set[Digest] = set()
+        waiting = [version for version in versions if self._significant(version) is True]
+        while waiting:
+            fresh = self._graph.claims(waiting.pop()).agreed_parents - answered
+            answered |= fresh
+            waiting.extend(fresh)
+        return [version for version in versions if version not in answered]
+
     def flop_from(self, run: Run, own: Interval) -> Interval:
         """Cumulative FLOP of a run: its own and everything it starts from."""
         return self._graph.cumulative_flop_from(run.parents, own)
@@ -130,7 +165,7 @@ class Ancestry:
         if not isinstance(body, Version):
             return
         version = body.version
-        self._graph.add(version_node(body))
+        self._graph.add(version_node(body, time=UNKNOWN if time == _HEARD else exactly(Decimal(time))))
         self._stated.setdefault(version, []).append(item)
         self._by_party.setdefault(item.party, []).append((time, item))
         run = self._state.get(body.run) if body.run is not None else None

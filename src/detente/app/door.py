@@ -140,7 +140,7 @@ async def _whole(data: bytes) -> AsyncIterator[bytes]:
 
 async def _status(node: Node, *, why: bool) -> dict[str, Any]:
     status = node.status()
-    said = status.as_json()
+    said = {**status.as_json(), "oversight": node.oversight()}
     return {**said, "why": [reason.as_json() for reason in explain(status)]} if why else said
 
 

@@ -60,6 +60,9 @@ def lines(said: Mapping[str, Any], *, served: str, why: bool) -> Iterator[str]:
         yield f"consequence {sanction['act']} by {sanction['by'] or 'everybody'} against {sanction['against']}"
     for release in said["released_by_time"]:
         yield f"released by the passing of time: {release['text']} ({release['at']})"
+    for each in said.get("oversight", ()):
+        yield f"depth  {each['party']}: {_depths(each)}"
+        yield f"       since the last significant approval: {_since(each['since_approval'])}"
     if why:
         yield ""
         for reason in said.get("why", ()):
@@ -67,3 +70,25 @@ def lines(said: Mapping[str, Any], *, served: str, why: bool) -> Iterator[str]:
             cites = ", ".join(f"{cite[:12]}…" for cite in reason.get("cites", ()))
             yield f"why    {reason['text']}" + (f"  [{places or cites}]" if places or cites else "")
     yield f"as seen by {served or 'the store of this home, opened directly'}"
+
+
+def _depths(each: Mapping[str, Any]) -> str:
+    named = (("AI-proposed", each["ai_proposed_depth"]), ("self", each["self_depth"]))
+    return ", ".join(f"{name} {_range(depth['low'], depth['high'])}" for name, depth in named)
+
+
+def _since(amounts: Mapping[str, Any]) -> str:
+    time_s = {end: None if value is None else f"{int(value) // 3_600} h" for end, value in amounts["time_s"].items()}
+    return ", ".join(
+        (
+            _range(time_s["low"], time_s["high"]),
+            f"{_range(**amounts['flop'])} FLOP",
+            f"{_range(**amounts['changed_lines'])} changed lines",
+        )
+    )
+
+
+def _range(low: object, high: object) -> str:
+    if high is None:
+        return "unknown" if str(low) in {"0", "0 h"} else f"at least {low}"
+    return f"{low}" if low == high else f"{low} to {high}"

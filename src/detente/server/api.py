@@ -142,7 +142,7 @@ class Api:
 
     async def status(self, request: Request) -> Response:
         status = self._node.status()
-        value = status.as_json()
+        value = {**status.as_json(), "oversight": self._node.oversight()}
         if _choice(request, "why", ("0", "1")) == "1":
             value["why"] = [reason.as_json() for reason in explain(status)]
         return _json(value)
