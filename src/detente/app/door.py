@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detente.accord.explain import explain
+from detente.accord.oversight import oversight
 from detente.accord.terms import Terms, parse_terms
 from detente.adapters.client import NodeClient, Receipt, blob_leave
 from detente.adapters.clock import SystemClock
@@ -140,7 +141,7 @@ async def _whole(data: bytes) -> AsyncIterator[bytes]:
 
 async def _status(node: Node, *, why: bool) -> dict[str, Any]:
     status = node.status()
-    said = {**status.as_json(), "oversight": node.oversight()}
+    said = {**status.as_json(), "oversight": [each.as_json() for each in oversight(node.state(), status.at)]}
     return {**said, "why": [reason.as_json() for reason in explain(status)]} if why else said
 
 

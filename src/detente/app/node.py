@@ -21,12 +21,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from detente.accord.fold import AccordState, fold
-from detente.accord.oversight import oversight
 from detente.accord.reason import Place
 from detente.accord.standing import Standing, Status
 from detente.accord.status import proposals_waiting, status
@@ -435,10 +433,6 @@ class Node:
     def status(self, at: Instant | None = None) -> Status:
         """The status now, or at an instant."""
         return status(self.state(), self.clock.now() if at is None else at)
-
-    def oversight(self) -> list[dict[str, Any]]:
-        """How far each party's versions went since a human last really looked, as JSON."""
-        return [each.as_json() for each in oversight(self.state(), self.clock.now())]
 
     def decide(self, intent: Intent) -> Decision:
         """What this node would decide now; signs nothing."""

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from detente.accord.explain import explain
+from detente.accord.oversight import oversight
 from detente.adapters.client import BLOB_HEADER
 from detente.app.log_serving import PAGE
 from detente.app.mirroring import Mirror
@@ -142,7 +143,8 @@ class Api:
 
     async def status(self, request: Request) -> Response:
         status = self._node.status()
-        value = {**status.as_json(), "oversight": self._node.oversight()}
+        beside = [each.as_json() for each in oversight(self._node.state(), status.at)]
+        value = {**status.as_json(), "oversight": beside}
         if _choice(request, "why", ("0", "1")) == "1":
             value["why"] = [reason.as_json() for reason in explain(status)]
         return _json(value)
