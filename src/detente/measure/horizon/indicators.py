@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
 import numpy as np
 
@@ -25,12 +26,14 @@ from detente.measure.horizon.estimate import Estimate, Horizon, Settings, estima
 from detente.measure.horizon.fit import FLAT, log2_horizons
 from detente.measure.horizon.ledgers import horizon_ledger, horizon_series, outcome_ledger, percent_name, trend_ledger
 from detente.measure.horizon.published import METR_CEILING_MINUTES, PERIODS, Published
-from detente.measure.horizon.runs import Floats, Run, tabulate
+from detente.measure.horizon.runs import UNMEASURED, Floats, Run, tabulate
 from detente.measure.horizon.trend import Point, Trend, doubling_days, draw_points, fit_trend, state_of_the_art
 from detente.measure.indicator import EvidenceClass, Exclusion, Indicator, Ledger, Remark, Result
 
 _SLUG = re.compile(r"[^A-Za-z0-9._+-]+")
 _MEDIAN = 0.5
+MISSING_MAX: Final = 0.01
+"""More runs without score or length than this are a warning: METR's published runs have none."""
 
 
 def measure_runs(
@@ -55,7 +58,7 @@ def measure_runs(
     horizons = [h for each in found.horizons.values() for h in sorted(each, key=lambda h: _by_date(h.agent, dates))]
     always = [agent for agent, outcome in found.one_class.items() if outcome == "succeeded"]
     indicators = _horizon_indicators(horizons, method, "recorded", evidence, count, open_ended=bool(always))
-    remarks = [*_reach_remarks(horizons, always), *_draw_remarks(found, settings)]
+    remarks = [*_missing_remarks(runs, exclusions), *_reach_remarks(horizons, always), *_draw_remarks(found, settings)]
     left = [*exclusions, *_agent_exclusions(found, settings, count)]
     points, trend_left = _dated(found, dates, settings)
     drawn = {
@@ -259,6 +262,14 @@ def doubling_interval(trend: Trend) -> tuple[float, float]:
     if not most > 0 or math.isinf(most):  # a slope that may be anything: nothing is known of its inverse
         return math.nan, math.inf
     return 1 / most, 1 / least if least > 0 else math.inf
+
+
+def _missing_remarks(runs: Sequence[Run], exclusions: Sequence[Exclusion]) -> list[Remark]:
+    missing = sum(each.count for each in exclusions if each.why in UNMEASURED)
+    if missing <= MISSING_MAX * (len(runs) + missing):
+        return []
+    text = f"{missing} of {len(runs) + missing} runs have no score or no length: what is missing may choose the horizon"
+    return [Remark("runs-missing", "warning", text)]
 
 
 def _reach_remarks(horizons: Sequence[Horizon], always: Sequence[str] = ()) -> list[Remark]:

@@ -43,6 +43,8 @@ TEXT_MAX: Final = 300
 """The longest identifier in METR's data has 62 characters."""
 MINUTES_MAX: Final = 1e8
 """190 years of one person: only a mistake in the unit is longer."""
+UNMEASURED: Final = ("no score", "no human length")
+"""Why a run is counted out that may have been anything."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 Floats = NDArray[np.float64]
@@ -87,7 +89,7 @@ def collect_runs(records: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[tupl
     """The runs among (place, record) and what was left out; raises ``Refused`` H01 to H06."""
     by_id: dict[str, Run] = {}
     tasks: dict[str, tuple[str, float]] = {}
-    left = {"no score": _Left(), "no human length": _Left(), "the same run stands twice": _Left()}
+    left = {why: _Left() for why in (*UNMEASURED, "the same run stands twice")}
     for number, (place, record) in enumerate(records):
         if number >= RUNS_MAX:
             raise Refused("H01", "oversized", got=f"more than {RUNS_MAX} runs", expected="at most that many")

@@ -18,6 +18,7 @@ from detente.measure.horizon.trend import (
     slope,
     state_of_the_art,
 )
+from detente.measure.indicator import Exclusion
 from tests.horizon_suite import make_runs
 
 START = date(2023, 1, 1)
@@ -141,6 +142,27 @@ def test_an_agent_that_always_succeeds_opens_the_longest_horizon():
     assert indicator(closed, "horizon.p50").high is not None
     assert indicator(opened, "horizon.p50").high is None
     assert any(each.examples == ("b",) for each in opened.exclusions)
+
+
+def test_many_runs_without_a_score_are_a_warning():
+    """Whoever leaves out the scores of successes lowers the horizon: a few are counted, many are a warning."""
+    runs = make_runs({"a": 20.0})
+    kinds = [
+        {
+            remark.kind
+            for remark in measure_runs(
+                runs,
+                Settings(draws=100),
+                subject="s",
+                dates={},
+                exclusions=[Exclusion("runs", "no score", count)],
+                inputs={},
+            ).remarks
+        }
+        for count in (2, 10)
+    ]
+    assert "runs-missing" not in kinds[0]
+    assert "runs-missing" in kinds[1]
 
 
 def test_without_dates_there_are_horizons_and_no_trend():
