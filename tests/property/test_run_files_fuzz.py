@@ -1,6 +1,8 @@
-"""Whatever stands in a file, measuring ends in a result or in an error of ours that says what is wrong."""
+"""Whatever stands in a file, measuring ends in a result or in an error of ours that says what is wrong.
 
-import contextlib
+Every result can be printed as JSON and signed as statements.
+"""
+
 import json
 import math
 from pathlib import Path
@@ -12,8 +14,11 @@ from hypothesis import strategies as st
 from detente.app.measuring.acceleration import measure_acceleration
 from detente.app.measuring.horizon import measure_horizon
 from detente.base.errors import DetenteError
+from detente.base.instant import Instant
 from detente.measure.acceleration.verdict import Demand
 from detente.measure.horizon.estimate import Settings
+from detente.measure.indicator import measurements
+from detente.statement.measurement import MEASUREMENT
 
 SCALARS = st.one_of(
     st.none(),
@@ -71,8 +76,13 @@ def survives(name, data):
             lambda: measure_horizon([path], Settings(draws=100, quantiles=(0.5,))),
             lambda: measure_acceleration([f"x={path}"], Demand(draws=100)),
         ):
-            with contextlib.suppress(DetenteError):
-                json.dumps(measure().as_json(), allow_nan=False)
+            try:
+                result = measure()
+            except DetenteError:
+                continue
+            json.dumps(result.as_json(), allow_nan=False)
+            for body in measurements(result, taken_at=Instant(1)):
+                MEASUREMENT.decode(MEASUREMENT.encode(body))
 
 
 @given(st.lists(st.one_of(RUN, GOOD), max_size=12))

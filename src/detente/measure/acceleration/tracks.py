@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from detente.base.errors import Refused, shown
 from detente.measure.horizon.published import METR_CEILING_MINUTES, Published, make_point, read_date
+from detente.measure.horizon.runs import plain_text
 from detente.measure.horizon.trend import Point, state_of_the_art
 from detente.measure.indicator import EvidenceClass
 
@@ -65,7 +66,7 @@ def parse_track(rows: Iterable[tuple[str, Mapping[str, Any]]], *, name: str, sou
             raise Refused("H02", "malformed", got=f"{place}: {len(scales)} of the two", expected="value, or level")
         scale = scales[0]
         at = read_date(row.get("date"), place)
-        label = str(row.get("name") or at.isoformat())
+        label = plain_text(place, "name", row.get("name") or at.isoformat())
         estimate, low, high = row.get(scale), row.get("low"), row.get("high")
         points.append(make_point(label, at, place, estimate=estimate, low=low, high=high, positive=scale == "value"))
         if len(points) > POINTS_MAX:

@@ -150,12 +150,14 @@ def measure_published(
 
 
 def exact(value: float | None) -> Decimal | None:
-    """Six digits of a finite number, else ``None``.
+    """Six digits of a number that a statement can spell, else ``None``: no end is known.
 
-    >>> exact(196.47461), exact(float("inf"))
-    (Decimal('196.475'), None)
+    >>> exact(196.47461), exact(float("inf")), exact(1e-300)
+    (Decimal('196.475'), None, Decimal('0'))
     """
-    return None if value is None or not math.isfinite(value) else Decimal(f"{value:.6g}")
+    if value is None or not abs(value) < 1e30:
+        return None
+    return Decimal(f"{value:.6g}") if abs(value) > 1e-15 else Decimal(0)
 
 
 def _horizon_indicators(

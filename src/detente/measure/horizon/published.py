@@ -23,7 +23,7 @@ from datetime import date
 from typing import Any, Final
 
 from detente.base.errors import Refused, shown
-from detente.measure.horizon.runs import MINUTES_MAX
+from detente.measure.horizon.runs import MINUTES_MAX, plain_text
 from detente.measure.horizon.trend import Point
 
 MODELS_MAX: Final = 10_000
@@ -31,7 +31,6 @@ METR_CEILING_MINUTES: Final = 960.0
 """METR calls horizons above 16 h unreliable with its suite of 2026 (May 2026)."""
 PERIODS: Final[Mapping[str, date | None]] = {"all_time_stitched": None, "from_2023_on": date(2023, 1, 1)}
 """What METR's doubling times are named, and where their dates begin."""
-_NAME = re.compile(r"[^\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]{1,300}\Z")
 _METRIC = re.compile(r"p(\d{1,2})_horizon_length\Z", re.ASCII)
 _VERSION = re.compile(r"[-_ ]v\d+(\.\d+)*\Z", re.ASCII)
 
@@ -65,11 +64,8 @@ def parse_results(data: Any, *, place: str) -> Published:
     points: dict[int, list[Point]] = {}
     for name, model in results.items():
         where = f"{place}: {shown(name, 40)}"
-        if (
-            not _NAME.match(str(name))
-            or not isinstance(model, Mapping)
-            or not isinstance(model.get("metrics"), Mapping)
-        ):
+        plain_text(place, "model", name)
+        if not isinstance(model, Mapping) or not isinstance(model.get("metrics"), Mapping):
             raise Refused("H02", "malformed", got=f"{where} without metrics", expected="release_date and metrics")
         at = read_date(model.get("release_date"), where)
         for metric, value in model["metrics"].items():
@@ -79,7 +75,7 @@ def parse_results(data: Any, *, place: str) -> Published:
         raise Refused("H02", "malformed", got=f"{place}: no horizon", expected="metrics such as p50_horizon_length")
     stated = data.get("doubling_time_in_days")
     return Published(
-        str(data.get("benchmark_name") or "unnamed benchmark")[:100],
+        plain_text(place, "benchmark_name", data.get("benchmark_name") or "unnamed benchmark"),
         {percent: tuple(each) for percent, each in points.items()},
         {
             period: (number, _number(value.get("ci_low")), _number(value.get("ci_high")))

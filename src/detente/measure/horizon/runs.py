@@ -93,7 +93,7 @@ def collect_runs(records: Iterable[tuple[str, Mapping[str, Any]]]) -> tuple[tupl
     for number, (place, record) in enumerate(records):
         if number >= RUNS_MAX:
             raise Refused("H01", "oversized", got=f"more than {RUNS_MAX} runs", expected="at most that many")
-        texts = [_text(place, record, name) for name in ("run_id", "alias", "task_id", "task_family")]
+        texts = [plain_text(place, name, record.get(name)) for name in ("run_id", "alias", "task_id", "task_family")]
         score, minutes = _score(place, record), _minutes(place, record)  # 1
         if score is None or minutes is None:  # 4
             left["no score" if score is None else "no human length"].add(texts[0])
@@ -172,8 +172,8 @@ class _Left:
         return Exclusion(what, why, self.count, tuple(self.examples))
 
 
-def _text(place: str, record: Mapping[str, Any], name: str) -> str:
-    value = record.get(name)
+def plain_text(place: str, name: str, value: object) -> str:
+    """An identifier or a name, for screens and ledgers; a whole number is spelled out. Raises ``Refused`` H02."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not 0 < len(value) <= TEXT_MAX or _CONTROL.search(value):

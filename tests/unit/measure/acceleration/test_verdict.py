@@ -138,6 +138,7 @@ def test_a_level_is_compared_as_it_is():
     ("row", "rule"),
     [
         ({"date": "2024-01-01"}, "H02"),
+        ({"date": "2024-01-01", "value": 1.0, "name": "a\x1b[2J"}, "H02"),
         ({"date": "2024-01-01", "value": 1.0, "level": 1.0}, "H02"),
         ({"date": "2024-01-01", "value": -1.0}, "H04"),
         ({"date": "2024-01-01", "value": "nan"}, "H04"),

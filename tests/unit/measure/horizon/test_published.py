@@ -39,6 +39,7 @@ def measured(data, **settings):
         (table(m={"release_date": "2024-01-01", "metrics": {}}), "H02"),
         (table(m={"release_date": "2024-01-01", "metrics": {"p50_horizon_length": 8}}), "H02"),
         ({"results": {"m\x1b": model()}}, "H02"),
+        (table(m=model()) | {"benchmark_name": "Ex\x1b[2Jample"}, "H02"),
         (table(m=model(estimate=-1)), "H04"),
         (table(m=model(estimate="nan")), "H04"),
         (table(m=model(estimate=None)), "H04"),
