@@ -262,6 +262,12 @@ class Play:
         enrolments = tuple(Enrolment(use, proven(party, use, n).key, proven(party, use, n).proof) for use, n in enrol)
         return self.say(party, "keys", KeyRotation(sequence, previous, enrolments, tuple(revoke)), at, signers=signers)
 
+    def open_log(self, party, at, *, name, number=1, sequence=1, previous=None, signers=None, log="dev-b"):
+        """A keys statement by which ``party`` opens a log: its ``number``-th log key, under the origin of ``name``."""
+        key = proven(party, "log", number)
+        enrol = (Enrolment("log", key.key, key.proof, None if name is None else origin(name)),)
+        return self.say(party, "keys", KeyRotation(sequence, previous, enrol, ()), at, signers=signers, log=log)
+
     def amend(self, data, at, *, version=2, by=("dev-a", "auth-1", "auth-2"), previous=None, text=True):
         """An amendment signed by the roots of these parties, its text added."""
         digest = hashlib.sha256(data).hexdigest()

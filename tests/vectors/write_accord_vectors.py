@@ -132,6 +132,12 @@ def _folds():
         p.begin(), p.vote("aud-1", "pause", None), p.vote("auth-1", "pause", None)))  # fmt: skip
     yield case("late-head-of-an-operator", "The log's operator does not witness its own log.", lambda p: (
         p.begin(), p.say("aud-1", "facility", Facility("one", "CA", 1, Decimal(1)), T0 + 100, log="aud-1")))  # fmt: skip
+    yield case("successor-log", "A log closes; what its party says in the successor that its root keys opened counts.", lambda p: (
+        p.begin(), p.open_log("dev-a", T0 + 100, name="dev-a-2"), p.vote("aud-1", "pause", T0 + 200, log="dev-a-2"),
+        p.vote("auth-1", "pause", T0 + 210, log="dev-b")))  # fmt: skip
+    yield case("closed-log", "Of three votes to lift one stands in a log after it closed: it has no witnessed time there, and the pause stays.", lambda p: (
+        _called(p), p.open_log("dev-a", T0 + 200, name="dev-a-2"), p.vote("aud-2", "lift", T0 + 300),
+        p.vote("auth-1", "lift", T0 + 310), p.vote("auth-2", "lift", T0 + 320, log="dev-a")), at=T0 + 2_100)  # fmt: skip
     new_terms = founding(BODY.replace("version: 1", "version: 2"))
     other = Play(founding(BODY + "review_by: 2028-01-01\n"))
 
@@ -186,6 +192,8 @@ def _folds():
         "F20-invented-reviewer": ("an approval by a key that nobody enrolled", begun(approval(reviewer="invented"))),
         "F21-unproven": ("keys with the proof of another party", begun(lambda p: p.say(
             "aud-1", "keys", enrolling("aud-2", "guard", signer("aud-1", "guard", 7)), T0 + 100))),
+        "F22-origin-again": ("keys that open a log under the origin of the log that closed", begun(lambda p: (
+            p.open_log("dev-a", T0 + 100, name="dev-a")))),
     }  # fmt: skip
     for name, (why, act) in fails.items():
         yield case(f"{name}_fail", f"Stored, cited and without effect: {why}.", act)

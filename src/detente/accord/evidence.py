@@ -13,6 +13,7 @@ Normative text: ``spec/accord.md`` §1 and §2.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -85,6 +86,8 @@ class Evidence:
         m = self.founding.mirrors
         self.epochs: tuple[Epoch, ...] = (Epoch(Witnesses(m.parties, m.witness, m.self_witnessed), 0, ()),)
         self.operators: dict[str, Party] = {}
+        self._opened: dict[str, Party] = {}
+        self.closed: dict[str, int] = {}
         self.kept: Any = None
         self.kept_revision = -1
         self.know_operators(self.founding)
@@ -186,6 +189,16 @@ class Evidence:
         for party, keys in terms.keys.items():
             if keys.log is not None:
                 self.operators.setdefault(keys.log.name, party)
+
+    def has_logs(self, opened: Mapping[str, Party], closed: Mapping[str, int]) -> bool:
+        """Are these the logs besides those of the terms, and the instants at which logs closed?"""
+        return (dict(opened), dict(closed)) == (self._opened, self.closed)
+
+    def set_logs(self, opened: Mapping[str, Party], closed: Mapping[str, int]) -> None:
+        """Other logs besides those of the terms, and other instants at which logs closed: entries are timed anew."""
+        if not self.has_logs(opened, closed):
+            self._opened, self.closed = dict(opened), dict(closed)
+            self.changed |= self.records.keys()
 
     def set_epochs(self, epochs: tuple[Epoch, ...]) -> None:
         """Other mirrors, another clock: every entry is timed anew."""
@@ -326,8 +339,14 @@ class Evidence:
             waiting.extend(fresh)
 
     def _time(self, place: Place) -> Instant | None:
+        """The witnessed time of a place, none later than its log closed."""
+        time = self._open_time(place)
+        closed = self.closed.get(place.origin)
+        return None if time is None or (closed is not None and time > closed) else time
+
+    def _open_time(self, place: Place) -> Instant | None:
         log = self._logs.get(place.origin)
-        operator = self.operators.get(place.origin)
+        operator = self.operators.get(place.origin) or self._opened.get(place.origin)
         if log is None or operator is None:
             return None
         for epoch, following in zip(self.epochs, (*self.epochs[1:], None), strict=True):

@@ -22,6 +22,7 @@ from detente.accord.evidence import Epoch, Evidence
 from detente.accord.keychain import KeyBook
 from detente.accord.records import Item
 from detente.accord.standing import FoldNote
+from detente.accord.successors import Succession, find_successors
 from detente.accord.terms import Terms
 from detente.accord.topics import Topic, topics_of, wakes_of
 from detente.base.digest import Digest
@@ -33,8 +34,8 @@ from detente.statement.kinds import Use
 
 _ORDER = attrgetter("order")
 _GOVERNING = frozenset({"terms", "keys"})
-EPOCHS_MAX = 64
-"""Mirrors change a few times in the life of an accord; more rounds than that would be our own mistake."""
+ROUNDS_MAX = 128
+"""Mirrors change a few times in the life of an accord, and a party opens two logs at most; more would be our own mistake."""
 
 
 class AccordState:
@@ -42,7 +43,7 @@ class AccordState:
 
     __slots__ = (
         "_digest", "_poisoned", "accord", "book", "chain", "epochs", "index", "items", "keep", "noted",
-        "notes_of_chain", "progress", "settles", "wakes",
+        "notes_of_chain", "progress", "settles", "succession", "wakes",
     )  # fmt: skip
 
     def __init__(self, evidence: Evidence, chain: tuple[Link, ...], book: KeyBook) -> None:
@@ -56,6 +57,7 @@ class AccordState:
         self.wakes: dict[Topic, list[int]] = {}
         self.noted: dict[Digest, FoldNote] = {}
         self.notes_of_chain: tuple[FoldNote, ...] = ()
+        self.succession = Succession()
         self.progress: dict[tuple[Digest, Party], Decimal] = {}
         self._poisoned: tuple[FoldNote, ...] = ()
         self._digest: Digest | None = None
@@ -88,6 +90,9 @@ class AccordState:
                 "notes": [note.as_json() for note in self.notes],
                 "progress": sorted([run, party, str(flop)] for (run, party), flop in self.progress.items()),
             }
+            if self.succession.successors or self.succession.closed:
+                opened = [[one.party, one.origin, one.since] for one in self.succession.successors]
+                content["logs"] = [opened, sorted([origin, at] for origin, at in self.succession.closed.items())]
             self._digest = Digest(hashlib.sha256(encode_json(content)).hexdigest())
         return self._digest
 
@@ -237,14 +242,16 @@ def fold(evidence: Evidence) -> AccordState:
         for statement in evidence.changed
     )
     if governing:  # 1
-        chain, book, chain_notes = _govern(evidence)
+        chain, book, chain_notes, state_logs = _govern(evidence)
         state = AccordState(evidence, chain, book)
-        state.notes_of_chain = chain_notes
+        state.notes_of_chain = (*chain_notes, *state_logs.notes)
+        state.succession = state_logs
         changed = set(evidence.records)
         horizon = -1
     else:  # 2
         state = AccordState(evidence, last.chain, last.book)  # type: ignore[union-attr]
         state.notes_of_chain = last.notes_of_chain  # type: ignore[union-attr]
+        state.succession = last.succession  # type: ignore[union-attr]
         state.inherit(last)  # type: ignore[arg-type]
         changed = evidence.changed
         horizon = 2**62
@@ -258,27 +265,37 @@ def fold(evidence: Evidence) -> AccordState:
     return state
 
 
-def _govern(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNote, ...]]:
-    """The chain under its own clock: repeated, since an amendment of the mirrors changes when entries count."""
+def _govern(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNote, ...], Succession]:
+    """The chain under its own clock: repeated, since an amendment of the mirrors, or another log, changes when entries count.
+
+    Each round fixes at least one more change of the clock or of the logs: what a change rests on is not later than it.
+    """
     evidence.set_epochs(evidence.epochs[:1])
-    for _ in range(EPOCHS_MAX):
+    evidence.set_logs({}, {})
+    for _ in range(ROUNDS_MAX):
         chain, book, notes = _chain(evidence)
         for link in chain:
             evidence.know_operators(link.terms)
         epochs = epochs_of(chain)
-        if epochs == evidence.epochs:
-            return chain, book, notes
+        succession = find_successors(chain, book, notes, _governing_items(evidence))
+        opened = {one.origin: one.party for one in succession.successors}
+        if epochs == evidence.epochs and evidence.has_logs(opened, succession.closed):
+            return chain, book, notes, succession
         evidence.set_epochs(epochs)
+        evidence.set_logs(opened, succession.closed)
     raise Misuse("the chain of terms and its clock do not settle")
 
 
-def _chain(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNote, ...]]:
-    items = [
+def _governing_items(evidence: Evidence) -> list[Item]:
+    return [
         evidence.item(statement)
         for statement, record in evidence.records.items()
         if record.statement.kind in _GOVERNING and record.copies and record.statement.header.accord == evidence.accord
     ]
-    return build_chain(evidence.founding, evidence.texts, items, evidence.unproven)
+
+
+def _chain(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNote, ...]]:
+    return build_chain(evidence.founding, evidence.texts, _governing_items(evidence), evidence.unproven)
 
 
 def _apply(evidence: Evidence, state: AccordState, changed: set[Digest]) -> int:

@@ -5,6 +5,8 @@ fold may be given here.
 
 - Keys of logs and mirrors of earlier terms stay known, so that what was signed under them can still be read; quorum,
   caps and the set of mirrors are those of the terms in force.
+- Successors (``accord.successors``) are logs besides those of the terms; a party speaks in its last one. ``closed`` logs get
+  no more entries and no more cosignatures.
 - One key is one cosigner: a name listed for two keys, or a key for two parties, was refused by the terms' reader.
 """
 
@@ -13,11 +15,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from detente.accord.successors import Succession
 from detente.accord.terms import Terms
 from detente.base.identity import Party
 from detente.log.cosignature import cosigner_key
 from detente.log.mirror import DailyCap
 from detente.log.note import ED25519, NoteKey
+
+NO_SUCCESSION = Succession()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +31,8 @@ class LogOf:
 
     key: NoteKey
     operator: Party
+    successor: bool = False
+    """Was it opened by the party's root keys after another one?"""
 
     @property
     def origin(self) -> str:
@@ -41,6 +48,7 @@ class Coalition:
     logs: Mapping[str, LogOf]
     cosigners: Mapping[NoteKey, Party]
     mirrors: frozenset[Party]
+    closed: frozenset[str] = frozenset()
 
     @property
     def cap(self) -> DailyCap:
@@ -48,8 +56,9 @@ class Coalition:
         return DailyCap(self.terms.mirrors.day_entries, self.terms.mirrors.day_bytes)
 
     def own_log(self, party: Party) -> LogOf | None:
-        """The log of a party."""
-        return next((log for log in self.logs.values() if log.operator == party), None)
+        """The log in which a party speaks: its last successor, else that of the terms."""
+        own = [log for log in self.logs.values() if log.operator == party]
+        return next((log for log in reversed(own) if log.successor), own[0] if own else None)
 
     def is_quorum(self, parties: Iterable[Party], operator: Party) -> bool:
         """Do the cosignatures of these parties witness a head of the log of ``operator``?
@@ -66,8 +75,8 @@ class Coalition:
         return {key: party for key, party in self.cosigners.items() if party in self.mirrors}
 
 
-def coalition_of(chain: Iterable[Terms]) -> Coalition:
-    """Read the chain, oldest first; the last are the terms in force."""
+def coalition_of(chain: Iterable[Terms], succession: Succession = NO_SUCCESSION) -> Coalition:
+    """Read the chain, oldest first; the last are the terms in force. ``succession`` is that of the same fold."""
     logs: dict[str, LogOf] = {}
     cosigners: dict[NoteKey, Party] = {}
     terms: Terms | None = None
@@ -78,4 +87,13 @@ def coalition_of(chain: Iterable[Terms]) -> Coalition:
             if keys.mirror is not None:
                 cosigners.setdefault(cosigner_key(keys.mirror.name, keys.mirror.key), party)
     assert terms is not None, "a chain has its founding terms"
-    return Coalition(terms=terms, logs=logs, cosigners=cosigners, mirrors=frozenset(terms.mirrors.parties))
+    for one in succession.successors:
+        key = NoteKey(one.origin, ED25519, one.key)
+        logs.setdefault(one.origin, LogOf(key=key, operator=one.party, successor=True))
+    return Coalition(
+        terms=terms,
+        logs=logs,
+        cosigners=cosigners,
+        mirrors=frozenset(terms.mirrors.parties),
+        closed=frozenset(succession.closed),
+    )

@@ -184,7 +184,7 @@ class Follower:
         try:
             # A mirror is sent the entries by the owner; only when that takes long does it fetch them itself.
             await asyncio.sleep(self._patience_s(log))
-            while (head := log.latest) is not None and head.fit is None and not log.closed:
+            while (head := log.wanted(self._book.coalition.is_quorum)) is not None:
                 claims = self._claims.pop(log.origin, [])
                 try:
                     await self.fetch(log, head, [*claims, log.operator, *self._peers])

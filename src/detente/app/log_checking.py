@@ -19,11 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detente.accord.evidence import Evidence
+from detente.accord.fold import fold
+from detente.accord.reason import Place
+from detente.accord.successors import Succession
 from detente.accord.terms import parse_terms
 from detente.adapters.files import HeadMark, peek_mark
 from detente.adapters.store import HeadRow, LogRow, Store
 from detente.app.coalition import Coalition, LogOf, coalition_of
 from detente.app.config import Config, load_config
+from detente.app.own_log import log_head_path
 from detente.base.errors import Refused
 from detente.log.checkpoint import verify_checkpoint
 from detente.log.cosignature import collect_cosignatures
@@ -69,12 +74,27 @@ class StoreCheck:
 def check_home(home: Path) -> StoreCheck:
     """Check the store of a home; raises ``Refused`` C11, C12, N01, N02, ``Unavailable`` when it cannot be opened."""
     config = load_config(home)
-    coalition = coalition_of((parse_terms(config.read_terms()),))
+    founding = config.read_terms()
+    coalition = coalition_of((parse_terms(founding),))
     store = Store(config.store_path, read_only=True)
     try:
+        if any(row.origin not in coalition.logs for row in store.logs()):
+            coalition = coalition_of((parse_terms(founding),), _succession_in(store, founding))
         return _check(config, store, coalition)
     finally:
         store.close()
+
+
+def _succession_in(store: Store, founding: bytes) -> Succession:
+    """Which logs were opened by root keys, as the entries and cosignatures stored say, damaged or not."""
+    evidence = Evidence(founding)
+    for row in store.logs():
+        for start in range(0, row.size, STEP):
+            for index, _, data in store.rows(row.id, start, min(row.size, start + STEP)):
+                evidence.add_entry(Place(row.origin, index), data)
+        for seen in store.cosignatures(row.id):
+            evidence.add_cosignature(row.origin, seen.mirror, seen.size, seen.time_s)
+    return fold(evidence).succession
 
 
 def refuse_damage(check: StoreCheck) -> None:
@@ -106,7 +126,8 @@ def _check(config: Config, store: Store, coalition: Coalition) -> StoreCheck:
         bad = list(damaged_entries(store, row))  # 2
         damages += [Damage(row.origin, index, "an entry that is missing or has another hash") for index in bad]
         seen = sorted(store.heads(row.id, most=2**31), key=lambda head: head.size)
-        mark = peek_mark(config.head_path) if about is not None and about.operator == config.party else None
+        own = about is not None and about.operator == config.party
+        mark = peek_mark(log_head_path(config, about)) if own and about is not None else None
         damages += _check_heads(store, row, seen, mark)  # 3, 5
         if about is not None:
             damages += [damage for head in seen for damage in _check_signatures(head, about, coalition)]  # 4
@@ -118,7 +139,8 @@ def _check(config: Config, store: Store, coalition: Coalition) -> StoreCheck:
 def _check_heads(store: Store, log: LogRow, heads: list[HeadRow], mark: HeadMark | None) -> Iterator[Damage]:
     """Step 3 and 5: one pass over the leaf hashes, made from the entries and not from what is stored beside them."""
     wanted: dict[int, list[tuple[bytes, str]]] = {}
-    for head in heads:
+    # Of a log that is proven to contradict itself, heads of the story that is not stored are kept: they are no damage.
+    for head in () if store.proofs(log.origin) else heads:
         wanted.setdefault(head.size, []).append((head.root, "a head with another root than the entries below it"))
     if mark is not None:
         if mark.size > log.size:

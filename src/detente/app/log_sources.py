@@ -22,6 +22,8 @@ from detente.app.coalition import Coalition, coalition_of
 from detente.app.config import CONFIG_NAME, load_config
 from detente.app.log_verifying import FolderSource, Source
 from detente.base.errors import Misuse, Refused, Unavailable
+from detente.base.identity import Party
+from detente.base.strict_json import parse_json
 from detente.log.merkle import MerkleTree
 from detente.log.note import parse_note
 from detente.log.tiles import TILE_WIDTH, Bundle, encode_bundle, parse_tile_path, read_tile
@@ -93,7 +95,8 @@ class FoundLog:
 
 def _best_head(store: Store, row: LogRow, coalition: Coalition) -> HeadRow:
     heads = [head for head in store.heads(row.id, most=256) if head.size <= row.size]
-    operator = coalition.logs[row.origin].operator
+    about = coalition.logs.get(row.origin)
+    operator = Party("") if about is None else about.operator  # Of a successor nobody says yet whose it is.
     by_id = {(key.name, key.key_id): party for key, party in coalition.cosigners.items()}
     for head in heads:
         lines = parse_note(head.note).signatures
@@ -125,7 +128,7 @@ def find_logs(target: str, chain: tuple[Terms, ...], *, origin: str | None = Non
             yield [
                 FoundLog(row.origin, StoreSource(store, row, coalition))
                 for row in store.logs()
-                if row.origin in coalition.logs and origin in {None, row.origin} and store.heads(row.id, most=1)
+                if origin in {None, row.origin} and store.heads(row.id, most=1)
             ]
         finally:
             store.close()
@@ -136,12 +139,22 @@ def find_logs(target: str, chain: tuple[Terms, ...], *, origin: str | None = Non
         yield [FoundLog(str(path), FolderSource(path)) for path in found]
 
 
+def _logs_told(url: str, http: httpx.Client) -> list[str]:
+    """The origins that a node says it holds: successors are not in the terms. What is wrong there is found out later."""
+    try:
+        said = parse_json(UrlSource(url, http).read("healthz"), limit=BUNDLE_MAX)
+    except (Refused, Unavailable):
+        return []  # A static web server has no such page.
+    logs = said.get("logs") if isinstance(said, dict) else None
+    return [str(name) for name in logs][:256] if isinstance(logs, dict) else []
+
+
 def _at_url(target: str, http: httpx.Client, coalition: Coalition, origin: str | None) -> Iterator[FoundLog]:
     url = target.rstrip("/")
     if "/log/" in url:
         yield FoundLog(url, UrlSource(url, http))
         return
-    for each in sorted(coalition.logs):
+    for each in sorted({*coalition.logs, *_logs_told(url, http)}):
         if origin in {None, each}:
             source = UrlSource(f"{url}/log/{origin_hash(each)}", http)
             try:

@@ -11,19 +11,23 @@ URL, or a node's own store.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from detente.accord.evidence import Evidence
+from detente.accord.fold import fold
 from detente.accord.reason import Place
 from detente.accord.terms import Terms, parse_terms
 from detente.app.coalition import Coalition, LogOf, coalition_of
 from detente.base.digest import Digest
 from detente.base.errors import Refused, Unavailable, shown
 from detente.base.identity import Party
+from detente.base.instant import Instant
 from detente.log.checkpoint import SignedCheckpoint, verify_checkpoint, verify_witnessed
+from detente.log.cosignature import collect_cosignatures
+from detente.log.equivocation import parse_equivocation, verify_equivocation
 from detente.log.head import parse_checkpoint
 from detente.log.merkle import CompactTree, leaf_hash
 from detente.log.note import NOTE_MAX, parse_note
@@ -96,10 +100,85 @@ class VerifiedLog:
         }
 
 
-def verify_log(source: Source, founding: bytes, *, amendments: tuple[bytes, ...] = ()) -> VerifiedLog:
-    """Check a whole log against the founding terms of its accord.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """A log that was proven to contradict itself: two heads, each its size and root."""
 
-    1. The terms are terms, and name the log's origin: T…, L22.
+    origin: str
+    operator: Party
+    heads: tuple[tuple[int, str], tuple[int, str]]
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        heads = [{"size": size, "root": root} for size, root in self.heads]
+        return {"origin": self.origin, "operator": self.operator, "heads": heads}
+
+
+def verify_contradiction(proof: bytes, texts: Sequence[bytes]) -> Contradiction:
+    """Check a proof of equivocation, for a log that the terms name under the key that they name; raises ``Refused``.
+
+    1. It has its form: L70. Its log, by origin and key, is one of the terms: L22.
+    2. Both heads are that log's, and contradict each other: L15, L16, L71.
+    """
+    coalition = coalition_of([parse_terms(text) for text in texts])
+    equivocation = parse_equivocation(proof)  # 1
+    about = coalition.logs.get(equivocation.log_key.name)
+    if about is None or about.key != equivocation.log_key:
+        raise _other_log(equivocation.log_key.name, coalition)
+    first, second = verify_equivocation(equivocation)  # 2
+    heads = ((first.size, first.root.hex()), (second.size, second.root.hex()))
+    return Contradiction(origin=about.origin, operator=about.operator, heads=heads)
+
+
+def verify_logs(sources: Sequence[Source], founding: bytes, *, amendments: tuple[bytes, ...] = ()) -> list[VerifiedLog]:
+    """``verify_log`` for logs that belong together: ``keys`` in one may have opened another.
+
+    Those of the terms come first; what they say, timed by the cosignatures of their checkpoints, tells of successors.
+    Raises as ``verify_log``, L22 for a log that nobody of the accord opened.
+    """
+    chain = [parse_terms(founding), *(parse_terms(text) for text in amendments)]
+    evidence = _evidence_of(founding, amendments)
+    left, verified = list(sources), {}
+    coalition = coalition_of(chain)
+    while left:
+        known = [source for source in left if _origin_of(source) in coalition.logs]
+        for source in known or left[:1]:
+            found = verify_log(source, founding, amendments=amendments, coalition=coalition)
+            verified[id(source)] = found
+            _testify(evidence, coalition, source, found)
+        left = [source for source in left if id(source) not in verified]
+        if left:
+            coalition = coalition_of(chain, fold(evidence).succession)
+    return [verified[id(source)] for source in sources]
+
+
+def _evidence_of(founding: bytes, amendments: Iterable[bytes]) -> Evidence:
+    evidence = Evidence(founding)
+    for text in amendments:
+        evidence.add_terms(text)
+    return evidence
+
+
+def _testify(evidence: Evidence, coalition: Coalition, source: Source, found: VerifiedLog) -> None:
+    """Give the evidence what a verified log says, and when its checkpoint was cosigned."""
+    for index, entry in enumerate(_entries(source, found.size, CompactTree())):
+        evidence.add_entry(Place(found.origin, index), entry)
+    note = source.read("checkpoint")[:NOTE_MAX]
+    cosigners = coalition.log_cosigners()
+    for cosigned in collect_cosignatures(note, cosigners):
+        evidence.add_cosignature(found.origin, cosigners[cosigned.key], found.size, Instant(cosigned.time_s))
+
+
+def _origin_of(source: Source) -> str:
+    return parse_checkpoint(parse_note(source.read("checkpoint")[:NOTE_MAX]).text).origin
+
+
+def verify_log(
+    source: Source, founding: bytes, *, amendments: tuple[bytes, ...] = (), coalition: Coalition | None = None
+) -> VerifiedLog:
+    """Check a whole log against the founding terms of its accord; ``coalition`` knows of successors.
+
+    1. The terms are terms, and name the log's origin, or its party's root keys opened it: T…, L22.
     2. The log signed the checkpoint: L10 to L22, L15, L16.
     3. A quorum of mirrors other than its operator cosigned it: L24 (self-witnessed logs say so instead).
     4. Every bundle's entries hash to the leaves of its tile: L43 and kin.
@@ -109,15 +188,13 @@ def verify_log(source: Source, founding: bytes, *, amendments: tuple[bytes, ...]
        stored and cited and has no effect, and does not make the log wrong.
     """
     chain = [parse_terms(founding), *(parse_terms(text) for text in amendments)]  # 1
-    coalition = coalition_of(chain)
+    coalition = coalition or coalition_of(chain)
     note = source.read("checkpoint")[:NOTE_MAX]
     about = _log_named(coalition, note)
     signed = verify_checkpoint(note, about.key)  # 2
     witnesses = _witnesses(coalition, about, note)  # 3
     tree = CompactTree()
-    evidence = Evidence(founding)
-    for text in amendments:
-        evidence.add_terms(text)
+    evidence = _evidence_of(founding, amendments)
     entries = list(_entries(source, signed.size, tree))  # 4
     if tree.root() != signed.root:  # 5
         raise Refused(
@@ -172,14 +249,18 @@ def _log_named(coalition: Coalition, note: bytes) -> LogOf:
     origin = parse_checkpoint(parse_note(note).text).origin
     about = coalition.logs.get(origin)
     if about is None:
-        raise Refused(
-            "L22",
-            "out-of-scope",
-            got=f"the log {shown(origin)}",
-            expected=f"a log that the terms name: {', '.join(sorted(coalition.logs))}",
-            todo="give the founding terms of the accord that this log belongs to",
-        )
+        raise _other_log(origin, coalition)
     return about
+
+
+def _other_log(origin: str, coalition: Coalition) -> Refused:
+    return Refused(
+        "L22",
+        "out-of-scope",
+        got=f"the log {shown(origin)}",
+        expected=f"a log of the accord under its key: {', '.join(sorted(coalition.logs))}",
+        todo="give the founding terms of the accord that this log belongs to, and for a successor the logs that opened it",
+    )
 
 
 def _witnesses(coalition: Coalition, about: LogOf, note: bytes) -> tuple[Party, ...]:
@@ -241,4 +322,13 @@ def _statements(
     return dict(kinds), tuple(unread)
 
 
-__all__ = ["FolderSource", "Source", "VerifiedLog", "export_log", "show_counts", "verify_log"]
+__all__ = [
+    "FolderSource",
+    "Source",
+    "VerifiedLog",
+    "export_log",
+    "show_counts",
+    "verify_contradiction",
+    "verify_log",
+    "verify_logs",
+]

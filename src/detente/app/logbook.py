@@ -8,7 +8,8 @@ Decides what is kept of a log and which head is its stored, witnessed and latest
 - Nothing is believed before its signature verified, and nothing is told before it is durable.
 - A cosignature counts as evidence once our own entries have the root that it signed: over another root it speaks of
   another branch, and is only kept.
-- Two heads that contradict each other are kept as a portable proof, and close the log: N20. It keeps what had a quorum.
+- Two heads that contradict each other are kept as a portable proof, and close the log: N20. It keeps what had a quorum, and
+  so much of it is still fetched and counted by whoever lacks it. A log that its operator's root keys closed is treated alike.
 
 Contracts §2; ``spec/node.md`` §3.
 """
@@ -122,6 +123,13 @@ class HeldLog:
             return None
         return self.tree.root(size) if size else EMPTY_ROOT
 
+    def wanted(self, is_quorum: Callable[[Iterable[Party], Party], bool]) -> SeenHead | None:
+        """The greatest head whose entries are to be fetched: the latest, and of a closed log the last with a quorum."""
+        if not self.closed:
+            return self.latest if self.latest is not None and self.latest.fit is None else None
+        ahead = [head for head in self.ahead.values() if is_quorum(head.parties, self.operator)]
+        return max(ahead, key=lambda head: head.size, default=None)
+
     def fits(self, head: SeenHead | SignedCheckpoint) -> bool:
         """Is everything below this head held, with its root?"""
         return self.root_at(head.size) == head.root
@@ -166,6 +174,8 @@ class LogBook:
         for origin, about in coalition.logs.items():
             if origin not in self.logs:
                 self._load(about)
+        for origin in coalition.closed:
+            self.logs[origin].closed = True
 
     def _load(self, about: LogOf) -> None:
         row = self._store.transact(lambda transaction: transaction.open_log(about.origin))
@@ -460,9 +470,9 @@ def check_open(log: HeldLog) -> None:
         raise Refused(
             "N20",
             "inconsistent",
-            got=f"a head of {log.origin}, which signed two that contradict each other",
+            got=f"a head of {log.origin}, which is closed: it contradicted itself, or its operator's root keys closed it",
             expected=f"nothing beyond its last head with a quorum, of size {witnessed}",
-            todo="root keys of its operator open a successor; the proof is at /log/<origin hash>/equivocation",
+            todo="file it in any other log; `detente log succeed` opens a successor",
         )
 
 

@@ -38,7 +38,7 @@ from detente.app.admission import Rates, check_admission, check_rate
 from detente.app.amendments import Amendments
 from detente.app.blobs import Blobs
 from detente.app.clearing import ask_mirrors
-from detente.app.coalition import Coalition, coalition_of
+from detente.app.coalition import NO_SUCCESSION, Coalition, coalition_of
 from detente.app.config import Config, load_config
 from detente.app.evidence_feed import EvidenceFeed
 from detente.app.following import Follower
@@ -49,6 +49,7 @@ from detente.app.log_serving import LogServing
 from detente.app.logbook import HeldLog, LogBook, SeenHead
 from detente.app.mirroring import Mirror, Witness
 from detente.app.notices import Hub, Notices
+from detente.app.own_log import log_head_path, log_signer
 from detente.app.pushing import Pusher
 from detente.app.sequencer import Sequencer
 from detente.app.upkeep import Upkeep
@@ -68,7 +69,7 @@ __all__ = ["Filed", "Node", "Receipt", "open_node"]
 
 FORWARD_S = 2.0
 """How long telling peers of a restricting statement may take; its entry follows by the mirrors anyway."""
-_NODE_USES: tuple[Use, ...] = ("log", "mirror", "witness", "permit")
+_NODE_USES: tuple[Use, ...] = ("mirror", "witness", "permit")
 _LOG = logging.getLogger("detente.node")
 
 
@@ -139,6 +140,7 @@ class Node:
         self._signers = {use: config.signer(use) for use in _NODE_USES if config.has_key(use)}
         self.writer = StoreWriter(store)
         self.coalition: Coalition = coalition_of((self.evidence.founding,))
+        self._succession = NO_SUCCESSION
         self.book = LogBook(store, self.writer, self.feed, self.coalition)
         limits = config.limits
         self.blobs = Content(config.home / "blobs", blob_bytes=limits.blob_bytes, all_bytes=limits.blobs_bytes)
@@ -164,7 +166,7 @@ class Node:
             store=store,
             writer=self.writer,
             parties=lambda: len(self.coalition.terms.parties),
-            on_heard=self._consider,
+            on_heard=self.consider,
         )
         self._forwarding: set[asyncio.Future[None]] = set()
         self._cleared = asyncio.Event()
@@ -254,14 +256,15 @@ class Node:
 
     def _open_sequencer(self, head_file: Callable[[Path, str], HeadFile]) -> None:
         own = self.coalition.own_log(self.party)
-        if own is not None and "log" in self._signers:
+        signer = None if own is None else log_signer(self.config, own)
+        if own is not None and signer is not None:
             self.sequencer = Sequencer(
                 store=self.store,
                 writer=self.writer,
                 book=self.book,
                 log=self.book.find(own.origin),
-                head_file=head_file(self.config.head_path, own.origin),
-                signer=self._signers["log"],
+                head_file=head_file(log_head_path(self.config, own), own.origin),
+                signer=signer,
                 clock=self.clock,
                 on_head=self._on_own_head,
             )
@@ -292,7 +295,7 @@ class Node:
         self.follower.start()
         work = (self._clear(), self.upkeep.run(), self.amendments.run())
         self._tasks = [asyncio.create_task(each) for each in work]
-        self._consider()
+        self.consider()
 
     def abandon(self) -> None:
         """Close the store of a node that could not be loaded; no task of it runs yet."""
@@ -529,10 +532,10 @@ class Node:
     def _on_change(self) -> None:
         if self._started and not self._dirty:
             self._dirty = True
-            asyncio.get_running_loop().call_soon(self._consider)
+            asyncio.get_running_loop().call_soon(self.consider)
 
-    def _consider(self) -> None:
-        """Look at the state anew, and give notice of what it stops."""
+    def consider(self) -> None:
+        """Look at the state anew, and give notice of what it stops: after a change, and as time passes."""
         self._dirty = False
         state = fold(self.evidence)
         self._refresh(state)
@@ -541,17 +544,21 @@ class Node:
             self.hub.publish("notice", notice)
         self.hub.hold(self.notices.holding())
 
-    def consider(self) -> None:
-        """As after a change: time alone may have changed what is so."""
-        self._consider()
-
     def _refresh(self, state: AccordState) -> None:
         """Follow the chain of terms: other logs, mirrors, quorum."""
         now = self.clock.now()
         chain = [link.terms for link in state.chain if link.since <= now]
-        if chain[-1].digest != self.coalition.terms.digest:
-            self.coalition = coalition_of(chain)
+        if chain[-1].digest != self.coalition.terms.digest or state.succession != self._succession:
+            self._succession = state.succession
+            self.coalition = coalition_of(chain, state.succession)
             self.book.open(self.coalition)
+            own = self.coalition.own_log(self.party)
+            if self.sequencer is not None and own is not None and own.origin != self.sequencer.log.origin:
+                _LOG.warning(
+                    "%s is closed, %s follows it: start this node again to write there",
+                    self.sequencer.log.origin,
+                    own.origin,
+                )
             if self.pusher is not None and self._cleared.is_set() and self._started:
                 self.pusher.start()
 

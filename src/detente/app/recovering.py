@@ -33,6 +33,7 @@ from detente.app.following import RemoteLog
 from detente.app.log_checking import damaged_entries
 from detente.app.logbook import HeldLog
 from detente.app.node import Node
+from detente.app.own_log import log_head_path
 from detente.base.errors import DetenteError, Refused, Unavailable, shown
 from detente.base.identity import Party
 from detente.log.checkpoint import SignedCheckpoint, verify_checkpoint
@@ -93,7 +94,8 @@ async def _recover(node: Node, mended: int) -> Recovered:
         )
     log = node.book.find(own.origin)
     before = log.size
-    mark = peek_mark(node.config.head_path)
+    path = log_head_path(node.config, own)
+    mark = peek_mark(path)
     heads = await _ask(node, log)  # 3
     for signed in sorted(heads.values(), key=lambda each: each.size):
         head = node.book.count(log, node.book.head_of(log, signed))
@@ -102,7 +104,7 @@ async def _recover(node: Node, mended: int) -> Recovered:
         if not head.fit:
             raise _forked(log, head.size)
     _check_mark(log, mark, alone=not heads)  # 5
-    file = HeadFile(node.config.head_path, log.origin)
+    file = HeadFile(path, log.origin)
     try:
         _open_quietly(file)
         file.reset(log.size, log.root_at(log.size) or b"")  # 6

@@ -14,7 +14,7 @@ import click
 from detente.accord.terms import Terms, parse_terms
 from detente.app.config import CONFIG_NAME, find_home, load_config
 from detente.app.log_sources import find_logs, is_url
-from detente.app.log_verifying import VerifiedLog, export_log, show_counts, verify_log
+from detente.app.log_verifying import VerifiedLog, export_log, show_counts, verify_logs
 from detente.base.errors import Misuse, Unavailable
 from detente.base.instant import show_instant
 from detente.cli import home_option, json_option, reports_errors
@@ -48,7 +48,7 @@ def verify(*, target: str, terms: tuple[Path, ...], origin: str | None, home: st
     """
     texts = _texts(terms, target, home)
     with find_logs(target, _chain(texts), origin=origin) as found:
-        verified = [verify_log(each.source, texts[0], amendments=texts[1:]) for each in found]
+        verified = verify_logs([each.source for each in found], texts[0], amendments=texts[1:])
     if as_json:
         said = [each.as_json() for each in verified]
         click.echo(json.dumps(said[0] if len(said) == 1 else said))
@@ -104,6 +104,87 @@ def recover(*, home: str | None, as_json: bool) -> None:
     click.echo(f"{recovered.origin}: {recovered.mended} entries mended, {recovered.fetched} fetched")
     click.echo(f"  asked: {', '.join(recovered.asked) or 'nobody holds a head of it'}")
     click.echo(f"  the node signs on from size {recovered.size}, root {recovered.root[:16]}…")
+
+
+@log.command()
+@click.option("--origin", metavar="ORIGIN", help="The successor's origin. [default: the old one with a number]")
+@click.option(
+    "--root",
+    "roots",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A root key's file; several for a threshold. [default: keys/root.key]",
+)
+@click.option("--although-open", is_flag=True, help="Close a log that told one story: its key was lost or stolen.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the statement here instead of filing it.")
+@click.option(
+    "--sign", "add_to", type=click.Path(path_type=Path), help="Sign this statement of --out too, and file it."
+)
+@home_option
+@json_option
+@reports_errors
+def succeed(
+    *,
+    origin: str | None,
+    roots: tuple[Path, ...],
+    although_open: bool,
+    out: Path | None,
+    add_to: Path | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Open a successor of this party's log, which is closed: root keys sign, a peer's log carries the statement.
+
+    The node must not run. When the statement is witnessed, start the node: it writes in the successor from then on.
+    """
+    from detente.app import succeeding
+
+    place = find_home(home)
+    if add_to is not None:
+        if not roots:
+            raise Misuse("say which root keys sign too: --root FILE")
+        opening = succeeding.read_opening(succeeding.sign_also(_read(add_to), roots))
+    else:
+        opening = asyncio.run(
+            succeeding.prepare_successor(place, roots=roots, origin=origin, although_open=although_open)
+        )
+    if out is not None:
+        succeeding.keep_opening(out, opening)
+    else:
+        opening = asyncio.run(succeeding.file_opening(place, opening))
+    if as_json:
+        click.echo(json.dumps(opening.as_json()))
+        return
+    click.echo(f"keys {opening.statement}: {opening.origin} follows {opening.closes or 'the log that it closes'}")
+    if out is not None:
+        click.echo(
+            f"  written to {out}, not filed: the others sign it with `detente log succeed --sign {out} --root FILE`"
+        )
+    else:
+        click.echo(f"  in the log of {opening.taken_by}, {'witnessed' if opening.witnessed else 'not witnessed yet'}")
+        click.echo("  start the node: it writes in the successor once the statement is witnessed and the threshold met")
+
+
+@log.command()
+@click.argument("proof", type=click.Path(path_type=Path))
+@TERMS_OPTION
+@home_option
+@json_option
+@reports_errors
+def contradiction(*, proof: Path, terms: tuple[Path, ...], home: str | None, as_json: bool) -> None:
+    """Verify the PROOF that a log contradicted itself, from the file alone: two heads under its key that cannot both be.
+
+    Nodes serve it at /log/<log>/equivocation and keep it below <home>/equivocations.
+    """
+    from detente.app.log_verifying import verify_contradiction
+
+    found = verify_contradiction(_read(proof), _texts(terms, str(find_home(home)), home))
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+        return
+    click.echo(f"{found.origin} of {found.operator} contradicted itself")
+    for size, root in found.heads:
+        click.echo(f"  it signed a head of {size} entries with root {root}")
 
 
 @log.command()

@@ -83,8 +83,9 @@ def test_every_write_fails_twice_and_nothing_acknowledged_is_lost(tmp_path: Path
             await node.close()
         return failed
 
-    # The second commit keeps the line of a head for its readers. It can be made again, so nobody waits for it.
-    assert asyncio.run(work()) == (0 if (where, nth) == ("commit", 2) else 1)
+    # The second commit keeps the line of a head for its readers. It can be made again, so nobody waits for it, unless it
+    # shares the commit with what somebody waits for.
+    assert asyncio.run(work()) in ({0, 1} if (where, nth) == ("commit", 2) else {1})
     assert [acknowledged[index] for index in sorted(acknowledged)] == envelopes
     refuse_damage(check_home(home))
 
