@@ -55,3 +55,8 @@ def test_a_trigger_that_no_vote_calls_says_which_one_a_vote_does(home: Path):
     told = command(home, "pause", "--trigger", "unattended")
     assert told.exit_code == 2
     assert "votes call call" in told.stderr or "no vote calls it" in told.stderr
+
+
+def test_a_home_inside_a_repository_is_not_committed_by_chance(home: Path):
+    """It holds keys: git sees nothing of it."""
+    assert "*" in (home / ".gitignore").read_text().splitlines()
