@@ -20,6 +20,7 @@ from detente.accord.terms import (
     HoldNeed,
     HoldPoint,
     Indicator,
+    LiftTerms,
     Limit,
     RoleQuorum,
     Terms,
@@ -294,6 +295,7 @@ def _trigger(key: str, a: Trigger, b: Trigger) -> Iterator[Change]:
     yield from _word(section, f"what {key} starts", a.then, b.then, tight="pause")
     yield from _word(section, f"whom {key} binds", a.scope, b.scope, tight="all")
     yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    yield from _on_purpose(section, key, a, b)
 
 
 def _pause(old: Terms, new: Terms) -> Iterator[Change]:
@@ -321,11 +323,19 @@ def _lift(old: Terms, new: Terms) -> Iterator[Change]:
         yield Change("lift", f"removes {party}, one of {len(eligible[0])} who can vote to lift", "tightens")
     for party in sorted(eligible[1] - eligible[0]):
         yield Change("lift", f"lets {party} vote to lift, one of {len(eligible[1])}", "loosens")
-    vetoes = [set(terms.lift.veto_on_purpose) for terms in (old, new)]
-    for party in sorted(vetoes[0] - vetoes[1]):
-        yield Change("lift", f"no longer says that {party} can block a lift on purpose", "changes")
-    for party in sorted(vetoes[1] - vetoes[0]):
-        yield Change("lift", f"says that {party} can block a lift on purpose", "changes")
+    yield from _on_purpose("lift", "a lift", old.lift, new.lift)
+
+
+def _on_purpose(section: str, what: str, a: LiftTerms | Trigger, b: LiftTerms | Trigger) -> Iterator[Change]:
+    """Powers that somebody has alone by design. Saying so changes no state: what else changed is told beside it."""
+    for told, before, after in (
+        (f"can prevent {what} on purpose", a.veto_on_purpose, b.veto_on_purpose),
+        (f"can bring about {what} alone on purpose", a.alone_on_purpose, b.alone_on_purpose),
+    ):
+        for party in sorted(set(before) - set(after)):
+            yield Change(section, f"no longer says that {party} {told}", "changes")
+        for party in sorted(set(after) - set(before)):
+            yield Change(section, f"says that {party} {told}", "changes")
 
 
 def _eligible(terms: Terms, quorum: RoleQuorum) -> set[str]:

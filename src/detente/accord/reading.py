@@ -345,6 +345,8 @@ class _Reader:
             f.take("then", one_of("pause", "slowdown")),
             f.take("scope", one_of("party", "all")),
             f.take("unknown", _on_unknown, "holds"),
+            f.take("alone_on_purpose", listed(_party), ()),
+            f.take("veto_on_purpose", listed(_party), ()),
         )
 
     def _pause(self, f: Fields) -> PauseTerms:
@@ -353,7 +355,12 @@ class _Reader:
 
     def _lift(self, f: Fields) -> LiftTerms:
         when = f.take("when", self._when("lift"), None)
-        return LiftTerms(f.take("votes", _quorum), when, f.take("veto_on_purpose", listed(_party), ()))
+        return LiftTerms(
+            f.take("votes", _quorum),
+            when,
+            f.take("veto_on_purpose", listed(_party), ()),
+            f.take("alone_on_purpose", listed(_party), ()),
+        )
 
     def _slowdown(self, f: Fields) -> Decimal:
         f.take("of", one_of("registered_compute"), None)

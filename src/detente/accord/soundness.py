@@ -124,30 +124,34 @@ def _conditions(terms: Terms) -> Iterator[tuple[str, Condition]]:
         yield "lift", terms.lift.when
 
 
+def _names(terms: Terms) -> Iterator[tuple[str, Iterable[str], bool]]:
+    """Every name in the terms: its section, the names, and whether a role may stand there too."""
+    for section, condition in _conditions(terms):
+        for atom in atoms(condition):
+            if isinstance(atom, Votes):
+                yield section, atom.of, True
+            elif isinstance(atom, OpenFinding):
+                yield section, atom.by, True
+            elif isinstance(atom, AccededParties):
+                yield section, atom.parties, False
+            elif isinstance(atom, AccededCount) and atom.role:
+                yield section, (atom.role,), True
+    for indicator in terms.indicators.values():
+        yield "indicators", indicator.supplied_by, True
+    for hold in terms.hold_points:
+        yield "hold_points", hold.need.by, True
+    for limit in terms.limits:
+        yield "limits", limit.need.approval_of if limit.need else (), False
+    yield "lift", (*terms.lift.veto_on_purpose, *terms.lift.alone_on_purpose), False
+    for trigger in terms.triggers:
+        yield "triggers", (*trigger.veto_on_purpose, *trigger.alone_on_purpose), False
+    yield "consequences", (c.party for c in terms.consequences if c.party is not None), False
+
+
 def _references(terms: Terms, root: Node) -> Iterator[Refused]:
     known_roles = {role for about in terms.parties.values() for role in about.roles}
 
-    def names() -> Iterator[tuple[str, Iterable[str], bool]]:
-        for section, condition in _conditions(terms):
-            for atom in atoms(condition):
-                if isinstance(atom, Votes):
-                    yield section, atom.of, True
-                elif isinstance(atom, OpenFinding):
-                    yield section, atom.by, True
-                elif isinstance(atom, AccededParties):
-                    yield section, atom.parties, False
-                elif isinstance(atom, AccededCount) and atom.role:
-                    yield section, (atom.role,), True
-        for indicator in terms.indicators.values():
-            yield "indicators", indicator.supplied_by, True
-        for hold in terms.hold_points:
-            yield "hold_points", hold.need.by, True
-        for limit in terms.limits:
-            yield "limits", limit.need.approval_of if limit.need else (), False
-        yield "lift", terms.lift.veto_on_purpose, False
-        yield "consequences", (c.party for c in terms.consequences if c.party is not None), False
-
-    for section, wanted, roles_too in names():
+    for section, wanted, roles_too in _names(terms):
         for wanted_name in wanted:
             if wanted_name not in terms.parties and not (roles_too and wanted_name in known_roles):
                 where = root.entries.get(section, root).where

@@ -202,13 +202,19 @@ class Indicator:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What starts a pause or a slowdown, and for whom."""
+    """What starts a pause or a slowdown, and for whom.
+
+    ``alone_on_purpose`` names parties that can start it by themselves by design, ``veto_on_purpose`` those without whom it
+    cannot start: the checker objects to both unless they are said.
+    """
 
     id: str
     when: Condition
     then: Literal["pause", "slowdown"]
     scope: Literal["party", "all"]
     unknown: OnUnknown = "holds"
+    alone_on_purpose: tuple[Party, ...] = ()
+    veto_on_purpose: tuple[Party, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +228,15 @@ class PauseTerms:
 
 @dataclass(frozen=True, slots=True)
 class LiftTerms:
-    """Who lifts together, and on what condition; ``veto_on_purpose`` names parties that can block it by design."""
+    """Who lifts together, and on what condition.
+
+    ``veto_on_purpose`` names parties that can block it by design, ``alone_on_purpose`` those that can lift by themselves.
+    """
 
     votes: RoleQuorum
     when: Condition | None
     veto_on_purpose: tuple[Party, ...] = ()
+    alone_on_purpose: tuple[Party, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

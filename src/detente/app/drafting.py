@@ -5,15 +5,21 @@ Decides where a draft comes from and that a draft may lack its keys. What the te
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+from detente.accord.checking.check import Assumptions, check_terms
+from detente.accord.checking.claim import Claim
+from detente.accord.checking.outages import Outages
 from detente.accord.difference import Change, compare_terms
 from detente.accord.document import BYTES_MAX
 from detente.accord.fields import TermsRefused
 from detente.accord.terms import Terms, parse_terms
+from detente.adapters.clock import SystemClock
 from detente.adapters.files import store_file
 from detente.app.init import shipped_accord
 from detente.base.errors import Misuse, Refused
+from detente.base.instant import parse_duration
 
 STARTERS = ("coordinated-pause", "solo")
 
@@ -44,6 +50,22 @@ def _in_file(path: Path, refused: TermsRefused) -> TermsRefused:
 def compare_drafts(old: Path, new: Path) -> tuple[Change, ...]:
     """What the second file changes in the first."""
     return compare_terms(read_draft(old), read_draft(new))
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What a check is told: outages, and in what time the limited capability doubles, with the source of that number."""
+
+    outages: Outages
+    doubling: str | None = None
+    doubling_source: str = "given"
+
+
+def check_draft(path: Path, assumed: Assumed) -> tuple[Claim, ...]:
+    """Every claim about the terms in a file, as of today."""
+    doubling_s = None if assumed.doubling is None else parse_duration(assumed.doubling)
+    at = SystemClock().now()
+    return check_terms(read_draft(path), Assumptions(assumed.outages, doubling_s, assumed.doubling_source, at))
 
 
 def write_starter(path: Path, *, like: str) -> Path:

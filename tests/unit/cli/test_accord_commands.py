@@ -58,3 +58,23 @@ def test_a_difference_is_json_where_a_machine_reads(tmp_path: Path):
             {"section": "permits", "text": "raises the life of a permit in calm from 6 h to 12 h", "effect": "loosens"}
         ]
     }
+
+
+def test_a_check_ends_with_1_where_something_is_broken_and_0_where_nothing_is(tmp_path: Path):
+    """Shipped terms pass; without the veto that they name on purpose they do not."""
+    path = tmp_path / "a.yaml"
+    called("accord", "new", path)
+    assert called("accord", "check", path).exit_code == 0
+    path.write_text(path.read_text("utf-8").replace("  veto_on_purpose: [auth-1, auth-2]\n", ""), "utf-8")
+    result = called("accord", "check", path, "--json")
+    assert result.exit_code == 1
+    broken = [claim for claim in json.loads(result.stdout)["claims"] if claim["verdict"] == "broken"]
+    assert {claim["id"] for claim in broken} == {"blocks-lift"}
+    assert all(claim["trace"] and claim["bound"] for claim in broken)
+
+
+def test_an_interval_of_doubling_is_spelled_as_a_duration(tmp_path: Path):
+    """B03 and not a traceback."""
+    path = tmp_path / "a.yaml"
+    called("accord", "new", path)
+    assert "B03" in called("accord", "check", path, "--doubling", "four months").stderr

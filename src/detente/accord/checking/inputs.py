@@ -1,0 +1,47 @@
+"""Who owes what a trigger asks for, and what happens when nobody supplies it. ``spec/check.md`` §5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detente.accord.checking.claim import Claim
+from detente.accord.conditions import Compare, OpenFinding, atoms
+from detente.accord.terms import Indicator, Terms, Trigger
+from detente.accord.tree_reading import LINEAGE
+from detente.base.instant import show_duration
+
+
+def check_inputs(terms: Terms) -> Iterator[Claim]:
+    """For each trigger and each thing it asks for: somebody owes it, in time, or the claim is broken."""
+    for trigger in terms.triggers:
+        for atom in dict.fromkeys(atoms(trigger.when)):
+            if isinstance(atom, Compare):
+                indicator = terms.indicators.get(atom.what)
+                if indicator is not None and indicator.supplied_by:
+                    yield _owed(trigger, indicator)
+                elif atom.what in LINEAGE:
+                    text = f"{trigger.id}: {atom.what} is computed from what developers state; what is missing widens it upwards"
+                    yield Claim("input-owed", "indicators", "holds", text)
+            elif isinstance(atom, OpenFinding):
+                text = f"{trigger.id}: nobody is obliged to inspect; a finding comes when {', '.join(atom.by)} file one"
+                yield Claim("input-owed", "triggers", "listed", text)
+
+
+def _owed(trigger: Trigger, indicator: Indicator) -> Claim:
+    who = ", ".join(indicator.supplied_by)
+    if indicator.every_s is None:
+        what = "holds until the first measurement and " if indicator.unknown == "holds" else ""
+        text = f"{trigger.id}: {who} may supply {indicator.name} and never need to again: it {what}can grow old without limit"
+        return Claim(
+            "input-owed", "indicators", "broken", text, (f"{who} measure {indicator.name} once, and never again",)
+        )
+    every = show_duration(indicator.every_s)
+    if indicator.overdue == "silent":
+        text = f"{trigger.id}: {who} owe {indicator.name} every {every}, and their silence is taken for good news"
+        return Claim("input-owed", "indicators", "listed", text)
+    return Claim(
+        "input-owed",
+        "indicators",
+        "holds",
+        f"{trigger.id}: {who} owe {indicator.name} every {every}; overdue, it holds",
+    )

@@ -1,0 +1,57 @@
+"""What the mere passing of time, or silence, releases: to be read before signing, since nobody decides it then.
+
+``spec/check.md`` §4. Nothing here is a fault; each is listed so that it was wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detente.accord.checking.claim import Claim
+from detente.accord.conditions import Votes, atoms
+from detente.accord.terms import Terms
+from detente.base.instant import show_duration, show_instant
+
+
+def list_releases(terms: Terms) -> Iterator[Claim]:
+    """Every way in which these terms let go by themselves."""
+    for section, text in _texts(terms):
+        yield Claim("released-by-time", section, "listed", text)
+
+
+def _texts(terms: Terms) -> Iterator[tuple[str, str]]:
+    force = terms.entry_into_force
+    if terms.expires is not None:
+        free = ", ".join(sorted(name for name, policy in force.after_expiry.items() if policy == "free")) or "nothing"
+        yield "expires", f"at the sunset, {show_instant(terms.expires)}, every pause ends; then free: {free}"
+    if terms.pause.longest_s is not None:
+        yield (
+            "pause",
+            f"a pause lapses {show_duration(terms.pause.longest_s)} after its last evidence unless the lifters renew it",
+        )
+    if terms.withdrawal_notice_s is not None:
+        yield (
+            "withdrawal",
+            f"a party is free {show_duration(terms.withdrawal_notice_s)} after it withdrew, except from a pause before that",
+        )
+    free = ", ".join(sorted(name for name, policy in force.before.items() if policy == "free"))
+    if free:
+        yield "entry_into_force", f"until “{force.when.spelled()}” nothing is in force; free: {free}"
+    for indicator in terms.indicators.values():
+        for what, policy in (("unknown", indicator.unknown), ("overdue", indicator.overdue)):
+            if policy == "silent" and indicator.supplied_by:
+                yield "indicators", f"{indicator.name}: a value that is {what} starts nothing"
+    for trigger in terms.triggers:
+        if trigger.unknown == "silent":
+            yield "triggers", f"{trigger.id}: a condition that is not known starts nothing"
+        if any(isinstance(atom, Votes) for atom in atoms(trigger.when)):
+            yield (
+                "triggers",
+                f"{trigger.id}: a vote counts until the expiry that it names; a pause that has begun outlasts it",
+            )
+    for limit in terms.limits:
+        if limit.unknown == "silent":
+            yield "limits", f"{limit.id}: a run about which it is not known is let pass"
+    for hold in terms.hold_points:
+        if hold.unknown == "silent":
+            yield "hold_points", f"{hold.id}: a change about which it is not known is let pass"

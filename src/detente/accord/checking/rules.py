@@ -1,0 +1,161 @@
+"""Rules that never matter, that contradict, or that nobody can fulfil. ``spec/check.md`` §7.
+
+Limits are compared on every combination of values around every bound that they name, hold points on every set of parts
+that a change may touch and every proposer: within what the terms can tell apart, that is everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from itertools import chain, combinations, product
+from typing import get_args
+
+from detente.accord.checking.claim import Claim
+from detente.accord.conditions import Atom, Compare, Condition, Proposer, RunActivity, Touches, Truth, atoms, evaluate
+from detente.accord.terms import Activity, HoldPoint, Limit, Terms
+from detente.base.identity import Party
+from detente.base.quantity import exactly
+from detente.statement.change import Touch
+
+CELLS_MAX = 200_000
+"""Combinations tried; terms that name more bounds than that are told so."""
+
+
+def check_rules(terms: Terms) -> Iterator[Claim]:
+    """Dead and contradictory limits and hold points, duties that nobody can fulfil, acts that a party has no role for."""
+    yield from _limits(terms)
+    yield from _hold_points(terms)
+    yield from _twice(terms)
+    yield from _consequences(terms)
+
+
+def _limits(terms: Terms) -> Iterator[Claim]:
+    cells = _run_cells(terms.limits)
+    if cells is None:
+        yield Claim("dead-rule", "limits", "not shown", f"more than {CELLS_MAX} combinations of bounds")
+        return
+    for limit in terms.limits:
+        met = [cell for cell in cells if _of(limit.when, cell)]
+        others = [other for other in terms.limits if other.refuse and other is not limit]
+        if not met:
+            yield _dead("limits", f"{limit.id} is never met: “{limit.when.spelled()}”")
+            continue
+        shadows = [other for other in others if all(_of(other.when, cell) for cell in met)]
+        if shadows and not (limit.refuse and any(_same(limit, other, cells) for other in shadows)):
+            verb = "approves" if limit.need is not None else "refuses"
+            yield _dead("limits", f"whatever {limit.id} {verb}, {shadows[0].id} refuses already")
+        elif shadows and terms.limits.index(shadows[0]) < terms.limits.index(limit):
+            yield _dead("limits", f"{limit.id} refuses what {shadows[0].id} refuses")
+
+
+def _same(one: Limit, other: Limit, cells: list[Mapping[str, object]]) -> bool:
+    return all(_of(one.when, cell) == _of(other.when, cell) for cell in cells)
+
+
+def _run_cells(limits: tuple[Limit, ...]) -> list[Mapping[str, object]] | None:
+    """Runs around every bound: FLOP planned, spent and cumulative (never less than planned), and what they are for."""
+    bounds: dict[str, set[Decimal]] = {}
+    activities: set[str] = set()
+    for atom in chain.from_iterable(atoms(limit.when) for limit in limits):
+        if isinstance(atom, Compare):
+            bounds.setdefault(atom.what, set()).update({atom.bound - 1, atom.bound, atom.bound + 1})
+        elif isinstance(atom, RunActivity):
+            activities |= set(get_args(Activity))
+    every = sorted(set().union(*bounds.values())) if bounds else []
+    axes: list[list[tuple[str, object]]] = [[(what, value) for value in every] for what in sorted(bounds)]
+    if activities:
+        axes.append([("activity", activity) for activity in sorted(activities)])
+    count = 1
+    for axis in axes:
+        count *= len(axis)
+    if count > CELLS_MAX:
+        return None
+    return [cell for cell in map(dict, product(*axes)) if _possible(cell)]
+
+
+def _possible(cell: Mapping[str, object]) -> bool:
+    planned, cumulative = cell.get("run.planned_flop"), cell.get("run.cumulative_flop")
+    return not (isinstance(planned, Decimal) and isinstance(cumulative, Decimal)) or cumulative >= planned
+
+
+def _hold_points(terms: Terms) -> Iterator[Claim]:
+    parts = get_args(Touch)
+    changes = [
+        {"touches": frozenset(touched), "proposer": kind}
+        for size in range(1, len(parts) + 1)
+        for touched in combinations(parts, size)
+        for kind in ("model", "human")
+    ]
+    for hold in terms.hold_points:
+        if not any(_of(hold.when, change) for change in changes):
+            yield _dead("hold_points", f"{hold.id} holds no change: “{hold.when.spelled()}”")
+        yield from _fulfillable(terms, hold)
+
+
+def _fulfillable(terms: Terms, hold: HoldPoint) -> Iterator[Claim]:
+    """Whoever proposes, enough organisations are left to approve."""
+    for author in terms.with_role("developer"):
+        able = [
+            party
+            for party in terms.parties
+            if (not hold.need.by or terms.among(party, hold.need.by))
+            and not (hold.need.author_excluded and party == author)
+        ]
+        if len(able) < hold.need.organisations:
+            text = f"{hold.id} asks for {hold.need.organisations} organisations; for a change of {author}'s there are {len(able)}"
+            yield Claim(
+                "unfulfillable", "hold_points", "broken", text, (f"{author} proposes a change", "nobody can pass it")
+            )
+            return
+
+
+def _twice(terms: Terms) -> Iterator[Claim]:
+    seen: dict[object, str] = {}
+    for trigger in terms.triggers:
+        same = (trigger.when, trigger.then, trigger.scope, trigger.unknown)
+        if same in seen:
+            yield _dead("triggers", f"{trigger.id} does what {seen[same]} does")
+        seen.setdefault(same, trigger.id)
+
+
+def _consequences(terms: Terms) -> Iterator[Claim]:
+    able = {"refuse_compute": "provider", "refuse_deployment": "relying_party"}
+    for each in terms.consequences:
+        role = able.get(each.act)
+        if each.party is not None and role is not None and role not in terms.parties[Party(each.party)].roles:
+            yield Claim(
+                "unfulfillable",
+                "consequences",
+                "broken",
+                f"{each.party} is to {each.act.replace('_', ' ')}, and is no {role}",
+            )
+
+
+class _Cell:
+    """A run or a change with these properties."""
+
+    def __init__(self, cell: Mapping[str, object]) -> None:
+        self._cell = cell
+
+    def value(self, atom: Atom, *, restricting: bool) -> Truth:  # noqa: ARG002  # the protocol of a view
+        match atom:
+            case Compare(what=what):
+                value = self._cell.get(what)
+                return atom.of(exactly(value)) if isinstance(value, Decimal) else None
+            case RunActivity(activity):
+                return self._cell.get("activity") == activity
+            case Touches(parts):
+                touched = self._cell.get("touches")
+                return isinstance(touched, frozenset) and not touched.isdisjoint(parts)
+            case Proposer(kind):
+                return self._cell.get("proposer") == kind
+        return None
+
+
+def _of(condition: Condition, cell: Mapping[str, object]) -> bool:
+    return evaluate(condition, _Cell(cell)) is True
+
+
+def _dead(section: str, text: str) -> Claim:
+    return Claim("dead-rule", section, "broken", text)
