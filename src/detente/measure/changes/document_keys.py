@@ -129,7 +129,9 @@ def _plain(value: Any, key: str, depth: int) -> Iterator[tuple[str, str]]:
 
 def _yaml(source: str) -> Iterator[tuple[str, str]]:
     depth = 0
-    for match in _FLOW.finditer(source):  # crude, since quotes mean little in YAML; the reader's time grows with the square
+    for match in _FLOW.finditer(
+        source
+    ):  # crude, since quotes mean little in YAML; the reader's time grows with the square
         depth = depth + 1 if match[0] in "[{" else max(0, depth - 1)
         if depth > DEPTH_MAX:
             raise Unreadable("nested too deeply")

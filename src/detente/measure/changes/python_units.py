@@ -216,7 +216,7 @@ class _Taker:
         return True
 
     def _text(self, node: ast.stmt | ast.expr) -> bytes:
-        first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+        first: int = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
         last, end = node.end_lineno or node.lineno, node.end_col_offset or 0
         indent = b" " * node.col_offset if isinstance(node, ast.stmt) else b""
         if first < node.lineno:  # decorators stand above, on lines of their own
@@ -225,7 +225,11 @@ class _Taker:
             start = node.col_offset
         if first == last:
             return indent + self._lines[first - 1][start:end]
-        lines = [indent + self._lines[first - 1][start:], *self._lines[first : last - 1], self._lines[last - 1][:end]]
+        lines = [
+            indent + self._lines[first - 1][start:],
+            *self._lines[first : last - 1],
+            self._lines[last - 1][:end],
+        ]
         return b"\n".join(lines) if isinstance(node, ast.stmt) else b"(" + b"\n".join(lines) + b")"
 
     def _put(self, name: str, kind: Kind, text: bytes, number: str | None = None) -> None:
