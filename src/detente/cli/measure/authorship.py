@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 
 import click
 
 from detente.base.errors import DetenteError, Refused
 from detente.cli import json_option, reports_errors, show_error
+from detente.cli.measure.history import Ticker
 from detente.cli.measure.showing import printable, show_result, sign_option
 from detente.measure.indicator import Result
 
@@ -66,7 +64,7 @@ def authorship(
         cache=None if no_cache else folder or default_cache(),
     )
     if len(repositories) <= 1:
-        with _Ticker() as ticker:
+        with Ticker() as ticker:
             result = measure_authorship(repositories[0] if repositories else Path(), question, progress=ticker.tick)
         _show(result, as_json=as_json, evidence=evidence)
         return
@@ -132,25 +130,3 @@ def _why(error: DetenteError) -> dict[str, object]:
 
 def _seconds(day: datetime | None) -> int | None:
     return None if day is None else int(day.replace(tzinfo=UTC).timestamp())
-
-
-class _Ticker:
-    """Shows how many commits are done, on a terminal, once the scan has taken a second."""
-
-    def __init__(self) -> None:
-        self._shows = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self._next = time.monotonic() + 1.0
-        self._shown = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def tick(self, done: int) -> None:
-        if self._shows and (now := time.monotonic()) >= self._next:
-            self._next = now + 0.2
-            self._shown = True
-            click.echo(f"\r{done} commits", nl=False, err=True)
-
-    def __exit__(self, *_: object) -> None:
-        if self._shown:
-            click.echo("\r\033[K", nl=False, err=True)

@@ -51,11 +51,15 @@ class Attested(NamedTuple):
 
 
 class Note(NamedTuple):
-    """One note. ``agents`` are the tools of all its sessions and prompts, also of those that no line names."""
+    """One note. ``agents`` are the tools of all its sessions and prompts, also of those that no line names.
+
+    ``operators`` are the people, as written, whom sessions and prompts name as having run the agent.
+    """
 
     version: str
     attested: tuple[Attested, ...]
     agents: tuple[str, ...]
+    operators: tuple[str, ...] = ()
 
 
 def parse_note(text: str) -> Note:
@@ -84,8 +88,9 @@ def parse_note(text: str) -> Note:
         kind, agent = _resolved(entry[1], sessions, prompts)
         ranges[path, kind, agent].extend(_parse_range(part) for part in entry[2].split(",") if part.strip())
     attested = tuple(Attested(*key, union(several)) for key, several in ranges.items() if several)
-    agents = sorted({_tool(entry) for entry in (*sessions.values(), *prompts.values())} - {""})
-    return Note(version, attested, tuple(agents))
+    entries = (*sessions.values(), *prompts.values())
+    agents = sorted({_tool(entry) for entry in entries} - {""})
+    return Note(version, attested, tuple(agents), tuple(sorted({_operator(entry) for entry in entries} - {""})))
 
 
 def union_lines(note: Note) -> dict[Kind, int]:
@@ -114,6 +119,11 @@ def _tool(entry: Any) -> str:
     agent = entry.get("agent_id") if isinstance(entry, dict) else None
     tool = agent.get("tool") if isinstance(agent, dict) else None
     return tool[:80] if isinstance(tool, str) else "unnamed"
+
+
+def _operator(entry: Any) -> str:
+    person = entry.get("human_author") if isinstance(entry, dict) else None
+    return person[:320] if isinstance(person, str) else ""
 
 
 def _parse_range(text: str) -> tuple[int, int]:

@@ -16,6 +16,7 @@ r"""What the change of one file touches: the path's answer, made finer by what d
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -34,6 +35,8 @@ from detente.measure.changes.python_units import (
 from detente.measure.changes.rules import NAMES, name_rule
 
 Basis = Literal["path", "python", "keys", "none"]
+REMEMBERED_BYTES: Final = 16 << 20
+"""Twice that is held, since units keep their text: the files that a month of commits goes back to."""
 WEAK_PLACES: Final = frozenset({"imports", "statements"})
 """Kinds of unit whose name says nothing."""
 
@@ -173,3 +176,27 @@ def rule_counts() -> Mapping[str, int]:
         if rule.area is not None:
             counts[rule.area] = counts.get(rule.area, 0) + len(rule.phrases)
     return counts
+
+
+class RememberingReader:
+    """``python_units`` with the last versions in memory: what one commit leaves is what the next one changes.
+
+    Holds at most ``REMEMBERED_BYTES`` of source text, the oldest going first.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, PythonFile] = OrderedDict()
+        self._bytes = 0
+
+    def __call__(self, text: bytes) -> PythonFile:
+        found = self._known.get(text)
+        if found is None:
+            found = python_units(text)
+            self._known[text] = found
+            self._bytes += len(text)
+            while self._bytes > REMEMBERED_BYTES:
+                oldest, _ = self._known.popitem(last=False)
+                self._bytes -= len(oldest)
+        else:
+            self._known.move_to_end(text)
+        return found

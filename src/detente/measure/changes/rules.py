@@ -61,8 +61,8 @@ def _rule(area: Area | None, phrases: str, label: Label | None = None) -> Rule:
 NAMES: Final[tuple[Rule, ...]] = (
     _rule(
         "evaluation",
-        "eval, evals, evaluate, evaluation, evaluator, evaluators, val, validation, heldout, held out, test set, metric, "
-        "metrics, benchmark, benchmarks, bpb, accuracy, perplexity, scorer, scorers, scoring, grader, graders, judge, "
+        "eval, evals, evaluate, evaluation, evaluator, evaluators, val, validation, heldout, held out, test set, benchmark, "
+        "benchmarks, bpb, accuracy, perplexity, scorer, scorers, scoring, grader, graders, judge, "
         "judges, verifier, verifiers, leaderboard, pass at k",
     ),
     _rule(

@@ -6,9 +6,8 @@ Each answer is yes, no or unknown, and unknown is never rounded to either. Rules
 2. A bot is an account that the forge calls one. An account whose name says machine and whose kind says person is a *second identity*: its
    approval is neither a person's nor a bot's for sure.
 3. An approval is of *the merged head* if the commit that the reviewer was shown is the head at the merge.
-4. A reviewer is *independent* if they are not the author of the pull request, author or co-author of a commit in it, somebody
-   whom a ledger names as the agent's operator, or, where a bot opened it, an assignee. Where one of these people is known by an
-   address only that no account is tied to, or a bot opened it for nobody that is named, independence is unknown.
+4. A reviewer is *independent* if they are none of the people with a hand in the change (``people``). Where one of those is unresolved,
+   independence is unknown.
 5. A reviewer *may approve* if the forge says that they belong to the repository. Anybody can submit an approval; an outsider's, or
    that of somebody whom the forge does not describe, is unknown.
 6. Approved by a human: yes if one approval is yes in 2 to 5; no if each is no in one; else unknown. With the list of reviews not
@@ -17,23 +16,15 @@ Each answer is yes, no or unknown, and unknown is never rounded to either. Rules
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from detente.measure.oversight.people import People
 from detente.measure.oversight.pulls import Account, Pull, Review
 
 Answer = Literal["yes", "no", "unknown"]
 
 _IN_FORCE = frozenset({"approved", "changes-requested", "dismissed"})
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """Who had a hand in the change: accounts, small; ``unresolved`` if somebody is known by an address only."""
-
-    accounts: frozenset[str]
-    unresolved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,36 +88,6 @@ def judge_pull(pull: Pull, people: People) -> Judgement:
         rewritten,
         _remarks(pull, in_force, approvals),
     )
-
-
-def find_people(pull: Pull, accounts_of: Mapping[str, str], others: frozenset[str], machines: frozenset[str]) -> People:
-    """Everybody with a hand in the change.
-
-    ``accounts_of`` maps addresses (small) to accounts, ``others`` holds further addresses of people: co-authors, and operators that a
-    ledger names; ``machines`` addresses that are agents' own and nobody's.
-    """
-    accounts = set()
-    unresolved = pull.commits is None or "commits" in pull.partial
-    if pull.author is None:
-        unresolved = True
-    elif not pull.author.is_bot:
-        accounts.add(pull.author.id)
-    addresses = set(others)
-    for commit in pull.commits or ():
-        if commit.account is not None:
-            if not commit.account.is_bot:
-                accounts.add(commit.account.id)
-        else:
-            addresses.add(commit.author.email.lower())
-    for address in addresses - machines:
-        account = accounts_of.get(address)
-        if account is None:
-            unresolved = True
-        else:
-            accounts.add(account)
-    if pull.author is not None and pull.author.is_bot:
-        accounts |= {assignee.id for assignee in pull.assignees if not assignee.is_bot}
-    return People(frozenset(accounts), unresolved or not accounts)
 
 
 def _before_merge(pull: Pull) -> list[Review]:

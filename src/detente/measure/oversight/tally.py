@@ -19,7 +19,6 @@ from typing import Final
 
 from detente.base.instant import Instant, show_instant
 from detente.measure.indicator import (
-    EvidenceClass,
     Exclusion,
     Indicator,
     Ledger,
@@ -29,18 +28,11 @@ from detente.measure.indicator import (
     weakest,
 )
 from detente.measure.oversight.judging import Answer, Judgement
+from detente.measure.oversight.marking import Marked
 from detente.measure.oversight.review_trailers import Said
 
 READING_LINES_PER_HOUR: Final = (500, 200)
 QUANTILES: Final = (10, 50, 90)
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """That a change is AI-made, and on what evidence."""
-
-    evidence_class: EvidenceClass
-    agents: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
