@@ -127,10 +127,13 @@ def _is_same(old: Unit, new: Unit) -> bool:
     before, after = (sorted(unit.text) if unit.kind == "imports" else list(unit.text) for unit in (old, new))
     while before and after and before[-1] == after[-1]:
         del before[-1], after[-1]
-    start = next((at for at, (x, y) in enumerate(zip(before, after, strict=False)) if x != y), min(len(before), len(after)))
+    start = next(
+        (at for at, (x, y) in enumerate(zip(before, after, strict=False)) if x != y), min(len(before), len(after))
+    )
     before, after = before[start:], after[start:]
     return len(before) == len(after) and all(
-        _is_same_tree(_parsed(_standing_alone(x)), _parsed(_standing_alone(y))) for x, y in zip(before, after, strict=True)
+        _is_same_tree(_parsed(_standing_alone(x)), _parsed(_standing_alone(y)))
+        for x, y in zip(before, after, strict=True)
     )
 
 
@@ -149,7 +152,8 @@ def _is_same_tree(one: ast.AST, other: ast.AST) -> bool:
         if isinstance(a, ast.AST):
             documented = isinstance(a, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             for name in a._fields:
-                x, y = getattr(a, name, None), getattr(b, name, None)
+                x: Any = getattr(a, name, None)
+                y: Any = getattr(b, name, None)
                 if documented and name == "body":
                     x, y = _without_docstring(x), _without_docstring(y)
                 waiting.append((x, y))
