@@ -75,13 +75,7 @@ def read_export(path: Path, *, complete: bool = False) -> ReadExport:
         raise Unavailable(f"no export at {shown(str(path))}") from error
     except OSError as error:
         raise Unavailable(f"cannot read {shown(str(path))}: {error.strerror or error}") from error
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        RuntimeError,
-        NotImplementedError,
-        EOFError,
-    ) as error:  # RuntimeError: encrypted
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise Refused(
             "O02", "malformed", got=f"a zip file that cannot be read: {shown(str(error))}", expected="a plain zip file"
         ) from error
