@@ -1,6 +1,6 @@
 """Files of a run, read within bounds: a folder, or a single file.
 
-Decides how much is looked at: no symbolic links, no special files, no hidden folders, bounded depth, number and size; what
+Decides how much is looked at: links only to files within the run (a model cache is made of them), no special files, no hidden folders, bounded depth, number and size; what
 is passed over is listed. Leaves out what a file means (``measure.loops``). Rule I02 of ``spec/measure-lineage.md``.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from detente.base.errors import Refused, Unavailable
@@ -19,16 +19,20 @@ FILES_MAX = 500_000
 FILE_MAX = 268_435_456
 """Bytes of one file: the largest checkpoint seen is 3 MB, the largest archive 20 MB."""
 DEPTH_MAX = 16
+Progress = Callable[[int, int], None]
+"""Told how many of how many files were read; fewer than all where a run has files that nobody needs."""
 _PASSED_OVER = frozenset({"node_modules", "__pycache__", "site-packages", ".git", ".venv"})
 
 
 class FolderFiles:
     """The files below a folder, or one file as if it were alone in its folder; ``skipped`` are links and the like."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, progress: Progress | None = None) -> None:
+        self._progress = progress
         self._root = root if root.is_dir() else root.parent
         self.skipped: list[str] = []
         self.read_digests: dict[str, str] = {}
+        self._inside: dict[str, Path] = {}
         self._names = sorted(self._found()) if root.is_dir() else [root.name]
 
     @property
@@ -38,7 +42,7 @@ class FolderFiles:
 
     def read(self, name: str) -> bytes:
         """One file; raises ``Refused`` I02, ``Unavailable``."""
-        path = self._root / name
+        path = self._inside.get(name, self._root / name)
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(handle, "rb") as file:
@@ -50,6 +54,8 @@ class FolderFiles:
         if len(data) > FILE_MAX:
             raise Refused("I02", "oversized", got=f"{name} of more than {FILE_MAX} bytes", expected="a smaller file")
         self.read_digests[name] = hashlib.sha256(data).hexdigest()
+        if self._progress is not None:
+            self._progress(len(self.read_digests), len(self._names) + 1)
         return data
 
     def digest(self) -> str:
@@ -59,6 +65,7 @@ class FolderFiles:
 
     def _found(self) -> list[str]:
         found: list[str] = []
+        whole = self._root.resolve()
         waiting = [(self._root, "", 0)]
         while waiting:
             folder, prefix, depth = waiting.pop()
@@ -69,7 +76,12 @@ class FolderFiles:
             for entry in entries:
                 name = prefix + entry.name
                 if entry.is_symlink():
-                    self.skipped.append(name)
+                    target = Path(entry.path).resolve()
+                    if target.is_relative_to(whole) and target.is_file():
+                        self._inside[name] = target
+                        found.append(name)
+                    else:
+                        self.skipped.append(name)
                 elif entry.is_dir():
                     if entry.name in _PASSED_OVER:
                         continue

@@ -1,5 +1,6 @@
 """Archives of evolving programs and agents: OpenEvolve, DGM, HGM, ShinkaEvolve, in their true formats."""
 
+import gzip
 import json
 from decimal import Decimal
 from typing import ClassVar
@@ -99,8 +100,14 @@ def test_a_trace_tells_of_programs_that_no_checkpoint_kept():
     trace = json.dumps(
         {"iteration": 2, "parent_id": "b", "child_id": "c", "generation": 2, "child_metrics": {"combined_score": 0.9}}
     )
-    files = {**_checkpoint(10, _program("a", None, 0), _program("b", "a", 1)), "evolution_trace.jsonl": trace + "\n"}
-    assert _edges(openevolve.import_loop(_source(files))) == {("a", "b"), ("b", "c")}
+    programs = _checkpoint(10, _program("a", None, 0), _program("b", "a", 1))
+    packed = gzip.compress(trace.encode())
+    for file in ({"evolution_trace.jsonl": trace + "\n"}, {"evolution_trace.jsonl.gz": packed}):
+        assert _edges(openevolve.import_loop(_source({**programs, **file}))) == {("a", "b"), ("b", "c")}
+    for broken in (packed[:-9], b"no gzip"):
+        with pytest.raises(Refused) as refused:
+            openevolve.import_loop(_source({**programs, "evolution_trace.jsonl.gz": broken}))
+        assert refused.value.rule == "I03"
 
 
 def test_a_program_with_its_parents_text_is_the_same_program_again():

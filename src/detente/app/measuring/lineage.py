@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detente.adapters.loop_database import database_digest, is_database, open_database
-from detente.adapters.loop_files import FolderFiles
+from detente.adapters.loop_files import FolderFiles, Progress
 from detente.adapters.loop_history import checked_out, is_repository, loop_branches, read_history
 from detente.app.measuring.loop_statements import is_log, read_envelopes, read_logs
 from detente.base.digest import sha256_hex
@@ -64,6 +64,7 @@ def read_lineage(
     branch: str | None = None,
     approvals: str | None = None,
     touches: Sequence[Touch] = (),
+    progress: Progress | None = None,
 ) -> Lineage:
     """Read every run and measure all together. ``approvals`` is a table, or ``none``: nobody approved anything.
 
@@ -76,10 +77,12 @@ def read_lineage(
     loops: list[Loop] = []
     for path in paths:
         with ExitStack() as stack:
-            for source in _sources(Path(path), branch, stack):
+            for source in _sources(Path(path), branch, stack, progress):
                 source = _with_statements(source, wanted)  # noqa: PLW2901  # the same run, looked at again
                 loop = (wanted or kind_of(source)).import_loop(source)
                 loops.append(_with_reading(_stated(loop, frozenset(touches)), source))
+    if progress is not None:
+        progress(1, 1)
     said, words = _approvals(approvals)
     judged = judge(weave(loops), said)
     subject = ", ".join(loop.name for loop in loops)
@@ -125,7 +128,10 @@ def _with_reading(loop: Loop, source: Source) -> Loop:
     if not skipped:
         return loop
     left = Exclusion(
-        "files", "links, special files or folders too deep: not followed", len(skipped), tuple(skipped[:3])
+        "files",
+        "links out of the run, links to folders, special files, folders too deep: not followed",
+        len(skipped),
+        tuple(skipped[:3]),
     )
     return replace(loop, exclusions=(*loop.exclusions, left))
 
@@ -143,7 +149,7 @@ def _with_statements(source: Source, wanted: Kind | None) -> Source:
     return replace(source, statements=claims, unread=unread if claims else 0)
 
 
-def _sources(path: Path, branch: str | None, stack: ExitStack) -> Iterator[Source]:
+def _sources(path: Path, branch: str | None, stack: ExitStack, progress: Progress | None) -> Iterator[Source]:
     """The runs that a path names: one for each loop branch of a repository, else one."""
     if not path.exists():
         raise Unavailable(f"{path} is not there")
@@ -160,7 +166,7 @@ def _sources(path: Path, branch: str | None, stack: ExitStack) -> Iterator[Sourc
         claims, unread = read_logs(path)
         yield Source(name, HeldFiles({}), statements=claims, unread=unread)
         return
-    files: Files = FolderFiles(path)
+    files: Files = FolderFiles(path, progress=progress)
     names = [each for each in files.names if each.lower().endswith(_DATABASES)]
     if path.is_file() and is_database(path):
         names = [path.name]

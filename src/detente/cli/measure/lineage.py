@@ -10,6 +10,7 @@ import click
 from detente.app.measuring.lineage import read_lineage, write_text
 from detente.cli import json_option, reports_errors
 from detente.cli.measure.showing import show_result, sign_option
+from detente.cli.measure.waiting import Progress
 from detente.measure.loops.kinds import NAMES
 from detente.measure.loops.prov import prov_document
 from detente.measure.loops.tree_picture import draw_tree
@@ -53,7 +54,12 @@ def lineage(
     RUN is a folder, a file or a database that a loop left, or a git repository with its branch. Several make one graph.
     """
     found = read_lineage(
-        runs, kind=kind, branch=branch, approvals=approvals, touches=cast("tuple[Touch, ...]", touches)
+        runs,
+        kind=kind,
+        branch=branch,
+        approvals=approvals,
+        touches=cast("tuple[Touch, ...]", touches),
+        progress=Progress("reading"),
     )
     if picture is not None:
         write_text(picture, draw_tree(found.judged, title=f"Lineage of {found.result.subject}"))

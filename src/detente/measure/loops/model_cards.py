@@ -51,7 +51,7 @@ def recognise(source: Source) -> bool:
     """An adapter, a merge recipe, or a card whose front matter names a base."""
     if source.matching(f"*{_ADAPTER}", *(f"*{name}" for name in _RECIPES)):
         return True
-    cards = [name for name in source.matching(f"*{_CARD}") if name.count("/") <= 2][:100]
+    cards = [name for name in source.matching(f"*{_CARD}") if name.count("/") <= 3][:100]
     return any(b"base_model:" in _front(source.files.read(name)) for name in cards)
 
 

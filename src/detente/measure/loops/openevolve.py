@@ -14,6 +14,7 @@ algorithmicsuperintelligence/openevolve, with and without the members of newer r
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -27,7 +28,9 @@ from detente.measure.loops.source import Source
 
 KIND: Final = "openevolve"
 _PROGRAMS: Final = ("*programs/*.json",)
-_TRACES: Final = ("*evolution_trace.jsonl",)
+_TRACES: Final = ("*evolution_trace.jsonl", "*evolution_trace.jsonl.gz")
+_TRACE_MAX: Final = 1_073_741_824
+"""Bytes of a trace when unpacked: one with all prompts of 10,000 iterations is about 500 MB."""
 _SUMMARIES: Final = ("*best_program_info.json",)
 
 
@@ -54,7 +57,7 @@ def import_loop(source: Source) -> Loop:
     for name in files:
         _take_program(programs, parse_foreign(source.files.read(name), name), name, tally)
     for name in source.matching(*_TRACES):
-        for record in parse_concatenated(source.files.read(name), name):
+        for record in parse_concatenated(_unpacked(source.files.read(name), name), name):
             _take_trace(programs, record, name, tally)
     if not programs:  # only a summary of the best is left
         for name in source.matching(*_SUMMARIES):
@@ -79,6 +82,22 @@ def import_loop(source: Source) -> Loop:
         exclusions=tally.exclusions(),
         inputs=source.inputs,
     )
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """A trace as text; raises ``Refused`` I02 (a bomb), I03 (cut short, or no gzip)."""
+    if not name.endswith(".gz"):
+        return data
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        text = unpacker.decompress(data, _TRACE_MAX)
+    except zlib.error as error:
+        raise Refused("I03", "malformed", got=f"{name}: {error}", expected="gzip") from None
+    if unpacker.unconsumed_tail:
+        raise Refused("I02", "oversized", got=f"{name}: more than {_TRACE_MAX} bytes", expected="a smaller trace")
+    if not unpacker.eof:
+        raise Refused("I03", "malformed", got=f"{name} ends early", expected="gzip", todo="copy it again")
+    return text
 
 
 def _take_program(programs: dict[str, _Program], record: Any, name: str, tally: Tally) -> None:
