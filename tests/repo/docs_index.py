@@ -13,6 +13,7 @@ FOLDERS = {
     "docs": "Start here",
     "docs/guides": "Guides: to do one thing",
     "docs/concepts": "Concepts: what a word means and why",
+    "docs/findings": "Findings: what was measured",
     "docs/reference": "Reference: to look up",
     "docs/decisions": "Decisions, with the rejected options",
     "spec": "Specification: what an implementation MUST do",

@@ -95,7 +95,7 @@ def make_report(asked: Asked, *, taken_at: Instant, say: Say) -> Report:
     repository = open_repository(asked.path)
     subject, commits_at = _names(repository, asked)
     report = _opened(repository, asked, subject, taken_at)
-    for name, run in _measures(asked, report):
+    for name, run in _measures(asked, report, say):
         say(name)
         try:
             report.results += run()
@@ -128,20 +128,42 @@ class _Absent(Exception):  # not an error: there was nothing to measure
     """A measure that has no input here; the message says how it gets one."""
 
 
-def _measures(asked: Asked, report: Report) -> Iterator[tuple[str, Callable[[], list[Result]]]]:
+def _measures(asked: Asked, report: Report, say: Say) -> Iterator[tuple[str, Callable[[], list[Result]]]]:
     """The measures in the order in which they run, each as something that gives results, refuses, or is absent."""
-    yield "authorship", lambda: _authorship(asked, report)
+    yield "authorship", lambda: _authorship(asked, report, say)
+    yield "oversight", lambda: _oversight(asked, report)
+    yield "changes", lambda: _changes(asked, report, say)
     yield "lineage", lambda: _lineage(asked, report)
     yield "horizon", lambda: _horizon(asked)
     yield "acceleration", lambda: _acceleration(asked)
     yield "compute", lambda: _compute(asked)
 
 
-def _authorship(asked: Asked, report: Report) -> list[Result]:
+def _authorship(asked: Asked, report: Report, say: Say) -> list[Result]:
     _need_history(report)
     from detente.app.measuring.authorship import Question, measure_authorship
 
-    return [replace(measure_authorship(asked.path, Question(ref=asked.ref, cache=asked.cache)), subject=report.subject)]
+    question = Question(ref=asked.ref, cache=asked.cache)
+    found = measure_authorship(asked.path, question, progress=lambda done: say(f"authorship, {done:,} commits"))
+    return [replace(found, subject=report.subject)]
+
+
+def _oversight(asked: Asked, report: Report) -> list[Result]:
+    _need_history(report)
+    from detente.app.measuring.oversight import measure_oversight
+
+    found = measure_oversight(asked.path, ref=asked.ref, forge=asked.forge)
+    return [replace(found, subject=report.subject)]
+
+
+def _changes(asked: Asked, report: Report, say: Say) -> list[Result]:
+    _need_history(report)
+    from detente.app.measuring.changes import measure_changes
+
+    found = measure_changes(
+        asked.path, ref=asked.ref, forge=asked.forge, progress=lambda done: say(f"changes, {done:,} commits")
+    )
+    return [replace(found, subject=report.subject)]
 
 
 def _need_history(report: Report) -> None:
