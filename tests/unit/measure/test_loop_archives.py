@@ -214,11 +214,34 @@ def test_objects_over_many_lines_one_after_another_are_all_read():
     assert _edges(loop) == {("initial", "20250101_1"), ("initial", "20250101_2"), ("20250101_1", "20250102_1")}
     assert {version.id for version in loop.versions if version.kept is False} == {"20250101_2"}
     assert loop.attempts == 3
-    values, _ = _values(loop)
+    values, result = _values(loop)
     assert values["lineage.ai_proposed_depth.in_record"] == (2, 2)
     assert values["lineage.self_depth.in_record"] == (2, 2)
-    assert values["lineage.score_best"] == (Decimal("0.4"),) * 2
+    assert (values["lineage.score_first"], values["lineage.score_best"]) == (
+        (Decimal("0.2"),) * 2,
+        (Decimal("0.4"),) * 2,
+    )
+    classes = {each.name: each.evidence_class for each in result.indicators}
+    assert classes["lineage.ai_proposed_depth"] == "declared"  # that nobody approved is only stated
+    assert classes["lineage.score_best"] == "recorded"
     assert values["lineage.since_approval.changed_lines.in_record"] == (6, 6)
+
+
+def test_an_agents_name_is_a_local_time_of_an_unknown_place():
+    """Each is known to 26 hours, so that what lies a day apart has no certain order and a week apart has."""
+    outer = {
+        "generation": 0,
+        "selfimprove_entries": [["initial", "x"], ["20250301_120000_000001", "x"]],
+        "children": ["20250301_120000_000001", "20250308_120000_000001"],
+        "children_compiled": [],
+        "archive": ["initial", "20250301_120000_000001", "20250308_120000_000001"],
+    }
+    loop = dgm.import_dgm(_source({"dgm_metadata.jsonl": json.dumps(outer, indent=2)}))
+    by_name = {version.id: version.time for version in loop.versions}
+    first, second = by_name["20250301_120000_000001"], by_name["20250308_120000_000001"]
+    assert (first.high - first.low, second.low - first.low) == (26 * 3_600, 7 * 86_400)
+    values, _ = _values(loop)
+    assert values["lineage.since_approval.days.in_record"][0] == Decimal("5.916667")
 
 
 def test_an_agent_that_differs_in_two_records_may_come_from_either():

@@ -10,17 +10,22 @@ parent's own code runs to change itself. Source: ``DGM_outer.py`` and ``self_imp
 3. DGM: a child outside the last archive was dropped, unless nothing says what the archive is.
 4. HGM: the last object holds every node but the first; ``parent_id`` is a node's number, 0 being ``initial``. A mean
    over no evaluation is written as Infinity, and is no score.
-5. Every accepted change rewrites the agent itself: it touches its architecture.
+5. Names of children are local times of making; the place is not recorded, so that each is known to 26 hours.
+6. Every accepted change rewrites the agent itself: it touches its architecture.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from detente.base.digest import sha256_hex
 from detente.base.errors import Refused, shown
+from detente.base.quantity import Interval
+from detente.lineage.graph import UNKNOWN
 from detente.measure.indicator import Remark
 from detente.measure.loops.foreign_json import maybe, member, parse_concatenated, parse_foreign
 from detente.measure.loops.record import Loop, LoopVersion, Tally
@@ -32,6 +37,7 @@ HGM: Final = "hgm"
 INITIAL: Final = "initial"
 _ITSELF: Final[frozenset[Touch]] = frozenset({"architecture"})
 _ZERO: Final = Decimal(0)
+_TIME: Final = re.compile(r"(\d{8}_\d{6})_\d{6}", re.ASCII)
 
 
 def recognise_dgm(source: Source) -> bool:
@@ -61,13 +67,12 @@ def import_dgm(source: Source) -> Loop:
     if not own and not parents:
         raise Refused("I05", "not-found", got="no agent", expected="dgm_metadata.jsonl, <child>/metadata.json")
     scope = _scope(source, own)
-    names = sorted({*own, *parents, *(each for found in parents.values() for each in found)})
-    if INITIAL not in names and parents:
+    names = sorted({*own, *parents} - {INITIAL})  # names are times: in the order in which they were made
+    if INITIAL in own or parents:
         names.insert(0, INITIAL)
     versions = [
         _agent(source, version, scope, parents.get(version, set()), own.get(version), archive, tally)
         for version in names
-        if version in own or version in parents or version == INITIAL
     ]
     return _loop(DGM, "accuracy_score", source, versions, attempts, tally)
 
@@ -113,7 +118,7 @@ def _agent(
     tally: Tally,
 ) -> LoopVersion:
     name = f"{version}/metadata.json"
-    performance = maybe(record, "overall_performance", Mapping, name) or {}
+    performance = {} if record is None else maybe(record, "overall_performance", Mapping, name) or {}
     agreed = len(parents) == 1
     first = version == INITIAL and not parents
     return LoopVersion(
@@ -126,8 +131,27 @@ def _agent(
         touches=frozenset() if first else _ITSELF,
         score=tally.score(performance.get("accuracy_score"), version, least=_ZERO),
         kept=True if first else None if archive is None else version in archive,
+        time=_made_at(version),
         changed_lines=_patch_lines(source, f"{version}/model_patch.diff"),
     )
+
+
+def _made_at(name: str) -> Interval:
+    """When an agent was made, from its name: a local time of an unknown place on Earth, UTC - 12 h to UTC + 14 h.
+
+    >>> made = _made_at("20250301_120000_000123")
+    >>> (made.high - made.low) / 3_600
+    Decimal('26')
+    """
+    match = _TIME.match(name)
+    try:
+        at = None if match is None else datetime.strptime(match[1], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        at = None
+    if at is None:
+        return UNKNOWN
+    local = Decimal(int(at.timestamp()))
+    return Interval(local - 14 * 3_600, local + 12 * 3_600)
 
 
 def _patch_lines(source: Source, name: str) -> int | None:
@@ -161,6 +185,7 @@ def import_hgm(source: Source) -> Loop:
                 proposed_by=parent_name,
                 touches=_ITSELF,
                 score=None if counted == 0 else tally.score(node.get("mean_utility"), node["commit_id"], least=_ZERO),
+                time=_made_at(node["commit_id"]),
                 changed_lines=_patch_lines(source, f"{node['commit_id']}/model_patch.diff"),
             )
         )

@@ -42,13 +42,14 @@ _SINCE: Final = "spec/lineage.md §4, greatest over the ends of all chains"
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A woven graph with what is known of approvals, and the depths that follow."""
+    """A woven graph with what is known of approvals, and the depths that follow; ``stated`` if somebody said some."""
 
     woven: Woven
     approved: Mapping[Digest, bool | None]
     depths: Depths
     in_record: Depths
     kept: tuple[Digest, ...]
+    stated: bool = False
 
     def chain(self) -> tuple[Digest, ...]:
         """The chain that attains the AI-proposed depth, as far as the record shows it; oldest first."""
@@ -65,13 +66,15 @@ def judge(woven: Woven, approvals: Mapping[str, bool | None]) -> Judged:
         Depths(woven.graph, significant=approved.get),
         Depths(woven.graph, significant=approved.get, answered=woven.roots),
         tuple(digest for digest in woven.order if woven.versions[digest].kept is not False),
+        bool(approvals),
     )
 
 
 def measure_loops(judged: Judged, *, subject: str, approvals: str) -> Result:
     """The whole result; ``approvals`` says in words where approvals come from."""
     woven = judged.woven
-    evidence = weakest([loop.evidence for loop in woven.loops])
+    stated: list[EvidenceClass] = ["declared"] if judged.stated else []
+    evidence = weakest([*(loop.evidence for loop in woven.loops), *stated])
     indicators = [*_depths(judged, evidence), *_since(judged, evidence), *_counts(woven, evidence)]
     series: list[Series] = []
     for loop in woven.loops:

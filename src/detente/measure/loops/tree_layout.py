@@ -21,7 +21,7 @@ from detente.measure.loops.weaving import Woven
 
 ROWS_MAX: Final = 140
 """Rows of a picture that a person still reads; about 3,000 pixels."""
-FEW: Final = 60
+FEW: Final = 100
 """So many versions are all drawn."""
 LEAVES_MIN: Final = 3
 RUN_MIN: Final = 4

@@ -87,6 +87,7 @@ class _Picture:
         yield from self._links()
         for index, spot in enumerate(self.layout.spots):
             yield from self._mark(index, spot)
+        yield from self._count()
         yield "</svg>"
 
     # The words above
@@ -166,9 +167,18 @@ class _Picture:
         points += spots
         path = " ".join(f"{self.x(spot.across):.1f},{self.y(spot.row):.1f}" for spot in points)
         yield f'<polyline points="{path}" fill="none" stroke="{_BAND}" stroke-width="16" stroke-linejoin="round" stroke-linecap="round"/>'
-        last = spots[-1]
+
+    def _count(self) -> Iterator[str]:
+        """How long the chain of the depth is, beside its end, or above it where something goes on from there."""
+        if not self.chain or self.chain[-1] not in self.layout.spot_of:
+            return
+        index = self.layout.spot_of[self.chain[-1]]
+        last = self.layout.spots[index]
+        goes_on = any(spot.above == index and spot.row == last.row for spot in self.layout.spots)
         more = "" if len(self.chain) < 1_000 else " and more"
-        yield _text(self.x(last.until) + 16, self.y(last.row) - 14, f"{len(self.chain)}{more} in a row", weight=600)
+        x, y = self.x(last.until) + 14, self.y(last.row) + (-14 if goes_on else 4)
+        halo = 'stroke="#ffffff" stroke-width="5" stroke-linejoin="round" paint-order="stroke"'
+        yield f"<g {halo}>{_text(x, y, f'{len(self.chain)}{more} in a row', weight=600)}</g>"
 
     def _links(self) -> Iterator[str]:
         way = set(self.layout.way)
