@@ -142,6 +142,17 @@ def test_who_ran_the_agent_by_the_ledger_cannot_approve(built: Built, tmp_path: 
     assert ledger.rows[0][2:6] == ("line-attested", "claude", "no", "not-independent")
 
 
+def test_commits_that_share_a_note_are_both_marked(tmp_path: Path):
+    """Two notes of the same text are one object; each of its commits has AI lines. A note that is none is counted."""
+    repository = Built(tmp_path / "model")
+    facts = {"schema_version": "authorship/3.0.0", "sessions": {"s_1": {"agent_id": {"tool": "claude"}}}}
+    for number, note in enumerate((f"a\n  s_1::t_1 1\n---\n{json.dumps(facts)}",) * 2 + ("no note",)):
+        repository.note(repository.commit("Go on", {"a": str(number)}), note)
+    result = measure_oversight(repository.path)
+    assert _ends(result, "ai_changes") == ("2.000", "3.000")
+    assert [(e.what, e.count) for e in result.exclusions if "notes" in e.what] == [("notes of the line ledger", 1)]
+
+
 def test_no_name_or_address_of_a_person_leaves(built: Built, tmp_path: Path):
     """Ledgers and remarks carry numbers of pull requests and ids of commits, never people."""
     merge = built.git("rev-parse", "HEAD~2")

@@ -57,7 +57,17 @@ def test_a_path_is_left_out_for_a_reason(path: str, reason: str):
 
 
 @pytest.mark.parametrize(
-    "path", ["src/server.py", "util/strings.py", "a", ".env", "strain.py", "evaluable/x.py", "datum.py"]
+    "path",
+    [
+        "records/muon/run.txt",
+        "src/server.py",
+        "util/strings.py",
+        "a",
+        ".env",
+        "strain.py",
+        "evaluable/x.py",
+        "datum.py",
+    ],
 )
 def test_a_word_inside_another_word_means_nothing(path: str):
     """``strain`` is not ``train``."""

@@ -22,10 +22,11 @@ from detente.base.instant import Instant
 from detente.measure.changes.document_keys import DOCUMENT_BYTES_MAX, KINDS
 from detente.measure.changes.filing import FileChange, FileVerdict, RememberingReader, judge_file
 from detente.measure.changes.paths import check_evaluators, path_verdict
+from detente.measure.changes.rules import rules_digest
 from detente.measure.changes.tally import Change, Gathered, tally_changes
 from detente.measure.history import GITLINK_MODE, Commit
 from detente.measure.history import Change as ChangedFile
-from detente.measure.indicator import Exclusion, Result
+from detente.measure.indicator import Result
 from detente.measure.oversight.marking import mark_of
 
 TEXTS_MAX: Final = 2_000
@@ -83,16 +84,18 @@ def measure_changes(
     with closing(read_commits(repository, ids, blobs=True)) as commits:
         gathering.walk(repository, commits, progress)
     found = tally_changes(gathering.finish(), exported=review.export is not None)
-    exclusions = list(found.exclusions)
-    if review.ledger.unread:
-        exclusions.append(Exclusion("notes of the line ledger", "not a note, or too large", review.ledger.unread))
-    chosen = {**parameters(window, review), "evaluators": " ".join(named), "without": left[0] if left else ""}
+    chosen = {
+        **parameters(window, review),
+        "rules": rules_digest()[:16],
+        "evaluators": " ".join(named),
+        "without": left[0] if left else "",
+    }
     return Result(
         "changes",
         subject=shown_path(path),
         indicators=found.indicators,
         remarks=found.remarks,
-        exclusions=tuple(exclusions),
+        exclusions=(*found.exclusions, *review.ledger.excluded()),
         ledgers=found.ledgers,
         series=found.series,
         inputs=inputs(ref, tip, review),

@@ -7,17 +7,19 @@ what that one got. Leaves out every judgement (``measure.oversight``) and all re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from detente.adapters.forge_export import ReadExport, read_export
 from detente.adapters.git_history import read_history, resolve_commit
-from detente.adapters.git_objects import list_notes, read_blobs
+from detente.adapters.git_objects import read_blobs
 from detente.adapters.git_running import Repository, open_repository
+from detente.app.measuring.ledgers import read_ledgers
 from detente.base.errors import Refused, shown
 from detente.base.instant import Instant
+from detente.measure.authorship.git_ai_note import Attested as AttestedLines
 from detente.measure.authorship.git_ai_note import parse_note
 from detente.measure.history import Commit
 from detente.measure.indicator import Exclusion, Result
@@ -51,10 +53,24 @@ class Window:
 
 @dataclass(slots=True)
 class Ledgered:
-    """What a repository's own line ledger (``refs/notes/ai``) says, by commit, and how many notes could not be read."""
+    """What a repository's own line ledgers say, by commit, and what of them could not be read."""
 
     attested: dict[str, Attested] = field(default_factory=dict)
     unread: int = 0
+    exclusions: tuple[Exclusion, ...] = ()
+
+    def put(self, commit: str, lines: Iterable[AttestedLines], operators: frozenset[str]) -> None:
+        """Take in what one ledger ascribes in a commit; what tools for trying out ledgers claim is noise."""
+        agents = {one.agent for one in lines if one.kind == "ai" and one.lines and not one.is_test}
+        if agents:
+            old = self.attested.get(commit, Attested(()))
+            self.attested[commit] = Attested(tuple(sorted({*old.agents, *agents})), old.operators | operators)
+
+    def excluded(self) -> list[Exclusion]:
+        found = list(self.exclusions)
+        if self.unread:
+            found.append(Exclusion("notes of the line ledger", "not a note, absent, or too large", self.unread))
+        return found
 
 
 @dataclass(slots=True)
@@ -65,6 +81,7 @@ class Review:
     pull_of: Mapping[str, Pull]
     judged: Mapping[int, JudgedPull]
     ledger: Ledgered
+    numbers: frozenset[int] = frozenset()
 
     @property
     def complete(self) -> bool:
@@ -76,12 +93,13 @@ class Review:
         if pull is not None:
             judgement = self.judged[pull.number].judgement
             return pull, judgement.approved, " ".join(judgement.why)
-        return None, *answer_of_loose(self.loose(commit, Marked("none", ())), complete=self.complete)
+        if not self.complete:
+            return None, "unknown", "not-in-export"
+        return None, *answer_of_loose(self.loose(commit, Marked("none", ())), complete=True)
 
     def loose(self, commit: Commit, marked: Marked) -> LooseCommit:
         said = read_said(commit, is_machine)
-        known = set() if self.export is None else {pull.number for pull in self.export.export.pulls}
-        return LooseCommit(commit.id, commit.committed_s, marked, said, said.pull in known)
+        return LooseCommit(commit.id, commit.committed_s, marked, said, said.pull in self.numbers)
 
 
 def measure_oversight(
@@ -104,7 +122,7 @@ def measure_oversight(
     review = gather_review(repository, tip, forge=forge, forge_complete=forge_complete)
     loose: list[LooseCommit] = []
     seen_pulls: set[int] = set()
-    changes_seen = outside = 0
+    changes_seen = outside = unmarked = 0
     for number, commit in enumerate(_commits(repository, tip), 1):
         if progress is not None and number % 500 == 0:
             progress(number)
@@ -119,6 +137,8 @@ def measure_oversight(
             marked = mark_of(commit, review.ledger.attested.get(commit.id))
             if marked is not None:
                 loose.append(review.loose(commit, marked))
+            else:
+                unmarked += 1
     exported = review.export is not None
     pulls = [judged for number, judged in sorted(review.judged.items()) if number in seen_pulls]
     found = tally_oversight(pulls, loose, exported=exported, complete=review.complete, changes_seen=changes_seen)
@@ -127,7 +147,7 @@ def measure_oversight(
         subject=shown_path(path),
         indicators=found.indicators,
         remarks=found.remarks,
-        exclusions=(*found.exclusions, *_excluded(review, seen_pulls, outside)),
+        exclusions=(*found.exclusions, *_excluded(review, seen_pulls, outside, unmarked)),
         ledgers=found.ledgers,
         series=found.series,
         inputs=inputs(ref, tip, review),
@@ -139,7 +159,7 @@ def gather_review(
     repository: Repository, tip: str, *, forge: Path | None = None, forge_complete: bool = False
 ) -> Review:
     """Read the export and the ledger, and judge every merged pull request that is part of the history of ``tip``."""
-    ledger = read_ledger(repository)
+    ledger = read_ledger(repository, tip)
     if forge is None:
         return Review(None, {}, {}, ledger)
     read = read_export(forge, complete=forge_complete)
@@ -158,29 +178,33 @@ def gather_review(
             expected="pull requests whose merge commits or commits are part of the measured history",
             todo="compare the export's repository and the branch given with --ref",
         )
-    return Review(read, linked, _judge_all(read.export, linked, marks, ledger), ledger)
+    numbers = frozenset(pull.number for pull in read.export.pulls)
+    return Review(read, linked, _judge_all(read.export, linked, marks, ledger), ledger, numbers)
 
 
-def read_ledger(repository: Repository) -> Ledgered:
-    """Which commits have lines that ``refs/notes/ai`` ascribes to an agent, and who ran it. A note that is none is counted."""
-    notes, others = list_notes(repository)
-    ledger = Ledgered(unread=others)
-    commit_of = {blob: commit for commit, blob in notes.items()}
-    if not commit_of:
+def read_ledger(repository: Repository, tip: str) -> Ledgered:
+    """Which commits have lines that a ledger ascribes to an agent, and who ran it: Git AI notes and Agent Trace records.
+
+    A note that is none is counted.
+    """
+    known = read_ledgers(repository, tip)
+    ledger = Ledgered(exclusions=known.exclusions)
+    for commit, attested in known.traced.items():
+        ledger.put(commit, attested, frozenset())
+    commits_of: dict[str, list[str]] = defaultdict(list)
+    for commit, note_blob in known.notes.items():
+        commits_of[note_blob].append(commit)
+    if not commits_of:
         return ledger
-    with closing(read_blobs(repository, commit_of, size_max=NOTE_BYTES_MAX)) as blobs:
+    with closing(read_blobs(repository, commits_of, size_max=NOTE_BYTES_MAX)) as blobs:
         for blob in blobs:
             try:
-                if blob.data is None:
-                    raise ValueError(blob.id)  # absent or too large: counted with the others
-                note = parse_note(blob.data.decode("utf-8"))
+                note = parse_note("" if blob.data is None else blob.data.decode("utf-8"))
             except (Refused, ValueError):
-                ledger.unread += 1
+                ledger.unread += len(commits_of[blob.id])
                 continue
-            agents = {one.agent for one in note.attested if one.kind == "ai" and one.lines and not one.is_test}
-            if agents:
-                operators = frozenset(map(address_of, note.operators))
-                ledger.attested[commit_of[blob.id]] = Attested(tuple(sorted(agents)), operators)
+            for commit in commits_of[blob.id]:
+                ledger.put(commit, note.attested, frozenset(map(address_of, note.operators)))
     return ledger
 
 
@@ -190,7 +214,7 @@ def inputs(ref: str, tip: str, review: Review) -> dict[str, str]:
     if review.export is not None:
         found["export"] = review.export.digest
     if review.ledger.attested:
-        found["refs/notes/ai"] = f"{len(review.ledger.attested)} commits with AI lines"
+        found["line ledgers"] = f"{len(review.ledger.attested)} commits with AI lines"
     return found
 
 
@@ -234,12 +258,13 @@ def _judge_all(
     return judged
 
 
-def _excluded(review: Review, seen: set[int], outside: int) -> list[Exclusion]:
+def _excluded(review: Review, seen: set[int], outside: int, unmarked: int) -> list[Exclusion]:
     found = []
+    if unmarked:
+        found.append(Exclusion("commits", "nothing marks them as AI-made, which does not make them human", unmarked))
     if outside:
         found.append(Exclusion("commits", "outside the dates asked for", outside))
-    if review.ledger.unread:
-        found.append(Exclusion("notes of the line ledger", "not a note, or too large", review.ledger.unread))
+    found += review.ledger.excluded()
     if review.export is not None:
         pulls = review.export.export.pulls
         unmerged = sum(1 for pull in pulls if pull.merged_s is None)

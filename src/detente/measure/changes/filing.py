@@ -17,7 +17,7 @@ r"""What the change of one file touches: the path's answer, made finer by what d
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -32,7 +32,7 @@ from detente.measure.changes.python_units import (
     changed_units,
     python_units,
 )
-from detente.measure.changes.rules import NAMES, name_rule
+from detente.measure.changes.rules import name_rule
 
 Basis = Literal["path", "python", "keys", "none"]
 REMEMBERED_BYTES: Final = 16 << 20
@@ -167,15 +167,6 @@ def _by_path(path: str, place: PathVerdict, *, unread: str | None, code: bool) -
         unread=unread,
         declared=place.declared,
     )
-
-
-def rule_counts() -> Mapping[str, int]:
-    """How many phrases the table of names has for each area: a parameter that changes numbers."""
-    counts: dict[str, int] = {}
-    for rule in NAMES:
-        if rule.area is not None:
-            counts[rule.area] = counts.get(rule.area, 0) + len(rule.phrases)
-    return counts
 
 
 class RememberingReader:

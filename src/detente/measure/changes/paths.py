@@ -21,6 +21,7 @@ from typing import Final
 from detente.base.errors import Refused, shown
 from detente.measure.changes.areas import Area, Label
 from detente.measure.changes.rules import (
+    CODE,
     CONFIGURED_PATHS,
     EVALUATION_PATHS,
     FILES,
@@ -89,7 +90,7 @@ def path_verdict(path: str, evaluators: tuple[str, ...] = ()) -> PathVerdict:
         return PathVerdict(*known)
     for words in places:
         for rule in PATHS:
-            if rule.matches(words):
+            if rule.matches(words) and (suffix in CODE or rule.area == "data"):
                 return PathVerdict(rule.area, rule.label)
     return PathVerdict()
 

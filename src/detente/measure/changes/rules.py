@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from detente.base.digest import Digest, sha256_hex
 from detente.measure.changes.areas import LABEL_OF, Area, Label
 
 _CUTS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -159,6 +160,8 @@ PATHS: Final[tuple[Rule, ...]] = (
     ),
 )
 """Folders and file stems, in this order, after what is left out, evaluation and settings."""
+CODE: Final = frozenset("py pyi pyx ipynb c cc cpp cxx h hpp cu cuh rs go jl lua java kt scala r swift mojo".split())
+"""Endings of code: a file of another ending is data by its place, or nothing; a log in a folder named after an optimiser trains nothing."""
 
 FILES: Final[dict[str, tuple[Area, Label]]] = {
     "config.json": ("architecture", "model structure"),  # Hugging Face: the shape of the model
@@ -245,3 +248,13 @@ def name_rule(name: str) -> Rule | None:
     """The first row of ``NAMES`` that is found in a name."""
     words = words_of(name)
     return next((rule for rule in NAMES if rule.matches(words)), None)
+
+
+def rules_digest() -> Digest:
+    """SHA-256 over all tables as they stand here: two results compare only if theirs agree."""
+    tables = (
+        *((rule.area, rule.label, rule.phrases) for rule in (*NAMES, EVALUATION_PATHS, CONFIGURED_PATHS, *PATHS)),
+        *(sorted(table.items()) for table in (FILES, SUFFIXES, LEFT_OUT_FOLDERS, LEFT_OUT_SUFFIXES, LEFT_OUT_FILES)),
+        *(sorted(words) for words in (SETTINGS, CODE, FRAMEWORKS)),
+    )
+    return sha256_hex(repr(tables).encode())
