@@ -298,9 +298,11 @@ def test_an_answer_beyond_all_measure_is_a04(built: Built, monkeypatch: pytest.M
     """A04: a short answer has a bound."""
     built.commit("one", {f"{n}.txt": "1\n" for n in range(20)})
     repository = open_repository(built.path)
+    for number in range(9):
+        built.git("branch", f"branch-{number}")
     monkeypatch.setattr(git_running, "ANSWER_MAX", 100)
     with pytest.raises(Refused) as refused:
-        list_tree(repository, resolve_commit(repository))
+        list_refs(repository)
     assert refused.value.rule == "A04"
 
 
@@ -317,6 +319,41 @@ def test_git_ends_when_nobody_reads_on(built: Built):
 
 def _children() -> list[str]:
     return [process.command for process in find_tree(os.getpid()) if process.command == "git"]
+
+
+_WHO = b"author A <a@example.org> 1750000000 +0000\ncommitter A <a@example.org> 1750000000 +0000\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        _WHO + b"\n",
+        b"\nno people at all\n",
+        b"author broken\ncommitter <> x y\n\nx\n",
+        b"author A <a> 99999999999999999999 +9999\ncommitter A <a> -5 -0000\n\nx\n",
+        _WHO + b"encoding UTF-16\n\nx\n",
+        _WHO + b"encoding UTF-7\n\n+AAoAAQ-x\n",
+        _WHO + b"encoding " + b"e" * 5000 + b"\n\n\xff\n",
+        _WHO + b"\nbefore\0after\n\x01" + b"0" * 40 + b"\n",
+        _WHO + b"\n\x01" + b"a" * 40 + b"\n\0\x01" + b"b" * 40 + b"\n5\t5\tforged\0",
+        _WHO + b"gpgsig " + b"x" * 3000 + b"\n\nsigned\n",
+        b"author A\x01B <a\nb> 1 +0000\ncommitter \xff\xfe <\x1b[2J> 1 +0000\n\nx\n",
+    ],
+    ids=["empty", "nobody", "broken", "dates", "utf16", "utf7", "encoding", "nul", "forged", "signature", "names"],
+)
+def test_commits_that_no_client_writes_are_one_commit_each(built: Built, rest: bytes):
+    """Whatever bytes a commit holds, it stays one commit with its own files, between its neighbours."""
+    first = built.commit("one", {"a.txt": "1\n"})
+    built.commit("two", {"b.txt": "1\n2\n"})
+    tree = built.git("rev-parse", "HEAD^{tree}").encode()
+    raw = b"tree " + tree + b"\nparent " + first.encode() + b"\n" + rest
+    odd = built.git("hash-object", "-t", "commit", "-w", "--literally", "--stdin", stdin=raw)
+    built.git("update-ref", "refs/heads/odd", odd)
+    repository = open_repository(built.path)
+    commits = list(read_history(repository, [odd]))
+    assert [commit.id for commit in commits] == [odd, first]
+    assert _counts(commits[0]) == {("b.txt", None): (2, 0)}
+    assert next(read_history(repository, [odd], blobs=True)).changes[0].added == 2
 
 
 def test_large_blobs_are_passed_over(built: Built):

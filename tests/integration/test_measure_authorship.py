@@ -227,6 +227,17 @@ def test_a_cache_that_cannot_be_written_does_not_stop_a_measurement(built: Built
     assert _value(measure_authorship(built.path, Question(cache=tmp_path / "cache")), "ai_line_share") == (1.0, 1.0)
 
 
+def test_a_cache_folder_that_was_asked_for_and_cannot_be_made_is_an_error(built: Built, tmp_path: Path):
+    """What the user named is not silently left out; the default folder is nobody's wish."""
+    built.commit(CLAUDE, {"a.py": "x\n"})
+    (tmp_path / "file").write_text("x", "utf-8")
+    assert _run("--cache", tmp_path / "file" / "below", built.path).exit_code == 3
+    done = CliRunner(env={"XDG_CACHE_HOME": str(tmp_path / "file")}).invoke(
+        main, ["measure", "authorship", str(built.path)]
+    )
+    assert done.exit_code == 0
+
+
 def test_a_long_chain_of_differences_is_stored_whole_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Loading never follows more than a bounded number of segments."""
     with ScanCache(tmp_path, "measure") as cache:

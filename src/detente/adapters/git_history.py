@@ -248,7 +248,10 @@ def _stream(repository: Repository, arguments: Sequence[str], asked: bytes) -> G
             token = token.removeprefix(b"\n")  # noqa: PLW2901  # git ends the header with it
             if not token:
                 continue
-            change = _raw(token, tokens) if token.startswith(b":") else _numstat(token, tokens)
+            try:
+                change = _raw(token, tokens) if token.startswith(b":") else _numstat(token, tokens)
+            except ValueError as error:
+                raise Refused("A03", "corrupt", got=shown(token), expected="git's counts of a file") from error
             if len(changes) < FILES_MAX:
                 changes.append(change)
             else:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable
 from itertools import islice
 from typing import IO, Final, NamedTuple
 
-from detente.adapters.git_running import GitFailed, Repository, Running, ask_refs, run_git, start_git
+from detente.adapters.git_running import GitFailed, Repository, Running, ask_refs, run_git, start_git, stream_git
 from detente.base.errors import Refused, Unavailable, shown
 
 BLOB_MAX: Final = 16 << 20
@@ -59,8 +59,14 @@ def find_absent(repository: Repository, ids: Iterable[str]) -> frozenset[str]:
 def list_tree(repository: Repository, tree: str) -> dict[str, TreeEntry]:
     """Path → entry for every file below ``tree`` (the id of a commit or tree); refuses A03 where it cannot be read."""
     entries = {}
+    left = b""
     try:
-        answer = run_git(repository, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree)
+        for piece in stream_git(repository, "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree):
+            *records, left = (left + piece).split(b"\0")
+            for record in records:
+                facts, _, path = record.partition(b"\t")
+                mode, kind, name = facts.decode("ascii").split(" ")
+                entries[path.decode("utf-8", "backslashreplace")] = TreeEntry(mode, kind, name)
     except GitFailed as error:
         raise Refused(
             "A03",
@@ -69,11 +75,6 @@ def list_tree(repository: Repository, tree: str) -> dict[str, TreeEntry]:
             expected=f"the files of {shown(tree)}",
             todo="see `git fsck`",
         ) from error
-    for record in answer.split(b"\0"):
-        if record:
-            facts, _, path = record.partition(b"\t")
-            mode, kind, name = facts.decode("ascii").split(" ")
-            entries[path.decode("utf-8", "backslashreplace")] = TreeEntry(mode, kind, name)
     return entries
 
 

@@ -38,22 +38,31 @@ CREATE TABLE IF NOT EXISTS parts(key TEXT, tip TEXT, base TEXT, number INTEGER, 
 _DAMAGED = (sqlite3.DatabaseError, zlib.error, ValueError, TypeError, KeyError, IndexError)
 
 
-def default_cache() -> Path:
-    """The user's own folder for what can be made again: ``$XDG_CACHE_HOME/detente``, else ``~/.cache/detente``."""
-    chosen = os.environ.get("XDG_CACHE_HOME")
-    return (Path(chosen) if chosen else Path.home() / ".cache") / "detente"
+def choose_cache(folder: Path | None) -> Path | None:
+    """``folder``, made if need be (``Unavailable`` where it cannot be), else the user's own folder for what can be made again:
+    ``$XDG_CACHE_HOME/detente`` or ``~/.cache/detente``; ``None`` for a user without a home.
+    """
+    if folder is None:
+        chosen = os.environ.get("XDG_CACHE_HOME")
+        try:
+            return (Path(chosen) if chosen else Path.home() / ".cache") / "detente"
+        except RuntimeError:
+            return None
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"the cache {folder} cannot be made: {error.strerror}") from error
+    return folder
 
 
 class ScanCache:
     """Rows by tip. Every method does without what it cannot read or write: a cache never fails a measurement."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        """``name`` is the measure; the file is ``<folder>/<name>.sqlite``. Raises ``Unavailable`` if the folder cannot be made."""
+        """``name`` is the measure; the file is ``<folder>/<name>.sqlite``."""
         self._path = folder / f"{name}.sqlite"
-        try:
+        with contextlib.suppress(OSError):  # then the file cannot be opened either
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise Unavailable(f"the cache {folder} cannot be made: {error.strerror}") from error
         self._db = self._open()
 
     def __enter__(self) -> Self:

@@ -53,7 +53,7 @@ def authorship(
     repository names is run, nothing is fetched. With several, each --json line is one repository, in the order given, and one
     that cannot be measured is listed and does not stop the others.
     """
-    from detente.adapters.scan_cache import default_cache
+    from detente.adapters.scan_cache import choose_cache
     from detente.app.measuring.authorship import Question, measure_authorship
 
     question = Question(
@@ -61,7 +61,7 @@ def authorship(
         since_s=_seconds(since),
         until_s=_seconds(until),
         notes_ref=notes_ref,
-        cache=None if no_cache else folder or default_cache(),
+        cache=None if no_cache else choose_cache(folder),
     )
     if len(repositories) <= 1:
         with Ticker() as ticker:

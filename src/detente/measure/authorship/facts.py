@@ -143,7 +143,7 @@ def _lines(
             totals[2] += human
     if commit.unread or commit.files_dropped:
         out["unread" if commit.unread else "dropped"] = [commit.files_dropped, 0]
-    stray = sum(count(one.lines) for several in ascribed.values() for one in several)
+    stray = sum(count(one.lines) for several in ascribed.values() for one in several if one.kind != "unresolved")
     return areas, out, agents, stray
 
 
