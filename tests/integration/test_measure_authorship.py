@@ -145,6 +145,55 @@ def test_new_commits_and_vanished_ones_are_all_that_is_read_again(built: Built, 
     assert third.as_json() == measure_authorship(built.path).as_json()
 
 
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tips whose kept rows were loaded."""
+    loaded: list[str] = []
+    real = ScanCache.load
+
+    def watched(self, key, tip):
+        loaded.append(tip)
+        return real(self, key, tip)
+
+    monkeypatch.setattr(ScanCache, "load", watched)
+    return loaded
+
+
+def test_sums_go_on_from_where_they_were_without_the_rows(built: Built, tmp_path: Path, reads, loads):
+    """Asked for shares alone, a second scan reads new commits and no old row, and finds what a fresh one finds."""
+    kept, fresh = Question(cache=tmp_path / "cache", rows=False), Question()
+    for number in range(4):
+        built.note(
+            built.commit(CLAUDE if number % 2 else "change", {f"{number}.py": "x\n", "uv.lock": f"{number}\n"}), NOTE
+        )
+    measure_authorship(built.path, kept)
+    loads.clear()
+    for _ in range(3):
+        new = built.commit(CLAUDE, {"new.py": f"{built.now}\n"}, author=("Bob", "bob@example.org"))
+        reads.clear()
+        assert _without_rows(measure_authorship(built.path, kept)) == _without_rows(
+            measure_authorship(built.path, fresh)
+        )
+        assert reads[0] == new
+        reads.clear()
+        assert _without_rows(measure_authorship(built.path, kept)) == _without_rows(
+            measure_authorship(built.path, fresh)
+        )
+        assert len(reads) == int(built.git("rev-list", "--count", "HEAD"))  # those of the fresh scan alone
+    assert loads == []
+    built.git("reset", "-q", "--hard", "HEAD~2")
+    assert _without_rows(measure_authorship(built.path, kept)) == _without_rows(measure_authorship(built.path, fresh))
+    assert (
+        measure_authorship(built.path, Question(cache=tmp_path / "cache")).as_json()
+        == measure_authorship(built.path).as_json()
+    )
+
+
+def _without_rows(result: Result) -> dict:
+    said = result.as_json()
+    return {**said, "ledgers": [ledger for ledger in said["ledgers"] if ledger["name"] != "commits"]}
+
+
 def test_a_note_that_comes_later_is_seen(built: Built, tmp_path: Path, reads: list[str]):
     """The commit is the same, the evidence is not: only it is read again."""
     question = Question(cache=tmp_path / "cache")
@@ -152,8 +201,13 @@ def test_a_note_that_comes_later_is_seen(built: Built, tmp_path: Path, reads: li
     built.commit("change", {"b.py": "x\n" * 10})
     assert _value(measure_authorship(built.path, question), "ai_line_share") == (0.0, 1.0)
     built.note(commit, NOTE)
+    assert _value(measure_authorship(built.path, Question(cache=tmp_path / "cache", rows=False)), "ai_line_share") == (
+        0.15,
+        1.0,
+    )
+    built.note(commit, NOTE.replace("1-3", "1-4"))
     reads.clear()
-    assert _value(measure_authorship(built.path, question), "ai_line_share") == (0.15, 1.0)
+    assert _value(measure_authorship(built.path, question), "ai_line_share") == (0.2, 1.0)
     assert reads == [commit]
     reads.clear()
     measure_authorship(built.path, question)
@@ -196,7 +250,7 @@ def test_an_interrupted_scan_goes_on_where_it_was(built: Built, tmp_path: Path, 
     assert result.as_json() == measure_authorship(built.path).as_json()
 
 
-@pytest.mark.parametrize("damage", ["garbage", "body", "layout", "chain"])
+@pytest.mark.parametrize("damage", ["garbage", "body", "layout", "chain", "sums"])
 def test_a_damaged_cache_costs_time_and_nothing_else(built: Built, tmp_path: Path, damage: str):
     """Bytes that are no database, bodies that do not match, another layout, a missing base: read again, the same result."""
     question = Question(cache=tmp_path / "cache")
@@ -213,10 +267,13 @@ def test_a_damaged_cache_costs_time_and_nothing_else(built: Built, tmp_path: Pat
                 {
                     "body": "UPDATE segments SET body = substr(body, 1, 10)",
                     "layout": "PRAGMA user_version=99",
+                    "sums": "UPDATE sums SET body = substr(body, 1, 10)",
                     "chain": "DELETE FROM segments WHERE base=''",
                 }[damage]
             )
         db.close()
+    sums = measure_authorship(built.path, Question(cache=tmp_path / "cache", rows=False))
+    assert _without_rows(sums) == _without_rows(measure_authorship(built.path))
     assert measure_authorship(built.path, question).as_json() == measure_authorship(built.path).as_json()
 
 

@@ -4,6 +4,7 @@ Decides how rows of a scan are stored and when stored ones can be trusted. Leave
 
 * A *segment* belongs to a tip (a commit) under a key (the rules, and whatever else changes what a commit yields). It holds all
   rows, or those that differ from another segment's: rows added or changed, and ids removed.
+* *Sums* belong to a tip and a key too: what the rows come to, so that the usual question does not need them.
 * A *part* is a stretch of a scan that has not finished: a scan that was interrupted goes on behind it.
 * Every body carries its SHA-256. What does not match, does not parse, or hangs on a segment that is gone is as if it had never
   been stored: the repository is read again. A damaged file is replaced by an empty one.
@@ -17,14 +18,14 @@ import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from detente.base.errors import Unavailable
 
 T = TypeVar("T")
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 CHAIN_MAX: Final = 32
 """Segments that may hang on one another; the next one is stored whole."""
 _BUSY_S: Final = 30.0
@@ -34,20 +35,21 @@ CREATE TABLE IF NOT EXISTS segments(key TEXT, tip TEXT, place TEXT, base TEXT, d
 CREATE INDEX IF NOT EXISTS segments_place ON segments(key, place);
 CREATE TABLE IF NOT EXISTS parts(key TEXT, tip TEXT, base TEXT, number INTEGER, digest BLOB, body BLOB,
   PRIMARY KEY(key, tip, base, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sums(key TEXT, tip TEXT, place TEXT, digest BLOB, body BLOB, PRIMARY KEY(key, tip)) WITHOUT ROWID;
 """
 _DAMAGED = (sqlite3.DatabaseError, zlib.error, ValueError, TypeError, KeyError, IndexError)
 
 
-def choose_cache(folder: Path | None) -> Path | None:
-    """``folder``, made if need be (``Unavailable`` where it cannot be), else the user's own folder for what can be made again:
-    ``$XDG_CACHE_HOME/detente`` or ``~/.cache/detente``; ``None`` for a user without a home.
-    """
+def default_cache() -> Path:
+    """The user's own folder for what can be made again: ``$XDG_CACHE_HOME/detente``, else ``~/.cache/detente``."""
+    chosen = os.environ.get("XDG_CACHE_HOME")
+    return (Path(chosen) if chosen else Path(os.path.expanduser("~")) / ".cache") / "detente"  # noqa: PTH111  # never raises
+
+
+def choose_cache(folder: Path | None) -> Path:
+    """``folder``, made if need be (``Unavailable`` where it cannot be), else the default one, which is done without if it cannot."""
     if folder is None:
-        chosen = os.environ.get("XDG_CACHE_HOME")
-        try:
-            return (Path(chosen) if chosen else Path.home() / ".cache") / "detente"
-        except RuntimeError:
-            return None
+        return default_cache()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -110,6 +112,25 @@ class ScanCache:
             return True
 
         return bool(self._attempt(write))
+
+    def load_sums(self, key: str, tip: str) -> dict[str, Any] | None:
+        """What the rows of the tip come to, or ``None``."""
+
+        def ask(db: sqlite3.Connection) -> dict[str, Any] | None:
+            found = db.execute("SELECT digest, body FROM sums WHERE key=? AND tip=?", (key, tip)).fetchone()
+            return _opened(found[0], found[1]) if found else None
+
+        return self._attempt(ask)
+
+    def store_sums(self, key: str, tip: str, place: str, sums: Mapping[str, Any]) -> None:
+        """The sums of the tip; those of the place's other tips are dropped."""
+        body = _closed(json.dumps(sums))
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM sums WHERE place=?", (place,))
+            db.execute("INSERT OR REPLACE INTO sums VALUES(?,?,?,?,?)", (key, tip, place, *body))
+
+        self._attempt(write)
 
     def load_parts(self, key: str, tip: str, base: str) -> list[list[Any]]:
         """Rows of an unfinished scan, from its beginning, in order."""

@@ -6,18 +6,17 @@ Decides what is read (a ref's history, its notes and trace records) and what a r
 
 from __future__ import annotations
 
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from detente.adapters.git_history import resolve_commit
 from detente.adapters.git_running import Repository, open_repository
 from detente.adapters.scan_cache import ScanCache
-from detente.app.measuring.authorship_scan import Progress, scan_history
+from detente.app.measuring.authorship_scan import Progress, sum_history
 from detente.app.measuring.ledgers import NOTES_REF, read_ledgers
 from detente.measure.authorship.marks import RULES
 from detente.measure.authorship.shares import measure_shares
-from detente.measure.authorship.sums import sum_facts
 from detente.measure.indicator import Remark, Result
 
 
@@ -25,7 +24,7 @@ from detente.measure.indicator import Remark, Result
 class Question:
     """What is asked of each repository. Bounds are seconds since 1970 of the committer's date, the first inclusive.
 
-    ``cache`` is the folder for kept scans; ``None`` keeps none.
+    ``cache`` is the folder for kept scans; ``None`` keeps none. Without ``rows`` the result may lack the ledger of commits.
     """
 
     ref: str = "HEAD"
@@ -33,6 +32,7 @@ class Question:
     until_s: int | None = None
     notes_ref: str = NOTES_REF
     cache: Path | None = None
+    rows: bool = True
 
 
 def measure_authorship(path: Path, question: Question | None = None, *, progress: Progress | None = None) -> Result:
@@ -45,9 +45,8 @@ def measure_authorship(path: Path, question: Question | None = None, *, progress
     tip = resolve_commit(repository, asked.ref)
     ledgers = read_ledgers(repository, tip, notes_ref=asked.notes_ref)
     with ScanCache(asked.cache, "authorship") if asked.cache else nullcontext() as cache:
-        facts = scan_history(repository, tip, ledgers, cache=cache, progress=progress)
-        with closing(facts):  # type: ignore[type-var]  # an iterator made by a generator
-            sums = sum_facts(facts, since_s=asked.since_s, until_s=asked.until_s)
+        bounds = (asked.since_s, asked.until_s)
+        sums = sum_history(repository, tip, ledgers, cache=cache, bounds=bounds, rows=asked.rows, progress=progress)
     inputs = {asked.ref: tip}
     if ledgers.notes:
         inputs[asked.notes_ref] = f"{len(ledgers.notes)} notes"

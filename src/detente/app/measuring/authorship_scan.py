@@ -5,6 +5,7 @@ packs. Leaves out what facts are (``measure.authorship``) and how they are kept 
 
 1. The tip itself was scanned before: its rows, and again those commits whose ledger entries have changed.
 2. Another tip of this repository was: the commits in one history and not in the other, in both directions.
+   Where the sums suffice and nothing of the old has changed, its rows are not even loaded.
 3. None was: all of it, in parts of ``PART`` commits, each kept as it is done, so that an interrupted scan goes on.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -24,38 +25,91 @@ from detente.adapters.scan_cache import ScanCache
 from detente.app.measuring.ledgers import Ledgers
 from detente.measure.authorship.facts import Facts, as_row, from_row
 from detente.measure.authorship.marks import RULES
+from detente.measure.authorship.sums import Sums, sum_facts
 
 PART: Final = 20_000
 Progress = Callable[[int], None]
 """Called now and then with the number of commits that are done."""
 
 
-def scan_history(
-    repository: Repository, tip: str, ledgers: Ledgers, *, cache: ScanCache | None, progress: Progress | None = None
-) -> Iterator[Facts]:
-    """The facts of every commit reachable from ``tip``, in no promised order."""
-    scan = _Scan(repository, tip, ledgers, cache, progress)
-    return scan.whole() if cache is None else scan.with_cache(cache)
+def sum_history(
+    repository: Repository,
+    tip: str,
+    ledgers: Ledgers,
+    *,
+    cache: ScanCache | None,
+    bounds: tuple[int | None, int | None] = (None, None),
+    rows: bool = True,
+    progress: Progress | None = None,
+) -> Sums:
+    """The sums over every commit reachable from ``tip`` within ``bounds``; without ``rows`` the ledger of commits may be left out."""
+    scan = _Scan(repository, tip, ledgers, progress)
+    since_s, until_s = bounds
+    if cache is None:
+        with closing(scan.whole()) as facts:
+            return sum_facts(facts, since_s=since_s, until_s=until_s)
+    unbounded = bounds == (None, None)
+    if unbounded and not rows and (kept := scan.summed(cache)) is not None:
+        return kept
+    with closing(scan.with_cache(cache)) as facts:
+        sums = sum_facts(facts, since_s=since_s, until_s=until_s)
+    if unbounded:
+        cache.store_sums(scan.sums_key(scan.key), tip, scan.place, sums.as_state())
+    return sums
 
 
 class _Scan:
-    def __init__(
-        self, repository: Repository, tip: str, ledgers: Ledgers, cache: ScanCache | None, progress: Progress | None
-    ) -> None:
+    def __init__(self, repository: Repository, tip: str, ledgers: Ledgers, progress: Progress | None) -> None:
         self.repository = repository
         self.tip = tip
         self.ledgers = ledgers
-        self.cache = cache
         self.progress = progress
         self.place = str(repository.common_dir)
         self.done = 0
+        self.key = ""
+        """Under which the rows of the tip are kept, once they are."""
 
-    def whole(self) -> Iterator[Facts]:
+    def summed(self, cache: ScanCache) -> Sums | None:
+        """The sums of an earlier scan and what is new since; ``None`` where rows are needed to tell.
+
+        They are where a ledger has changed, or commits have gone: then each row must be looked at.
+        """
+        for key in dict.fromkeys(self._keys()):
+            base = self.tip
+            state = cache.load_sums(self.sums_key(key), self.tip)
+            if state is None:
+                base = self._base(cache, key)
+                state = cache.load_sums(self.sums_key(key), base) if base else None
+            if state is None or (base != self.tip and list_commits(self.repository, [base], without=[self.tip])):
+                continue
+            try:
+                sums = Sums.from_state(state)
+            except (KeyError, TypeError, ValueError):
+                continue
+            if base == self.tip:
+                return sums
+            with closing(read_history(self.repository, [self.tip], without=[base])) as commits:
+                new = list(self._counted(self.ledgers.facts(commits)))
+            lines = [_encoded(facts) for facts in new]
+            if any(map(_has_unread, new)) or not cache.store_difference(
+                key, self.tip, self.place, base=base, removed=[], rows=lines
+            ):
+                continue
+            for facts in new:
+                sums.add(facts)
+            cache.store_sums(self.sums_key(key), self.tip, self.place, sums.as_state())
+            return sums
+        return None
+
+    def sums_key(self, key: str) -> str:
+        return _digest([key, self.ledgers.state()])
+
+    def whole(self) -> Generator[Facts]:
         """All of it, nothing kept."""
         with closing(read_history(self.repository, [self.tip])) as commits:
             yield from self._counted(self.ledgers.facts(commits))
 
-    def with_cache(self, cache: ScanCache) -> Iterator[Facts]:
+    def with_cache(self, cache: ScanCache) -> Generator[Facts]:
         """What was kept, and what is new."""
         for key in dict.fromkeys(self._keys()):
             rows = cache.load(key, self.tip)
@@ -63,10 +117,8 @@ class _Scan:
             removed: list[str] = []
             new: list[Facts] = []
             if rows is None:
-                base = cache.newest(key, self.place) or ""
-                if not base or base in find_absent(self.repository, [base]):
-                    continue
-                rows = cache.load(key, base)
+                base = self._base(cache, key)
+                rows = cache.load(key, base) if base else None
                 if rows is None:
                     continue
                 removed = list_commits(self.repository, [base], without=[self.tip])
@@ -79,6 +131,11 @@ class _Scan:
             yield from self._joined(cache, key, base, rows, removed, new)
             return
         yield from self._anew(cache)
+
+    def _base(self, cache: ScanCache, key: str) -> str:
+        """The tip that was scanned last, if the repository still holds it."""
+        base = cache.newest(key, self.place) or ""
+        return "" if not base or base in find_absent(self.repository, [base]) else base
 
     def _joined(
         self, cache: ScanCache, key: str, base: str, rows: list[list[Any]], removed: list[str], new: list[Facts]
@@ -94,6 +151,7 @@ class _Scan:
             ):
                 key = self._key_for([*kept, *map(as_row, new)])
                 cache.store(key, self.tip, self.place, [*lines, *map(_compact, kept)])
+        self.key = key
         yield from new
         yield from map(from_row, kept)
 
@@ -117,7 +175,8 @@ class _Scan:
                     cache.store_part(key, self.tip, "", parts, lines[-PART:])
                     parts += 1
                 yield facts
-        cache.store(self._keys()[1 if unread else 0], self.tip, self.place, lines)
+        self.key = self._keys()[1 if unread else 0]
+        cache.store(self.key, self.tip, self.place, lines)
         cache.drop_parts(key, self.tip)
 
     def _counted(self, facts: Iterable[Facts]) -> Iterator[Facts]:

@@ -53,6 +53,11 @@ class Ledgers:
             return note
         return f"{note}+{hashlib.sha256(repr(traced).encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
+    def state(self) -> str:
+        """Names all that the ledgers hold of any commit."""
+        traced = sorted((commit, self.evidence_of(commit)) for commit in self.traced)
+        return hashlib.sha256(repr((sorted(self.notes.items()), traced)).encode("utf-8", "surrogatepass")).hexdigest()
+
     def facts(self, commits: Iterable[Commit]) -> Iterator[Facts]:
         """The facts of the commits, in their order, with what the ledgers attest."""
         if not self.notes and not self.traced:

@@ -13,7 +13,7 @@ import click
 from detente.base.errors import DetenteError, Refused
 from detente.cli import json_option, reports_errors, show_error
 from detente.cli.measure.history import Ticker
-from detente.cli.measure.showing import printable, show_result, sign_option
+from detente.cli.measure.showing import is_to_be_filed, printable, show_result, sign_option
 from detente.measure.indicator import Result
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -62,6 +62,7 @@ def authorship(
         until_s=_seconds(until),
         notes_ref=notes_ref,
         cache=None if no_cache else choose_cache(folder),
+        rows=as_json or evidence or is_to_be_filed(),
     )
     if len(repositories) <= 1:
         with Ticker() as ticker:

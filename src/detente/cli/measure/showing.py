@@ -91,14 +91,19 @@ def sign_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def file_if_asked(results: Sequence[Result]) -> Filed | None:
     """File the results if ``--sign`` was given; what was filed, or ``None``."""
-    meta = click.get_current_context().meta
-    if not meta.get(_SIGN):
+    if not is_to_be_filed():
         return None
+    meta = click.get_current_context().meta
     import asyncio
 
     from detente.app.measuring.signing import file_results
 
     return asyncio.run(file_results(results, home=meta.get(_HOME), party=meta.get(_PARTY)))
+
+
+def is_to_be_filed() -> bool:
+    """Was ``--sign`` given?"""
+    return bool(click.get_current_context().meta.get(_SIGN))
 
 
 def show_filed(filed: Filed) -> None:

@@ -251,7 +251,8 @@ def _exclusions(sums: Sums) -> Iterator[Exclusion]:
 
 
 def _ledgers(sums: Sums) -> Iterator[Ledger]:
-    yield Ledger("commits", "Commits, newest first", COLUMNS, tuple(sums.rows))
+    if sums.has_rows:
+        yield Ledger("commits", "Commits, newest first", COLUMNS, tuple(sums.rows))
     columns = (
         "half_year",
         "commits",

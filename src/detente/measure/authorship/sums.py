@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any, Self
 
 from detente.measure.authorship.facts import Facts
 from detente.measure.indicator import EvidenceClass
@@ -75,6 +76,7 @@ class Sums:
     stray_lines: int = 0
     rows: list[tuple[str | int | None, ...]] = field(default_factory=list)
     """Unsorted until ``sum_facts`` is done."""
+    has_rows: bool = True
 
     def add(self, facts: Facts) -> None:
         """Count one commit."""
@@ -119,8 +121,33 @@ class Sums:
             self.out[reason][0] += files
             self.out[reason][1] += left
             self.out_examples[reason] = sorted([*self.out_examples[reason], facts.id[:12]])[:3]
+        if not self.has_rows:
+            return
         row = (facts.id, date or None, _words(facts.marks), _words(facts.claims), _words(facts.agents), facts.ledger)
         self.rows.append((*row, lines, ai_lines, lines - human, evidence))
+
+    def as_state(self) -> dict[str, Any]:
+        """All but the rows, as plain values that JSON can carry: a kept scan goes on from there."""
+        return {
+            "total": astuple(self.total),
+            "halves": {half: astuple(part) for half, part in self.halves.items()},
+            "agents": {name: astuple(agent) for name, agent in self.agents.items()},
+            **{name: getattr(self, name) for name in _PLAIN},
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """The sums that ``as_state`` made, without rows. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for another shape."""
+        sums = cls(total=Part(*state["total"]), has_rows=False)
+        sums.halves.update({half: Part(*part) for half, part in state["halves"].items()})
+        sums.agents.update({name: Agent(*agent) for name, agent in state["agents"].items()})
+        for name in _PLAIN:
+            value = state[name]
+            if isinstance(value, dict):
+                getattr(sums, name).update(value)
+            else:
+                setattr(sums, name, int(value))
+        return sums
 
     def _add_agents(self, facts: Facts) -> None:
         if not facts.marks:
@@ -152,6 +179,11 @@ class Sums:
                 self.under_ledger[half][0] += 1
                 self.under_ledger[half][1] += marked
 
+
+_PLAIN = (
+    "areas", "ledger_agents", "authors", "under_ledger", "ledger_says", "marked_under", "attested_in_marked", "classes", "weak", "out",
+    "out_examples", "merges", "undated", "stray_lines",
+)  # fmt: skip
 
 COLUMNS = (
     "commit", "date", "marks", "claims", "agents", "ledger_says", "lines", "ai_lines_low", "ai_lines_high", "evidence_class",
