@@ -58,6 +58,9 @@ _STAND_IN = """[core]
 \tbare = true
 \tbigFileThreshold = {big}
 \tquotePath = false
+\tpackedGitWindowSize = 16m
+\tpackedGitLimit = 96m
+\tdeltaBaseCacheLimit = 64m
 [extensions]
 \tobjectFormat = {format}
 [advice]

@@ -47,12 +47,12 @@ def sum_history(
     since_s, until_s = bounds
     if cache is None:
         with closing(scan.whole()) as facts:
-            return sum_facts(facts, since_s=since_s, until_s=until_s)
+            return sum_facts(facts, since_s=since_s, until_s=until_s, rows=rows)
     unbounded = bounds == (None, None)
     if unbounded and not rows and (kept := scan.summed(cache)) is not None:
         return kept
     with closing(scan.with_cache(cache)) as facts:
-        sums = sum_facts(facts, since_s=since_s, until_s=until_s)
+        sums = sum_facts(facts, since_s=since_s, until_s=until_s, rows=rows)
     if unbounded:
         cache.store_sums(scan.sums_key(scan.key), tip, scan.place, sums.as_state())
     return sums
