@@ -23,6 +23,7 @@ from detente.measure.changes.rules import name_rule, words_of
         ("checkpoints/base/config.json", "architecture"),
         ("optim/muon.py", "optimisation"),
         ("triton_kernels.py", "training"),
+        ("records/OptimizationLeaderboard/simple_train_gpt.py", "training"),
         ("configs/train_configs/sft/olmo.yaml", "configuration"),
         ("scripts/train/olmo3/run.sh", "configuration"),
         ("eval/run.py", "evaluation"),

@@ -33,7 +33,7 @@ TEXTS_MAX: Final = 2_000
 """Files of one commit whose text is loaded; the rest is judged by its path. A commit that a person reads has a tenth of it."""
 LINK_MODE: Final = "120000"
 PAST_BOUND: Final = "past the number of files read in one commit"
-ABSENT: Final = "absent from this clone"
+ABSENT: Final = "absent from this clone, or damaged"
 TOO_LARGE: Final = "larger than the bound for a text"
 
 
@@ -46,6 +46,7 @@ class _Looked:
     new_blob: str
     added: int
     absent: str | None
+    new: bool
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -176,16 +177,17 @@ class _Gathering:
             if before.area is not None:  # moved out of a place that matters: there it is gone
                 path, new_blob, place = file.old_path, "", before
         suffix = path.rpartition(".")[2].lower()
+        new = file.status in {"A", "C"}
         if GITLINK_MODE in {file.old_mode, file.new_mode}:
             absent = "a submodule"
         elif LINK_MODE in {file.old_mode, file.new_mode}:
             absent = "a symbolic link"
         elif place.left_out or (suffix not in {"py", "pyi"} and suffix not in KINDS):
-            return _Looked(path, "", "", file.added or 0, None)
+            return _Looked(path, "", "", file.added or 0, None, new)
         elif number >= TEXTS_MAX:
             absent = PAST_BOUND
         old_blob = "" if file.status == "C" else file.old_blob
-        return _Looked(path, old_blob, new_blob, file.added or 0, absent)
+        return _Looked(path, old_blob, new_blob, file.added or 0, absent, new)
 
     def _judge(self, commit: Commit, files: Sequence[_Looked], blobs: Iterator[Blob]) -> None:
         change = self._change(commit)
@@ -193,7 +195,7 @@ class _Gathering:
             verdict = self._verdict(file, blobs)
             self._gathered.note(verdict)
             if verdict.areas or verdict.undetermined:
-                change.add(verdict, file.added)
+                change.add(verdict, file.added, new=file.new)
 
     def _verdict(self, file: _Looked, blobs: Iterator[Blob]) -> FileVerdict:
         texts: dict[str, bytes] = {}

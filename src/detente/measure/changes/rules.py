@@ -64,7 +64,7 @@ NAMES: Final[tuple[Rule, ...]] = (
         "evaluation",
         "eval, evals, evaluate, evaluation, evaluator, evaluators, val, validation, heldout, held out, test set, benchmark, "
         "benchmarks, bpb, accuracy, perplexity, scorer, scorers, scoring, grader, graders, judge, "
-        "judges, verifier, verifiers, leaderboard, pass at k",
+        "judges, verifier, verifiers, pass at k",
     ),
     _rule(
         "optimisation",
@@ -113,7 +113,7 @@ NAMES: Final[tuple[Rule, ...]] = (
 
 EVALUATION_PATHS: Final = _rule(
     "evaluation",
-    "eval, evals, evaluate, evaluation, evaluations, evaluator, evaluators, benchmark, benchmarks, leaderboard, scorer, "
+    "eval, evals, evaluate, evaluation, evaluations, evaluator, evaluators, benchmark, benchmarks, scorer, "
     "scorers, scoring, grader, graders, grading, judge, judges, metrics, validation, verifier, verifiers, lm eval",
 )
 CONFIGURED_PATHS: Final = _rule(

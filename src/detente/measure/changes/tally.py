@@ -6,7 +6,8 @@ A *change* is what came in together: the commits of one pull request where an ex
    share to both sides: each is counted where that makes the share smallest, and where it makes it largest.
 2. AI-made: yes with a mark, else unknown. An absent mark is not a human.
 3. Unreviewed: what ``measure.oversight`` says of approval, turned round.
-4. A change *edits its own evaluator* if it touches evaluation and something that is evaluated.
+4. A change *edits its own evaluator* if it touches evaluation in a file that was there before, and something that is evaluated: what
+   comes in new has scored nothing yet.
 5. Severity counts what raises it: edits its own evaluator; touches an evaluator that the caller named; surely unreviewed. Whether the
    proposer is an ancestor of what it changed is lineage's to say, not this room's.
 """
@@ -51,9 +52,11 @@ class Change:
     added: int = 0
     undetermined: bool = False
     declared: bool = False
+    evaluator_edited: bool = False
 
-    def add(self, verdict: FileVerdict, added: int) -> None:
-        """Take in one file that touches something or may."""
+    def add(self, verdict: FileVerdict, added: int, *, new: bool) -> None:
+        """Take in one file that touches something or may; ``new`` if it was not there before."""
+        self.evaluator_edited = self.evaluator_edited or ("evaluation" in verdict.areas and not new)
         self.areas.update(verdict.areas)
         self.undetermined = self.undetermined or verdict.undetermined
         self.declared = self.declared or verdict.declared
@@ -71,7 +74,7 @@ class Change:
 
     @property
     def edits_evaluator(self) -> bool:
-        return "evaluation" in self.areas and bool(self.areas & TRAINED)
+        return self.evaluator_edited and bool(self.areas & TRAINED)
 
     @property
     def bad(self) -> Answer:
