@@ -222,7 +222,7 @@ def _indicators(indicators: tuple[Indicator, ...], result: Result, anchors: Anch
         [
             safe(indicator.label or indicator.name),
             f"{_link(anchors, number, result, indicator)}{_bar(indicator)}",
-            "" if indicator.n is None else f"{indicator.n:,}",
+            "" if indicator.n is None else _link(anchors, number, result, indicator, f"{indicator.n:,}"),
             safe(indicator.evidence_class),
             f'<span class="method">{safe(indicator.method)}</span>',
         ]
@@ -267,10 +267,10 @@ def _remark(remark: Remark, result: Result, anchors: Anchors, number: int) -> st
     return f'<li class="{remark.weight}"><span class="word">{remark.weight}</span>{safe(remark.text, 900)}{rows}</li>'
 
 
-def _link(anchors: Anchors, number: int, result: Result, indicator: Indicator) -> str:
+def _link(anchors: Anchors, number: int, result: Result, indicator: Indicator, words: str = "") -> str:
     has_rows = indicator.ledger is not None and result.ledger(indicator.ledger) is not None
     there = anchors.ledger(number, indicator.ledger or "") if has_rows else anchors.inputs(number)
-    return f'<a href="#{there}">{safe(show_value(indicator))}</a>'
+    return f'<a href="#{there}">{safe(words or show_value(indicator))}</a>'
 
 
 def _bar(indicator: Indicator) -> str:
