@@ -222,12 +222,10 @@ def draw_points(series: Sequence[Series], caption: Caption, link: Link) -> bytes
 def _canvas(
     caption: Caption, label: str, *, height: float = 3.5, left: float = 0.08, right: float = 0.87
 ) -> tuple[Any, Any]:
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("svg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8.2, height))
+    figure = Figure(figsize=(8.2, height))
+    axes = figure.subplots()
     figure.text(0.01, 1 - 0.12 / height, caption.title, fontsize=11.5, weight="bold", color=INK, va="top")
     figure.text(0.01, 1 - 0.4 / height, label, fontsize=8.5, color=SOFT, va="top")
     figure.text(0.01, 0.06 / height, f"{caption.source} · {caption.n}", fontsize=7.5, color=SOFT)
@@ -329,12 +327,10 @@ def _unit(unit: str) -> str:
 
 def _svg(figure: Any, caption: Caption) -> bytes:
     import matplotlib as mpl
-    from matplotlib import pyplot as plt
 
     out = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": caption.name, "svg.fonttype": "none", "font.family": "DejaVu Sans"}):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Title": caption.title})
-    plt.close(figure)
     return own_names(out.getvalue().decode("utf-8"), caption.name).encode("utf-8")
 
 
