@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from detente.adapters import plots
-from detente.adapters.plots import Caption, draw_band, draw_parts, draw_points
+from detente.adapters.plots import Caption, draw_band, draw_intervals, draw_lines, draw_parts, draw_points
 from detente.measure.indicator import Series
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: the extra `measure`")
@@ -40,6 +40,11 @@ DRAWN = [
     ("halves", lambda: draw_band(HALVES, CAPTION, _link)),
     ("parts", lambda: draw_parts(PARTS, CAPTION, _link)),
     ("points", lambda: draw_points(POINTS, CAPTION, _link)),
+    ("lines", lambda: draw_lines([BAND, HALVES], CAPTION, _link)),
+    (
+        "intervals",
+        lambda: draw_intervals([("one", 0.1, 0.9, "n = 4"), ("two", 0.2, 0.2, "n = 5")], CAPTION, "share", _link),
+    ),
 ]
 
 
@@ -89,6 +94,14 @@ def test_points_lead_to_their_rows():
 def test_ends_of_an_interval_are_named_in_words():
     """Colour alone tells nothing."""
     assert {"at least", "at most"} <= set(_texts(draw_band(BAND, CAPTION, _link)))
+
+
+def test_each_of_several_subjects_is_named_beside_its_own_mark():
+    """Lines have a legend, intervals a row each; n stands beside."""
+    assert {"share", "h"} <= set(_texts(draw_lines([BAND, HALVES], CAPTION, _link)))
+    drawn = draw_intervals([("one", 0.1, 0.9, "n = 4")], CAPTION, "share", _link)
+    assert {"one", "n = 4"} <= set(_texts(drawn))
+    assert b"#s-one-0" in drawn
 
 
 def test_more_parts_than_can_be_told_apart_become_one():
