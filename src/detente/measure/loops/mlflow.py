@@ -70,15 +70,18 @@ def import_loop(source: Source) -> Loop:
 def _take_tables(tables: Tables, name: str, registered: list[Mapping[str, Any]], runs: list[Mapping[str, Any]]) -> None:
     parents: dict[str, str] = {}
     if "tags" in tables.columns:
-        parents = {row["run_uuid"]: row["value"] for row in tables.rows("tags") if row["key"] == _PARENT}
+        parents = {row.get("run_uuid"): row.get("value") for row in tables.rows("tags") if row.get("key") == _PARENT}
+    odd = [value for value in parents.values() if not isinstance(value, str | None)]
+    if odd:
+        raise _refused(name, _PARENT, odd[0])
     for row in tables.rows("runs"):
         if not isinstance(row["run_uuid"], str):
             raise _refused(name, "run_uuid", row["run_uuid"])
         runs.append({**row, "run_id": row["run_uuid"], "parent": parents.get(row["run_uuid"])})
     if "model_versions" in tables.columns:
         for row in tables.rows("model_versions"):
-            if not isinstance(row["name"], str) or as_decimal(row["version"]) is None:
-                raise _refused(name, "a model version", row["version"])
+            if not isinstance(row.get("name"), str) or as_decimal(row.get("version")) is None:
+                raise _refused(name, "a model version", row.get("version"))
             registered.append(row)
 
 

@@ -113,7 +113,7 @@ def _rows(tables: Tables, name: str, tally: Tally) -> dict[str, Mapping[str, Any
 def _metadata(tables: Tables) -> Iterator[tuple[Any, Any]]:
     if "metadata_store" in tables.columns:
         for row in tables.rows("metadata_store"):
-            yield row["key"], row["value"]
+            yield row.get("key"), row.get("value")
 
 
 def _marked(row: Mapping[str, Any]) -> bool:
@@ -124,11 +124,16 @@ def _marked(row: Mapping[str, Any]) -> bool:
     return isinstance(marks, Mapping) and marks.get("_is_island_copy") is True
 
 
+def _island(row: Mapping[str, Any]) -> int:
+    island = row.get("island_idx")
+    return island if isinstance(island, int) else 0
+
+
 def _copies(rows: Mapping[str, Mapping[str, Any]], tally: Tally) -> dict[str, str]:
     """Copy → what it copies: the first program without parent, of the same generation and text, that is no copy."""
     copies: dict[str, str] = {}
     first: dict[tuple[Any, str], str] = {}
-    ordered = sorted(rows.items(), key=lambda item: (_marked(item[1]), item[1].get("island_idx") or 0, item[0]))
+    ordered = sorted(rows.items(), key=lambda item: (_marked(item[1]), _island(item[1]), item[0]))
     for version, row in ordered:
         if row["parent_id"] is not None:
             continue
