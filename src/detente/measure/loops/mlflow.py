@@ -68,7 +68,7 @@ def import_loop(source: Source) -> Loop:
 
 
 def _take_tables(tables: Tables, name: str, registered: list[Mapping[str, Any]], runs: list[Mapping[str, Any]]) -> None:
-    parents: dict[str, str] = {}
+    parents: dict[Any, Any] = {}
     if "tags" in tables.columns:
         parents = {row.get("run_uuid"): row.get("value") for row in tables.rows("tags") if row.get("key") == _PARENT}
     odd = [value for value in parents.values() if not isinstance(value, str | None)]
