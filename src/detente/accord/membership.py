@@ -60,17 +60,19 @@ class Members:
 def members_at(state: AccordState, at: int, before: Members | None) -> Members:
     """The members at ``at``; ``before`` is an earlier answer, which keeps the instant of entry into force.
 
-    1. Per party in fold order: an accession that has settled, then a withdrawal whose notice has run.
+    1. Per party, in the order in which their root signatures sufficed: an accession that has settled, then a withdrawal whose notice has run.
     2. Those whose conditions do not hold leave, until nobody leaves: the greatest fixpoint.
     3. In force since the first instant at which the condition is true.
     """
     terms = state.terms_at(at)
     members: dict[Party, Member] = {}
     gone: set[Party] = set()
-    for item, _ in state.upto(MEMBER, at):  # 1
-        said = state.book.speaks_from(item, item.party)
-        if said is None or said > at:
-            continue
+    spoken = [
+        (said, item.order, item)
+        for item, _ in state.upto(MEMBER, at)
+        if (said := state.book.speaks_from(item, item.party)) is not None and said <= at
+    ]
+    for said, _, item in sorted(spoken, key=lambda each: each[:2]):  # 1
         if isinstance(item.body, Accession) and said + terms.mirrors.settle_s <= at:
             standing = members.get(item.party)
             if standing is None or item.party in gone:
