@@ -242,6 +242,8 @@ class Play:
         body = Approval(proposal, decision, reviewer, organisation or party, None, same_host, significant)
         hand = hand or signer(f"{party}/{key or reviewer}", "reviewer")
         signed = sign_approval(body, hand, accord=self.evidence.accord, nonce="f" * 32 if spoil else nonce)
+        if at is None:
+            return self.hear(party, "approval", signed, nonce=nonce)
         return self.say(party, "approval", signed, at, nonce=nonce)
 
     def find(self, party, about, at, *, claim="trains on", result="confirmed", run=None, confirms=None, **where):

@@ -87,6 +87,13 @@ class Admission:
             return self._no("F11", item, f"no indicator {body.indicator!r}")
         if not any(terms.among(item.party, terms.indicators[body.indicator].supplied_by) for terms in known):
             return self._no("F05", item, f"{item.party} does not supply {body.indicator}")
+        subject = None if body.about is None else body.about.party
+        if not any(
+            terms.supplies(item.party, indicator, subject if indicator.about == "party" else None)
+            for terms in known
+            for indicator in (terms.indicators[body.indicator],)
+        ):
+            return self._no("F14", item, f"{item.party} does not supply {body.indicator} of {subject}")
         if not any(body.unit == terms.indicators[body.indicator].unit for terms in known):
             return self._no("F10", item, f"measured in {body.unit!r}")
         return None

@@ -51,7 +51,10 @@ class Ancestry:
     """The graph at ``at``, with depths kept per cut."""
 
     def __init__(self, state: AccordState, *, heard_at: int | None) -> None:
-        """An empty lineage; with ``heard_at``, versions not witnessed by that instant stand in it from the start."""
+        """An empty lineage; with ``heard_at``, versions not witnessed by that instant stand in it from the start.
+
+        Then reviewers' refusals count that were only heard, too.
+        """
         self.at = -1
         self._graph = Graph()
         self._stated: dict[Digest, list[Item]] = {}
@@ -202,7 +205,8 @@ class Ancestry:
         # Whoever states a version may spoil its approval, never lend it one: the worst of all statements counts.
         at = max(self.at, self._heard_at, 0)
         terms = self._state.terms_at(at)
-        found = [significant(self._state, terms, item, at) for item in self._stated.get(version, ())]
+        heard = self._heard_at >= 0
+        found = [significant(self._state, terms, item, at, heard=heard) for item in self._stated.get(version, ())]
         return kleene_all(found) if found else None
 
 

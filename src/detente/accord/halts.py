@@ -23,13 +23,15 @@ from detente.statement.halted import Halted
 
 
 def last_halt(state: AccordState, run: Digest, at: int, settle_s: int) -> tuple[Item, int] | None:
-    """The standing ``halted`` of a run, with its time; None where it runs. ``resumed`` takes it back at once."""
+    """The standing ``halted`` of a run, with its time; None where it runs.
+
+    With ``settle_s`` both ``halted`` and ``resumed`` count once they have settled: that another's run goes on releases who
+    stops only if the others do. Without it both count when witnessed, to show how the run stands.
+    """
     found: tuple[Item, int] | None = None
     for item, time in state.upto(("halt", run), at):
-        if not isinstance(item.body, Halted):
-            found = None
-        elif time + settle_s <= at:
-            found = (item, time)
+        if time + settle_s <= at:
+            found = (item, time) if isinstance(item.body, Halted) else None
     return found
 
 

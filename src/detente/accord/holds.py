@@ -160,12 +160,12 @@ def _lacking(
     return " and ".join(lacking), tuple(cited)
 
 
-def significant(state: AccordState, terms: Terms, item: Item, at: int) -> bool | None:
+def significant(state: AccordState, terms: Terms, item: Item, at: int, *, heard: bool) -> bool | None:
     """Was the version approved by a human who really looked? The ``significant`` of ``lineage.Depths``.
 
     True: an approval that says so, by somebody else than the author, and every hold point that the change meets is
     passed. False: a reviewer refused it or says they did not look. Otherwise unknown: an unrecorded approval is not
-    a missing one.
+    a missing one. With ``heard``, a refusal counts on receipt.
     """
     if not isinstance(item.body, Version):
         return None
@@ -173,13 +173,13 @@ def significant(state: AccordState, terms: Terms, item: Item, at: int) -> bool |
     on_purpose = any(
         not hold.need.author_excluded for hold, _ in matching_holds(terms, change, "version.train")
     )  # fmt: skip
-    decisions = standing_approvals(state, change, at, terms.mirrors.settle_s, heard=False)
+    decisions = standing_approvals(state, change, at, terms.mirrors.settle_s, heard=heard)
     looked = [
         body
         for said, body, approves in decisions
         if approves and body.significant == "yes" and (on_purpose or not change.is_by(said, body))
     ]
-    if looked and hold_standing(state, terms, change, "version.train", at, heard=False).outcome == "free":
+    if looked and hold_standing(state, terms, change, "version.train", at, heard=heard).outcome == "free":
         return True
     refused = any(not approves or body.significant == "no" for _, body, approves in decisions)
     return False if refused else None

@@ -296,7 +296,9 @@ def _released_by_time(
         last = {item.party: item for item, _ in state.upto(vote_topic(trigger, scope), point.at)}
         for party, item in sorted(last.items()):
             body = item.body
-            if not isinstance(body, Vote) or body.choice != "pause" or body.round != track.round:
+            if not isinstance(body, Vote) or body.choice != "pause" or body.round < track.round - 1:
+                continue
+            if body.round < track.round and (item.time or 0) < track.cut:
                 continue
             if track.latch is None and body.expires_at <= point.at:
                 text = f"the vote of {party} for {trigger} expired"
@@ -309,14 +311,18 @@ def _vote_notes(state: AccordState, point: Standpoint) -> tuple[bool, tuple[Fold
     standing = False
     stale: list[FoldNote] = []
     for (trigger, scope), track in sorted(point.tracks.items()):
-        for item, _ in state.upto(ballot_topic(trigger, scope, track.round, "pause"), point.at, heard=point.heard):
-            standing = standing or (isinstance(item.body, Vote) and point.at < item.body.expires_at)
+        for number in (track.round - 1, track.round):
+            for item, time in state.upto(ballot_topic(trigger, scope, number, "pause"), point.at, heard=point.heard):
+                counts = number == track.round or time >= track.cut
+                standing = standing or (counts and isinstance(item.body, Vote) and point.at < item.body.expires_at)
         over = {ended.round: ended.ended_at for ended in track.ended}
         if not over:
             continue
         for item, time in state.upto(vote_topic(trigger, scope), point.at, heard=point.heard):
-            if isinstance(item.body, Vote) and time > over.get(item.body.round, time):
-                stale.append(FoldNote("F09", item.id, item.place, f"round {item.body.round} of {trigger} is over"))
+            body = item.body
+            # A vote to pause that no lift has answered counts in the round after the one it names, too.
+            if isinstance(body, Vote) and time > over.get(body.round + (body.choice == "pause"), time):
+                stale.append(FoldNote("F09", item.id, item.place, f"round {body.round} of {trigger} is over"))
     return standing, tuple(stale)
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from detente.accord.ancestry import Ancestry
 from detente.accord.conditions import Compare, Votes, atoms
@@ -53,6 +54,7 @@ class Sweep:
         self.tracks: dict[TrackKey, Track] = {}
         self.topics: dict[TrackKey, tuple[Topic, ...]] = {}
         self.ancestry = Ancestry(state, heard_at=None)
+        self._heard: tuple[int, Ancestry] | None = None
         self._queue: list[tuple[int, TrackKey]] = []
         self._snapshots: list[tuple[int, Members, int, dict[TrackKey, Track]]] = []
         self._steps = 0
@@ -73,6 +75,7 @@ class Sweep:
     def carry(self, state: AccordState, horizon: int) -> None:
         """Go on with a newer state of the same governance, which differs only from ``horizon`` on."""
         self.state = state
+        self._heard = None
         again = horizon <= self.position
         if again:
             while self._snapshots and self._snapshots[-1][0] >= horizon:
@@ -125,7 +128,19 @@ class Sweep:
             history.append((at, members.bound))
         ancestry = self.ancestry_at(at, heard=heard)
         tracks = {key: self._step(key, track, at, members, ancestry, heard=heard) for key, track in self.tracks.items()}
+        if heard:
+            self._mark_heard(tracks, at, members)
         return Standpoint(at, heard, members, tracks, tuple(history))
+
+    def _mark_heard(self, tracks: dict[TrackKey, Track], at: int, members: Members) -> None:
+        """Mark what latched at ``at`` and would not have without what is only heard."""
+        for key, track in tracks.items():
+            before = self.tracks[key]
+            if track.latch is not None and (before.latch is None or before.round != track.round):
+                ancestry = self.ancestry_at(at, heard=False)
+                alone = self._step(key, before, at, members, ancestry, heard=False)
+                if alone.latch is None or alone.round != track.round:
+                    tracks[key] = replace(track, latch=replace(track.latch, witnessed=False))
 
     def view(self, key: TrackKey, point: Standpoint) -> View | None:
         """What the trigger sees at a standpoint; None if the terms no longer have it."""
@@ -138,18 +153,26 @@ class Sweep:
         return _view(self.state, terms, trigger, track, key[1], point.at, point.members, ancestry, heard=point.heard)
 
     def ancestry_at(self, at: int, *, heard: bool = True) -> Ancestry:
-        """The lineage at ``at``, with ``heard`` versions included that are not witnessed by then."""
-        last = self.state.index.get(("version",), [])[-1:]
-        if heard and any(item.time is None or item.time > at for item in last):
-            ancestry = Ancestry(self.state, heard_at=at)
-            ancestry.advance(self.state, at)
-            return ancestry
+        """The lineage at ``at``, with ``heard`` versions and refusals included that are not witnessed by then."""
+        if heard and self._hears_of_lineage(at):
+            if self._heard is None or self._heard[0] != at:
+                ancestry = Ancestry(self.state, heard_at=at)
+                ancestry.advance(self.state, at)
+                self._heard = (at, ancestry)
+            return self._heard[1]
         if self.ancestry.at > at:
             past = Ancestry(self.state, heard_at=None)
             past.advance(self.state, at)
             return past
         self.ancestry.advance(self.state, at)
         return self.ancestry
+
+    def _hears_of_lineage(self, at: int) -> bool:
+        """Is a version, or a word of a reviewer that is no approval, held that was not witnessed by ``at``?"""
+        unwitnessed = takewhile(
+            lambda item: item.time is None or item.time > at, reversed(self.state.index.get(LINEAGE, ()))
+        )
+        return any(item.restricting and item.kind in {"version", "approval"} for item in unwitnessed)
 
     def _step(
         self, key: TrackKey, track: Track, at: int, members: Members, ancestry: Ancestry, *, heard: bool

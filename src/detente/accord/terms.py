@@ -299,6 +299,16 @@ class Terms:
         about = self.parties.get(party)
         return about is not None and (party in names or not about.roles.isdisjoint(names))
 
+    def supplies(self, author: Party, indicator: Indicator, subject: Party | None) -> bool:
+        """May ``author`` measure the indicator of ``subject`` (None: of the world)?
+
+        Of each party: itself, and of anybody whom the terms name for it by name or by a role that is not measured
+        itself. So developers who each supply their own figure say nothing about one another.
+        """
+        if subject is None or author == subject:
+            return self.among(author, indicator.supplied_by)
+        return self.among(author, tuple(name for name in indicator.supplied_by if name != "developer"))
+
     def trigger(self, trigger_id: str) -> Trigger | None:
         """The trigger of that id, if these terms have one."""
         return next((trigger for trigger in self.triggers if trigger.id == trigger_id), None)

@@ -35,7 +35,7 @@ ENDED_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Latch:
-    """A latched trigger. ``last`` is the time of the latest evidence that would have latched it, or of a renewal."""
+    """A latched trigger. ``witnessed``: not only by what is heard. ``last`` is the time of the latest evidence that would have latched it, or of a renewal."""
 
     since: int
     last: int
@@ -98,14 +98,10 @@ def timers(track: Track, view: View) -> Iterator[int]:
 
 def _latched(trigger: Trigger, view: View, at: int, *, certain: bool) -> Latch:
     cited = tuple(dict.fromkeys(statement for statement, _ in view.cited))
-    state = view.state
-    witnessed = not view.heard or all(
-        (item := state.get(statement)) is not None and item.time is not None and item.time <= at for statement in cited
-    )
     marks = f" ({'; '.join(dict.fromkeys(view.marks))})" if view.marks else ""
     said = "" if certain else " is not known to be false, and unknown holds"
     text = f"{trigger.id}: {trigger.when.spelled()}{said}{marks}"
-    return Latch(at, at, witnessed, cited, Reason(text, cited, _places(view, cited)))
+    return Latch(at, at, True, cited, Reason(text, cited, _places(view, cited)))
 
 
 def _places(view: View, cited: tuple[Digest, ...]) -> tuple[Place, ...]:
@@ -175,7 +171,8 @@ def standing_lifts(view: View, *, since: int) -> dict[Party, tuple[Item, int, in
     lifts: dict[Party, tuple[Item, int, int]] = {}
     if next(view.votes("lift"), None) is None:
         return lifts
-    for item, body, time in view.votes("lift", "pause", "retract"):
+    said = [*view.late_votes(), *view.votes("lift", "pause", "retract")]
+    for item, body, time in sorted(said, key=lambda each: (each[2], each[0].restricting, each[0].id)):
         if body.choice != "lift":
             lifts.pop(item.party, None)
         elif view.at < body.expires_at and item.time is not None and time > since:

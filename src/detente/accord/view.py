@@ -4,7 +4,7 @@ Decides the value of votes, measurements, depths, findings and rulings. Leaves t
 to ``tracks``. Normative text: ``spec/accord.md`` §7.
 
 - In round r > 0 only evidence at or after the cut counts, only votes that name the round, and silence counts from the
-  start of the round. Votes to pause that were cast in the round before, at or after the cut, are such evidence too:
+  start of the round. Votes to pause that name the round before and that its lift did not answer are such evidence too:
   while a lift settles there is no later round to name.
 - Of several suppliers, the answer that restricts wins. A later measurement replaces an earlier one of the same supplier
   only once it has settled; until then both speak.
@@ -110,7 +110,7 @@ class View:
 
     def _votes(self, atom: Votes) -> bool:
         standing: dict[Party, tuple[Item, int]] = {}
-        for item, body, time in (*self._late_votes(), *self.votes("pause")):
+        for item, body, time in (*self.late_votes(), *self.votes("pause")):
             if self.at < body.expires_at and self.terms.among(item.party, atom.of):
                 standing[item.party] = (item, time)
         found = distinct_voices(item for item, _ in standing.values())
@@ -119,13 +119,16 @@ class View:
             return True
         return False
 
-    def _late_votes(self) -> Iterator[tuple[Item, Vote, int]]:
-        """Votes to pause cast in the round before, that its lift did not answer. Later ones name a round that is over."""
+    def late_votes(self) -> Iterator[tuple[Item, Vote, int]]:
+        """Votes to pause that name the round before and that its lift did not answer: witnessed from the cut on, or heard.
+
+        However late: whoever cast one while the lift settled knew of no later round.
+        """
         if self.round == 0:
             return
         topic = ballot_topic(self.trigger.id, self.scope, self.round - 1, "pause")
-        for item, time in self.state.upto(topic, self.at):
-            if isinstance(item.body, Vote) and self.cut <= time <= self.started:
+        for item, time in self.state.upto(topic, self.at, heard=self.heard):
+            if isinstance(item.body, Vote) and time >= self.cut:
                 yield item, item.body, time
 
     def _cases(self) -> Iterator[Case]:
@@ -183,7 +186,7 @@ class View:
         said: list[tuple[Item, int]] = []
         last = -1
         for author in self.terms.parties:  # 1
-            if not self.terms.among(author, indicator.supplied_by):
+            if not self.terms.supplies(author, indicator, subject):
                 continue
             topic = measured_topic(indicator.name, subject or "", author)
             for item, time in self.state.latest(topic, self.at, heard=self.heard):

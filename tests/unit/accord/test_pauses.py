@@ -160,14 +160,15 @@ def test_an_old_lift_cannot_be_replayed_against_a_later_pause():
     assert [note.rule for note in now.notes] == ["F09", "F09", "F09"]
 
 
-def test_a_pause_vote_for_a_round_that_is_over_pauses_nothing():
+def test_a_lift_vote_for_a_round_that_is_over_lifts_nothing():
     """F09: it must name the round that it is for."""
     play = called()
     effective = lift(play, T0 + 300)
-    play.vote("aud-1", "pause", effective + 10)
-    play.vote("auth-1", "pause", effective + 11)
-    assert play.paused(effective + 20) == ()
-    assert [note.rule for note in play.at(effective + 20).notes] == ["F09", "F09"]
+    play.vote("aud-1", "pause", effective + 10, number=1)
+    play.vote("auth-1", "pause", effective + 11, number=1)
+    lift(play, effective + 100)
+    assert play.paused(effective + 1_000) == ("call",)
+    assert [note.rule for note in play.at(effective + 1_000).notes] == ["F09", "F09", "F09"]
 
 
 def test_an_expired_lift_vote_lifts_nothing():

@@ -93,10 +93,10 @@ def test_terms_may_let_the_author_approve_on_purpose():
 def test_a_self_approval_does_not_restart_a_depth():
     """Three versions in a row that only their own developer's reviewers looked at are unattended."""
     play = Play().begin()
-    parents = ()
+    parents = (play.model("dev-a", "base", T0 + 70, by="human"),)
     for number in range(3):
         at = T0 + 100 + 100 * number
-        proposal = play.propose("dev-a", at, parent=parents[0] if parents else None)
+        proposal = play.propose("dev-a", at, parent=parents[0])
         for reviewer in ("r-1", "r-2"):
             play.approve("dev-a", proposal, at + 10, reviewer=reviewer)
         parents = (play.model("dev-a", f"v{number}", at + 80, parents=parents, proposal=proposal),)
