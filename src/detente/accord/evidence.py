@@ -4,8 +4,8 @@ Decides nothing by itself: it only grows, and the order in which it grew is forg
 Normative text: ``spec/accord.md`` §1 and §2.
 
 - Copies and further signatures of a statement merge under its id; every copy keeps its own place and signers.
-- An entry that nobody can read is kept as a cited no-op (F01) and tried again when keys become known, so it does not
-  matter whether an entry or the key that signed it came first.
+- An entry that nobody can read is kept as a cited no-op (F01) and tried again when a key of its party, or one that it
+  hints at, becomes known: so it does not matter whether an entry or the key that signed it came first.
 - Statements without consequence (progress, observations…) are counted and not kept: only the furthest progress
   of each run is.
 """
@@ -13,7 +13,7 @@ Normative text: ``spec/accord.md`` §1 and §2.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -23,13 +23,15 @@ from detente.accord.reason import Place
 from detente.accord.records import NEUTRAL, Item, Record, class_of, named, needs_named
 from detente.accord.standing import FoldNote
 from detente.accord.terms import ClosedLog, Terms, parse_terms
+from detente.accord.unclear import UNCLEAR_RULES, Unclear
 from detente.accord.witness import LogTimes, Witnesses
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Refused
-from detente.base.identity import Party
+from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
 from detente.base.quantity import ZERO
 from detente.statement.keys import EnrolledKeys, KeyRotation, verify_possession
+from detente.statement.kinds import Use
 from detente.statement.progress import Progress
 from detente.statement.statement import VerifiedStatement, verify_envelope
 
@@ -77,7 +79,7 @@ class Evidence:
         self.progress: dict[tuple[Digest, Party], Decimal] = {}
         self._poisoned: dict[tuple[Place, str], FoldNote] = {}
         self._poisoned_notes: tuple[FoldNote, ...] | None = ()
-        self._unclear: dict[tuple[Place | None, bytes], Digest | None] = {}
+        self._unclear = Unclear()
         self._named_by: dict[Digest, set[Digest]] = {}
         self._tried: set[Digest] = set()
         self.unproven: set[Digest] = set()
@@ -113,9 +115,7 @@ class Evidence:
         if terms.digest not in self.texts:
             self.texts[terms.digest] = terms
             self.revision += 1
-            fresh = [self._ring.add(*proven) for proven in proven_keys(terms.keys)]
-            if any(fresh):
-                self._try_again()
+            self._try_again([proven for proven in proven_keys(terms.keys) if self._ring.add(*proven)])
             self.changed |= {i for i, record in self.records.items() if record.statement.kind == "terms"}
         return terms
 
@@ -126,15 +126,31 @@ class Evidence:
         except Refused as refused:
             self.revision += 1
             self._log(place.origin).hold(place.index)
-            self._poison(place, data, FoldNote("F01", None, place, f"an entry that was refused: {refused.rule}"))
-            if refused.rule in {"S10", "S11", "S12", "S13", "S14"}:
-                self._unclear[(place, data)] = None
+            self._refuse(place, data, refused)
             return None
-        self.add_verified(place, verified)
+        self._add(place, verified)
         return verified
 
     def add_verified(self, place: Place, verified: VerifiedStatement) -> None:
         """Keep an entry that was verified with ``keys`` before."""
+        if _has_unknown_signature(verified):
+            # Whose that signature is may have become known since.
+            self.add_entry(place, verified.envelope_bytes)
+        else:
+            self._add(place, verified)
+
+    @property
+    def again(self) -> tuple[Place, ...]:
+        """Entries whose bytes were not kept and that a key which became known since may make clear: see ``read_again``."""
+        return tuple(sorted(self._unclear.again))
+
+    def read_again(self, place: Place, data: bytes) -> None:
+        """The bytes of an entry of ``again``, as they were added before. ``fold`` waits for all of them."""
+        found, statement = self._unclear.take_again(place, data)
+        if found:
+            self._reverify(place, data, statement)
+
+    def _add(self, place: Place, verified: VerifiedStatement) -> None:
         self.revision += 1
         log = self._logs.get(place.origin) or self._log(place.origin)
         log.hold(place.index)
@@ -283,50 +299,55 @@ class Evidence:
         if record.copies.get(place) != signers:
             record.copies[place] = signers
             self._touch(statement.id)
-        if verified.envelope_bytes.count(b'"sig"') > len({signer.key for signer in verified.signers}):
-            # Some signature is by nobody known yet; who that was may turn up, and may change what this copy says.
-            self._unclear[(place, verified.envelope_bytes)] = statement.id
+        if _has_unknown_signature(verified):
+            # Whose it is may turn up, and may change what this copy says.
+            self._unclear.keep(place, verified.envelope_bytes, statement.id)
         if isinstance(statement.body, KeyRotation) and statement.id not in self._tried:
             self._tried.add(statement.id)
             self._enrol(statement.id, statement.header.party, statement.body)
 
     def _enrol(self, statement: Digest, party: Party, body: KeyRotation) -> None:
-        fresh = False
+        fresh = []
         for enrolment in body.enrol:
             try:
                 verify_possession(party, enrolment.use, enrolment.key, enrolment.proof, enrolment.name)
             except Refused:
                 self.unproven.add(statement)  # The fold notes it as F21.
                 continue
-            fresh |= self._ring.add(party, enrolment.use, enrolment.key)
-        if fresh:
-            self._try_again()
+            if self._ring.add(party, enrolment.use, enrolment.key):
+                fresh.append((party, enrolment.use, enrolment.key))
+        self._try_again(fresh)
 
-    def _try_again(self) -> None:
-        unclear, self._unclear = self._unclear, {}
-        for (place, data), statement in unclear.items():
-            try:
-                verified = verify_envelope(data, self._ring)
-            except Refused as refused:
-                if statement is not None:
-                    # It was readable only while a key it hints at was unknown: out it goes, whatever came first.
-                    self.records[statement].copies.pop(place, None)
-                    self._touch(statement)
-                if place is not None:
-                    self._poison(
-                        place, data, FoldNote("F01", None, place, f"an entry that was refused: {refused.rule}")
-                    )
-                self._unclear[(place, data)] = None
-                continue
-            if place is not None:
-                self._poisoned.pop((place, sha256_hex(data)), None)
-                self._poisoned_notes = None
-                if statement is None:
-                    insort(self._log(place.origin).entries, (place.index, verified.statement.id))
-            if verified.statement.kind == "progress" or verified.statement.kind in NEUTRAL:
-                self._neutral(place, verified)
-            else:
-                self._keep(place, verified)
+    def _try_again(self, fresh: Sequence[tuple[Party, Use, PublicKey]]) -> None:
+        for place, data, statement in self._unclear.affected_by((party, key) for party, _, key in fresh):
+            self._reverify(place, data, statement)
+
+    def _reverify(self, place: Place | None, data: bytes, statement: Digest | None) -> None:
+        self.revision += 1
+        try:
+            verified = verify_envelope(data, self._ring)
+        except Refused as refused:
+            if statement is not None:
+                # It was readable only while a key it hints at was unknown: out it goes, whatever came first.
+                self.records[statement].copies.pop(place, None)
+                self._touch(statement)
+            self._refuse(place, data, refused)
+            return
+        if place is not None:
+            self._poisoned.pop((place, sha256_hex(data)), None)
+            self._poisoned_notes = None
+            if statement is None:
+                insort(self._log(place.origin).entries, (place.index, verified.statement.id))
+        if verified.statement.kind == "progress" or verified.statement.kind in NEUTRAL:
+            self._neutral(place, verified)
+        else:
+            self._keep(place, verified)
+
+    def _refuse(self, place: Place | None, data: bytes, refused: Refused) -> None:
+        if place is not None:
+            self._poison(place, data, FoldNote("F01", None, place, f"an entry that was refused: {refused.rule}"))
+        if refused.rule in UNCLEAR_RULES:
+            self._unclear.keep(place, data, None)
 
     def _touch(self, statement: Digest) -> None:
         waiting = [statement]
@@ -358,6 +379,10 @@ class Evidence:
             if following is None or (time is not None and time < following.since):
                 return time
         return None
+
+
+def _has_unknown_signature(verified: VerifiedStatement) -> bool:
+    return verified.envelope_bytes.count(b'"sig"') > len({signer.key for signer in verified.signers})
 
 
 def frozen_times(closed: ClosedLog) -> LogTimes:

@@ -231,9 +231,13 @@ def _signer(signer: Any) -> tuple[str, bytes, str]:
 def fold(evidence: Evidence) -> AccordState:
     """The state of the evidence as it stands; costs what changed since the last fold of this evidence.
 
+    Raises ``Misuse`` while entries must be read again (``Evidence.read_again``): what they say may restrict.
+
     1. If terms or keys changed: the chain anew, the mirrors' epochs with it, and then every statement.
     2. Otherwise only the statements that changed, and those that name them.
     """
+    if evidence.again:
+        raise Misuse(f"{len(evidence.again)} entries must be read again first, the first {evidence.again[0]}")
     last: AccordState | None = evidence.kept
     if last is not None and evidence.kept_revision == evidence.revision:
         return last

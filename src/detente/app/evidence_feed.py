@@ -24,7 +24,7 @@ from detente.accord.evidence import Evidence
 from detente.accord.reason import Place
 from detente.accord.terms import Terms
 from detente.base.digest import Digest
-from detente.base.errors import Refused
+from detente.base.errors import Refused, Unavailable
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
 from detente.statement.statement import VerifiedStatement, verify_envelope
@@ -38,8 +38,12 @@ THREADS = 2
 Checked = VerifiedStatement | Refused
 
 
+def _nowhere(place: Place) -> bytes:
+    raise Unavailable(f"no store to read {place} from")
+
+
 class EvidenceFeed:
-    """Feeds one ``Evidence``; ``on_change`` is called after anything was added."""
+    """Feeds one ``Evidence``; ``on_change`` is called after anything was added; ``read`` gives an entry from the store."""
 
     def __init__(self, founding: bytes) -> None:
         self.evidence = Evidence(founding)
@@ -47,6 +51,7 @@ class EvidenceFeed:
         self.signers: dict[tuple[str, Digest], frozenset[PublicKey]] = {}
         self.heard: dict[Digest, VerifiedStatement] = {}
         self.on_change: Callable[[], None] = lambda: None
+        self.read: Callable[[Place], bytes] = _nowhere
         self.heard_bytes: dict[Party, int] = {}
         self.placed: set[Digest] = set()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="detente-verify")
@@ -101,11 +106,13 @@ class EvidenceFeed:
                 # Its key became known after the check, perhaps by an entry of the same batch.
                 self._note(place, verified)
         if entries:
+            self._read_again()
             self.on_change()
 
     def receive(self, verified: VerifiedStatement) -> None:
         """Add a statement that stands in no log yet."""
         self.evidence.receive(verified)
+        self._read_again()
         party = verified.statement.header.party
         self.heard[verified.statement.id] = verified
         self.heard_bytes[party] = self.heard_bytes.get(party, 0) + len(verified.envelope_bytes)
@@ -119,7 +126,14 @@ class EvidenceFeed:
     def add_terms(self, terms: Terms) -> None:
         """Add the text of an amendment, read already."""
         self.evidence.add_terms(terms)
+        self._read_again()
         self.on_change()
+
+    def _read_again(self) -> None:
+        """Give back what the evidence did not keep in memory and a key that became known may make clear."""
+        while self.evidence.again:
+            for place in self.evidence.again:
+                self.evidence.read_again(place, self.read(place))
 
     def _note(self, place: Place, verified: VerifiedStatement) -> None:
         statement = verified.statement.id

@@ -20,6 +20,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from detente.accord.reason import Place
 from detente.adapters.store import HeadRow, Store, Transaction
 from detente.adapters.store_writer import StoreWriter
 from detente.app.coalition import Coalition, LogOf
@@ -156,6 +157,7 @@ class LogBook:
         self._store = store
         self._writer = writer
         self.feed = feed
+        feed.read = self._read
         self.coalition = coalition
         self.logs: dict[str, HeldLog] = {}
         self._by_hash: dict[str, HeldLog] = {}
@@ -238,6 +240,9 @@ class LogBook:
     def stories(self, log: HeldLog) -> int:
         """How many heads of further stories of this log were read to their end."""
         return self._store.forks(log.origin)
+
+    def _read(self, place: Place) -> bytes:
+        return self.entries(self.find(place.origin), place.index, place.index + 1)[0]
 
     async def wait_move(self, timeout_s: float) -> None:
         """Return when a head of any log moved, or after ``timeout_s``."""
