@@ -133,7 +133,7 @@ class Evidence:
 
     def add_verified(self, place: Place, verified: VerifiedStatement) -> None:
         """Keep an entry that was verified with ``keys`` before."""
-        if _has_unknown_signature(verified):
+        if not _is_light(verified.statement.kind) and _has_unknown_signature(verified):
             # Whose that signature is may have become known since.
             self.add_entry(place, verified.envelope_bytes)
         else:
@@ -156,7 +156,7 @@ class Evidence:
         log.hold(place.index)
         statement = verified.statement
         kind = statement.kind
-        if kind == "progress" or kind in NEUTRAL:
+        if _is_light(kind):
             self._neutral(place, verified)
             return
         insort(log.entries, (place.index, statement.id))
@@ -166,7 +166,7 @@ class Evidence:
         """Keep a statement that stands in no log yet: it counts only if it restricts. Raises ``Refused`` S…."""
         verified = data if isinstance(data, VerifiedStatement) else verify_envelope(data, self._ring)
         self.revision += 1
-        if verified.statement.kind == "progress" or verified.statement.kind in NEUTRAL:
+        if _is_light(verified.statement.kind):
             self._neutral(None, verified)
         else:
             self._keep(None, verified)
@@ -338,7 +338,7 @@ class Evidence:
             self._poisoned_notes = None
             if statement is None:
                 insort(self._log(place.origin).entries, (place.index, verified.statement.id))
-        if verified.statement.kind == "progress" or verified.statement.kind in NEUTRAL:
+        if _is_light(verified.statement.kind):
             self._neutral(place, verified)
         else:
             self._keep(place, verified)
@@ -379,6 +379,11 @@ class Evidence:
             if following is None or (time is not None and time < following.since):
                 return time
         return None
+
+
+def _is_light(kind: str) -> bool:
+    """Is it counted, and not kept?"""
+    return kind == "progress" or kind in NEUTRAL
 
 
 def _has_unknown_signature(verified: VerifiedStatement) -> bool:
