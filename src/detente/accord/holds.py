@@ -23,13 +23,15 @@ from detente.accord.terms import HoldNeed, HoldPoint, Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
 from detente.statement.approval import Approval
-from detente.statement.change import ProposedBy, Touch
+from detente.statement.change import TOUCHES, ProposedBy, Touch
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
 from detente.statement.threshold import count_distinct
 from detente.statement.version import Version
 
 FREE = Standing("free", (), ())
+EVERYTHING = frozenset(TOUCHES)
+"""What a change that declares nothing it touches may have touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,24 @@ def _of_version(state: AccordState, item: Item, body: Version) -> Change:
         run = state.get(body.run)
         proposal = run.body.proposal if run is not None and isinstance(run.body, Run) else None
     proposed = None if proposal is None else state.get(proposal)
-    authors = {item.party} if proposed is None else {item.party, proposed.party}
-    return Change(body.proposed_by, frozenset(body.touches), proposal, (item.id,), frozenset(authors))
+    if proposed is not None and not _is_what_was_put(proposed, item, body):
+        proposal = None  # Humans looked at something else: for this change nobody was asked.
+    return Change(body.proposed_by, frozenset(body.touches), proposal, (item.id,), frozenset({item.party}))
+
+
+def _is_what_was_put(proposed: Item, item: Item, body: Version) -> bool:
+    """Is the version what its proposal put to humans: the same party's, by the same kind of proposer, touching no more?
+
+    Otherwise one approval of something small, or of another's, would pass whatever names it.
+    """
+    asked = proposed.body
+    return (
+        isinstance(asked, Proposal)
+        and proposed.party == item.party
+        and asked.proposed_by.kind == body.proposed_by.kind
+        and (frozenset(body.touches) or EVERYTHING) <= (frozenset(asked.touches) or EVERYTHING)
+        and (asked.parent is None or not body.parents or asked.parent in body.parents)
+    )
 
 
 def matching_holds(terms: Terms, change: Change, on: str) -> Iterator[tuple[HoldPoint, Truth]]:

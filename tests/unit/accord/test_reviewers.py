@@ -199,3 +199,32 @@ def test_a_reviewer_with_a_strange_name_is_refused_in_terms():
     with pytest.raises(TermsRefused) as refused:
         read_terms(broken.encode())
     assert refused.value.rule == "T08"
+
+
+@pytest.mark.parametrize(
+    ("asked", "stated"),
+    [
+        ({"by": "human"}, {}),
+        ({"touches": ("data",)}, {}),
+        ({}, {"touches": ("training", "architecture")}),
+        ({}, {"touches": ()}),
+        ({}, {"party": "dev-b"}),
+        ({"parent": "a" * 64}, {"parents": ("b" * 64,)}),
+    ],
+)
+def test_an_approval_of_something_else_passes_no_version(asked, stated):
+    """What humans looked at: the same party's change, by the same kind of proposer, of the same parent, touching no more."""
+    play = Play().begin()
+    proposal = play.propose("dev-a", T0 + 100, **asked)
+    for number in (1, 2):
+        play.approve("auth-1", proposal, T0 + 110 + number, reviewer=f"r-{number}")
+    version = play.model(stated.pop("party", "dev-a"), "one", T0 + 200, proposal=proposal, **stated)
+    assert outcome(play, version) == "held"
+
+
+def test_an_approved_proposal_passes_the_version_that_carries_it_out():
+    """The ground of the test above."""
+    play, proposal = proposed()
+    for number in (1, 2):
+        play.approve("auth-1", proposal, T0 + 110 + number, reviewer=f"r-{number}")
+    assert outcome(play, play.model("dev-a", "one", T0 + 200, proposal=proposal)) == "free"
