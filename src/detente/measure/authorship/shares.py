@@ -170,7 +170,7 @@ def _remarks(sums: Sums) -> Iterator[Remark]:
         yield Remark(
             "mark-disappearance-authors",
             "alarm",
-            f"{len(authors)} {named} who had marked their commits went on committing with at most half as many marks",
+            f"{len(authors)} {named} who had marked their commits went on committing, with marks on at most half as large a share",
             "fallen_authors",
         )
     for fall in find_falls({half: (n, marked) for half, (n, marked) in sums.under_ledger.items()}):
