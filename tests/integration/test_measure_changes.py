@@ -155,6 +155,18 @@ def test_absent_texts_of_a_partial_clone_are_said(tmp_path: Path, built: Built):
     assert _ends(result, "relevant") == ("3.000", "3.000")
 
 
+def test_a_commit_whose_tree_is_gone_is_undetermined(built: Built):
+    """Nobody knows what it touched: it widens the interval and is counted, and the others are measured all the same."""
+    tree = built.git("rev-parse", "HEAD~2^{tree}")
+    (built.path / ".git" / "objects" / tree[:2] / tree[2:]).unlink()
+    result = measure_changes(built.path)
+    low, high = _ends(result, "relevant")
+    assert low is not None
+    assert high is not None
+    assert float(low) < float(high)
+    assert [e.count for e in result.exclusions if "tree is absent" in e.why] == [int(float(high) - float(low))]
+
+
 def test_the_edge_of_a_shallow_clone_is_counted(tmp_path: Path, built: Built):
     """Its oldest commit shows a whole tree as if it were new: it is left out, and said."""
     place = tmp_path / "shallow"

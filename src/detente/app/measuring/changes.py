@@ -139,8 +139,9 @@ class _Gathering:
     def finish(self) -> Gathered:
         """What was gathered: changes newest first, those that touch nothing counted."""
         gathered = self._gathered
-        gathered.changes = [change for change in self._changes.values() if change.areas or change.undetermined]
-        gathered.untouched = len(self._changes) - len(gathered.changes)
+        for change in tuple(self._changes.values()):
+            self._settle(change)
+        gathered.changes = list(self._changes.values())
         return gathered
 
     def wants(self, commit: Commit) -> bool:
@@ -166,7 +167,7 @@ class _Gathering:
             self._gathered.unread_count["past the number of files kept of one commit"] += commit.files_dropped
             self._change(commit).undetermined = True
         if not commit.changes:
-            self._change(commit)
+            self._leave(self._change(commit))
         return [self._looked(file, number) for number, file in enumerate(commit.changes)]
 
     def _looked(self, file: ChangedFile, number: int) -> _Looked:
@@ -196,6 +197,18 @@ class _Gathering:
             self._gathered.note(verdict)
             if verdict.areas or verdict.undetermined:
                 change.add(verdict, file.added, new=file.new)
+        self._leave(change)
+
+    def _leave(self, change: Change) -> None:
+        """A commit of its own is settled when it was judged; a pull request may have more commits to come."""
+        if not change.name.startswith("#"):
+            self._settle(change)
+
+    def _settle(self, change: Change) -> None:
+        """Keep what touches something or may; count the rest, so that memory follows what matters and not the history."""
+        if not change.areas and not change.undetermined:
+            del self._changes[change.name]
+            self._gathered.untouched += 1
 
     def _verdict(self, file: _Looked, blobs: Iterator[Blob]) -> FileVerdict:
         texts: dict[str, bytes] = {}

@@ -145,7 +145,7 @@ def share_between(items: Iterable[tuple[bool, Answer]]) -> tuple[Decimal | None,
 
 def tally_changes(gathered: Gathered, *, exported: bool) -> ChangeFindings:
     """All indicators about the changes that are relevant or may be."""
-    changes = [change for change in gathered.changes if change.areas or change.undetermined]
+    changes = gathered.changes
     relevant = [change for change in changes if change.areas]
     classes = [change.marked.evidence_class for change in relevant if change.marked]
     indicators = [
