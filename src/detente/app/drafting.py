@@ -26,18 +26,23 @@ STARTERS = ("coordinated-pause", "solo")
 
 def read_draft(path: Path) -> Terms:
     """The terms in a file, with keys or without; raises ``TermsRefused`` with every error in the file."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise Misuse(f"cannot read {path}: {error.strerror}") from None
+    data = read_text(path)
     try:
         return parse_terms(data, template=True)
     except TermsRefused as refused:
-        raise _in_file(path, refused) from None
+        raise in_file(path, refused) from None
 
 
-def _in_file(path: Path, refused: TermsRefused) -> TermsRefused:
+def read_text(path: Path) -> bytes:
+    """The bytes of a file of terms or scenarios, one more than are allowed at most; raises ``Misuse`` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise Misuse(f"cannot read {path}: {error.strerror}") from None
+
+
+def in_file(path: Path, refused: TermsRefused) -> TermsRefused:
     """The same refusal with the file's name before each line and column."""
     found = tuple(
         Refused(each.rule, each.kind, got=f"{path}:{each.got}", expected=each.expected, todo=each.todo)

@@ -78,3 +78,23 @@ def test_an_interval_of_doubling_is_spelled_as_a_duration(tmp_path: Path):
     path = tmp_path / "a.yaml"
     called("accord", "new", path)
     assert "B03" in called("accord", "check", path, "--doubling", "four months").stderr
+
+
+def test_a_simulation_ends_with_1_where_an_expectation_is_not_met(tmp_path: Path):
+    """Got, expected and reasons, for people and for machines; 0 where all are met."""
+    terms, scenarios = tmp_path / "a.yaml", tmp_path / "s.yaml"
+    called("accord", "new", terms)
+    text = (
+        "{accord: coordinated-pause, start: 2027-01-01, scenarios: [{name: one, steps: [\n"
+        "  {at: +0 s, by: dev-a, accede: {}},\n  {at: +1 h, expect: {bound: dev-a}}]}]}\n"
+    )
+    scenarios.write_text(text, "utf-8")
+    assert called("accord", "simulate", terms, "--scenario", scenarios).exit_code == 0
+    scenarios.write_text(text.replace("bound: dev-a", "bound: dev-b"), "utf-8")
+    result = called("accord", "simulate", terms, "--scenario", scenarios)
+    assert result.exit_code == 1
+    assert "expected" not in result.stderr
+    assert f"got: dev-b is not bound  [{scenarios}:3:30]" in result.stdout
+    told = json.loads(called("accord", "simulate", terms, "--scenario", scenarios, "--json").stdout)
+    (asked,) = told["scenarios"][0]["expectations"]
+    assert (asked["met"], asked["expected"], asked["got"]) == (False, "dev-b is bound", "dev-b is not bound")

@@ -1,0 +1,320 @@
+"""The acts of a scenario table: what each holds, typed, and about what the terms have.
+
+Decides how an act is spelled. Leaves who acts and when to ``scenario_reading``, and what a statement may say to the fold: a
+vote that has no effect can be played, and its lack of effect expected. Normative: ``spec/simulate.md`` §2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, get_args
+
+from detente.accord.document import Node
+from detente.accord.fields import Fields, flag, listed, name, one_of, quantity, text, whole
+from detente.accord.scenario import (
+    Accede,
+    Approve,
+    Cast,
+    Confirm,
+    DeclareRun,
+    Deed,
+    Dispute,
+    FallSilent,
+    Find,
+    Made,
+    Measure,
+    Propose,
+    Refute,
+    Register,
+    Rule,
+    Speak,
+    Spend,
+    StateVersion,
+    Stop,
+    Withdraw,
+)
+from detente.accord.terms import Terms, Trigger
+from detente.base.errors import Refused, shown
+from detente.base.identity import Party
+from detente.base.instant import parse_duration
+from detente.statement.accession import AccessionCondition, BoundCondition, HaltedCondition
+from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT
+from detente.statement.change import PROPOSER_KINDS, TOUCHES
+from detente.statement.finding import FINDING_RESULTS
+from detente.statement.halted import HaltReason
+from detente.statement.ruling import RULING_OUTCOMES
+from detente.statement.run import Activity
+
+EXPIRES_S = 365 * 86_400
+"""How long a vote of a table counts where it does not say: longer than any pause of the shipped terms."""
+REVIEWER = "reviewer-1"
+VOTES = ("pause", "lift", "retract", "renew")
+NAMING: Mapping[str, Made] = {"run": "run", "version": "version", "propose": "proposal", "find": "finding"}
+"""Acts that make something with a name."""
+
+
+class ActReader:
+    """Reads the act of one step. ``known`` is what was made before it, and by whom."""
+
+    def __init__(
+        self, terms: Terms, known: Mapping[str, tuple[Made, Party]], errors: list[Refused], by: tuple[Party, ...]
+    ) -> None:  # fmt: skip
+        self.terms = terms
+        self.known = known
+        self.errors = errors
+        self.by = by
+
+    def read(self, act: str) -> Callable[[Node], Deed | None]:
+        """The reader of one kind of act."""
+        return lambda node: ACTS[act](self, node)
+
+    def whole(self, node: Node, build: Callable[[Fields], Deed]) -> Deed | None:
+        """A mapping whose members ``build`` takes; None where one of them could not be read."""
+        before = len(self.errors)
+        fields = Fields(node, self.errors)
+        deed = build(fields)
+        fields.done()
+        return deed if len(self.errors) == before else None
+
+    def party(self, node: Node) -> Party:
+        """A party of the terms."""
+        named = text(node)
+        if named not in self.terms.parties:
+            raise Refused("X01", "unknown-party", got=f"{node.where} {shown(named)}", expected="a party of the terms")
+        return Party(named)
+
+    def made(self, *kinds: Made) -> Callable[[Node], str]:
+        """The name of something of these kinds that was made before."""
+
+        def read(node: Node) -> str:
+            named = text(node)
+            if named not in self.known or self.known[named][0] not in kinds:
+                raise Refused(
+                    "X04",
+                    "not-found",
+                    got=f"{node.where} {shown(named)}",
+                    expected=f"the name of a {' or '.join(kinds)} made before",
+                )
+            return named
+
+        return read
+
+    def trigger(self, node: Node) -> Trigger:
+        """A trigger of the terms."""
+        trigger = self.terms.trigger(text(node))
+        if trigger is None:
+            raise Refused("X06", "out-of-scope", got=f"{node.where} {node}", expected=_one_of_terms(self.terms))
+        return trigger
+
+    def scope(self, node: Node) -> Any:
+        """``all`` or a party."""
+        return "all" if text(node) == "all" else self.party(node)
+
+    def _accede(self, node: Node) -> Deed | None:
+        def build(f: Fields) -> Deed:
+            conditions: list[AccessionCondition] = []
+            bound = f.take("bound", lambda n: self._condition(n, halted=False), None)
+            halted = f.take("halted", lambda n: self._condition(n, halted=True), None)
+            conditions += [each for each in (bound, halted) if each is not None]
+            return Accede(tuple(conditions))
+
+        return self.whole(node, build)
+
+    def _condition(self, node: Node, *, halted: bool) -> AccessionCondition | None:
+        f = Fields(node, self.errors)
+        least = f.take("at_least", lambda n: whole(n, 1, 1_000))
+        of = f.take("of", listed(self.party, 1))
+        confirmed = f.take("confirmed", flag, default=False) if halted else False
+        f.done()
+        if least is None or of is None:
+            return None
+        return HaltedCondition(least, of, bool(confirmed)) if halted else BoundCondition(least, of)
+
+    def _register(self, node: Node) -> Deed | None:
+        return self.whole(
+            node, lambda f: Register(f.take("facility", name, "facility-1"), f.take("flop_s", _unit("FLOP/s")))
+        )
+
+    def _vote(self, node: Node) -> Deed | None:
+        said = [choice for choice in VOTES if choice in node.entries]
+        if node.kind == "mapping" and len(said) != 1:
+            raise Refused(
+                "X03", "wrong-type", got=f"{node.where} {len(said)} votes", expected=f"one of {', '.join(VOTES)}"
+            )
+
+        def build(f: Fields) -> Deed:
+            trigger = f.take(said[0], self.trigger) if said else None
+            scope = f.take("scope", self.scope, "all")
+            if trigger is not None and trigger.scope == "party" and scope == "all":
+                self.errors.append(
+                    Refused("X06", "out-of-scope", got=f"{node.where} no scope", expected=f"scope: a party, as in {trigger.id}")
+                )  # fmt: skip
+            return Cast(
+                said[0] if said else "pause",  # type: ignore[arg-type]
+                trigger.id if trigger is not None else "",
+                scope,
+                f.take("round", whole, None),
+                f.take("expires", lambda n: parse_duration(text(n)), EXPIRES_S),
+            )
+
+        return self.whole(node, build)
+
+    def _measure(self, node: Node) -> Deed | None:
+        def build(f: Fields) -> Deed:
+            indicator = f.take("indicator", self._indicator)
+            value = f.take("value", _quantity, None)
+            low, high = f.take("low", _quantity, value), f.take("high", _quantity, value)
+            units = {each[1] for each in (low, high) if each is not None}
+            if len(units) > 1:
+                self.errors.append(
+                    Refused("X08", "malformed", got=f"{node.where} units {', '.join(sorted(units))}", expected="one unit")
+                )  # fmt: skip
+            known = self.terms.indicators.get(indicator or "")
+            unit = units.pop() if units else known.unit if known is not None else ""
+            ends = [None if each is None else each[0] for each in (low, high)]
+            return Measure(indicator or "", ends[0], ends[1], unit, f.take("about", self.party, None))
+
+        return self.whole(node, build)
+
+    def _indicator(self, node: Node) -> str:
+        named = text(node)
+        if named not in self.terms.indicators:
+            raise Refused(
+                "X06",
+                "out-of-scope",
+                got=f"{node.where} {shown(named)}",
+                expected=f"an indicator of the terms: {', '.join(self.terms.indicators) or 'there is none'}",
+            )
+        return named
+
+    def _run(self, node: Node) -> Deed | None:
+        return self.whole(
+            node,
+            lambda f: DeclareRun(
+                f.take("name", name),
+                f.take("flop", _unit("FLOP")),
+                f.take("activity", one_of(*get_args(Activity)), "training"),
+                f.take("parents", listed(self.made("version")), ()),
+                f.take("proposal", self.made("proposal"), None),
+            ),
+        )
+
+    def _spend(self, node: Node) -> Deed | None:
+        return self.whole(node, lambda f: Spend(f.take("run", self.made("run")), f.take("flop", _unit("FLOP"))))
+
+    def _version(self, node: Node) -> Deed | None:
+        return self.whole(
+            node,
+            lambda f: StateVersion(
+                f.take("name", name),
+                f.take("parents", listed(self.made("version")), ()),
+                f.take("proposed_by", one_of(*PROPOSER_KINDS)),
+                f.take("touches", listed(one_of(*TOUCHES)), ("training",)),
+                f.take("flop", _unit("FLOP"), Decimal(1)),
+                f.take("proposal", self.made("proposal"), None),
+                f.take("run", self.made("run"), None),
+            ),
+        )
+
+    def _propose(self, node: Node) -> Deed | None:
+        return self.whole(
+            node,
+            lambda f: Propose(
+                f.take("name", name),
+                f.take("parent", self.made("version"), None),
+                f.take("proposed_by", one_of(*PROPOSER_KINDS)),
+                f.take("touches", listed(one_of(*TOUCHES)), ("training",)),
+                f.take("flop", _unit("FLOP"), Decimal(1)),
+            ),
+        )
+
+    def _approve(self, node: Node) -> Deed | None:
+        return self.whole(
+            node,
+            lambda f: Approve(
+                f.take("what", self.made("proposal", "run")),
+                f.take("reviewer", name, REVIEWER),
+                f.take("decision", one_of(*APPROVAL_DECISIONS), "approve"),
+                f.take("significant", one_of(*SIGNIFICANT), "yes"),
+                f.take("same_host", flag, default=False),
+            ),
+        )
+
+    def _find(self, node: Node) -> Deed | None:
+        return self.whole(
+            node,
+            lambda f: Find(
+                f.take("name", name),
+                f.take("about", self.party),
+                f.take("claim", text),
+                f.take("result", one_of(*FINDING_RESULTS), "confirmed"),
+                f.take("run", self.made("run"), None),
+            ),
+        )
+
+    def _refute(self, node: Node) -> Deed | None:
+        return Refute(self.made("finding")(node))
+
+    def _confirm(self, node: Node) -> Deed | None:
+        return Confirm(self.made("run")(node))
+
+    def _dispute(self, node: Node) -> Deed | None:
+        return Dispute(self.made("finding")(node))
+
+    def _rule(self, node: Node) -> Deed | None:
+        return self.whole(
+            node, lambda f: Rule(f.take("finding", self.made("finding")), f.take("outcome", one_of(*RULING_OUTCOMES)))
+        )
+
+    def _stop(self, node: Node) -> Deed | None:
+        return self.whole(
+            node,
+            lambda f: Stop(f.take("run", self.made("run")), f.take("why", one_of(*get_args(HaltReason)), "pause")),
+        )
+
+    def _bare(self, deed: Deed, node: Node) -> Deed | None:
+        return self.whole(node, lambda _: deed)
+
+
+ACTS: Mapping[str, Callable[[ActReader, Node], Deed | None]] = {
+    "accede": ActReader._accede,
+    "withdraw": lambda reader, node: reader._bare(Withdraw(), node),
+    "register": ActReader._register,
+    "vote": ActReader._vote,
+    "measure": ActReader._measure,
+    "run": ActReader._run,
+    "spend": ActReader._spend,
+    "version": ActReader._version,
+    "propose": ActReader._propose,
+    "approve": ActReader._approve,
+    "find": ActReader._find,
+    "refute": ActReader._refute,
+    "confirm": ActReader._confirm,
+    "rule": ActReader._rule,
+    "challenge": ActReader._dispute,
+    "halt": ActReader._stop,
+    "silent": lambda reader, node: reader._bare(FallSilent(), node),
+    "speak": lambda reader, node: reader._bare(Speak(), node),
+}
+"""Every act by its name in a table."""
+
+
+def _one_of_terms(terms: Terms) -> str:
+    return f"a trigger of the terms: {', '.join(trigger.id for trigger in terms.triggers) or 'there is none'}"
+
+
+def _quantity(node: Node) -> tuple[Decimal, str]:
+    return quantity(node)
+
+
+def _unit(unit: str) -> Callable[[Node], Decimal]:
+    """A number in this unit."""
+
+    def read(node: Node) -> Decimal:
+        value, found = quantity(node)
+        if found != unit or value < 0:
+            raise Refused("T08", "malformed", got=f"{node.where} {node}", expected=f"a number of {unit}")
+        return value
+
+    return read

@@ -1,0 +1,325 @@
+"""A coalition in memory that plays the steps of a scenario table: keys, logs and mirrors made on the spot.
+
+Decides how an act of a table becomes signed statements at places in logs with cosignatures. Leaves what they mean to the
+fold and what must hold to ``accord.scenario_checking``. Normative: ``spec/simulate.md`` §4.
+
+- Every key comes from the seed: the same seed, terms and table give the same statements.
+- Each party keeps a log, under self-witnessed terms the one that develops; a mirror's statements are carried to another
+  party's log too, since a mirror does not witness its own.
+- A mirror that speaks cosigns every log whenever one grew; one that fell silent does so again when it speaks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from detente.accord.act_reading import REVIEWER
+from detente.accord.document import read_document
+from detente.accord.evidence import Evidence, Place
+from detente.accord.fold import fold
+from detente.accord.key_reading import ProvenKey, spell_keys
+from detente.accord.scenario import (
+    Accede,
+    Approve,
+    Cast,
+    Confirm,
+    DeclareRun,
+    Deed,
+    Dispute,
+    FallSilent,
+    Find,
+    Measure,
+    Propose,
+    Refute,
+    Register,
+    Rule,
+    Speak,
+    Spend,
+    StateVersion,
+    Step,
+    Stop,
+    Withdraw,
+)
+from detente.accord.scenario_checking import Scene
+from detente.accord.status import status
+from detente.accord.terms import Terms, parse_terms
+from detente.base.digest import Digest, sha256_hex
+from detente.base.errors import Misuse
+from detente.base.identity import Party
+from detente.base.instant import Instant
+from detente.base.quantity import ZERO
+from detente.statement.accession import Accession
+from detente.statement.approval import Approval, sign_approval
+from detente.statement.challenge import Challenge
+from detente.statement.change import ProposedBy, ProposerKind
+from detente.statement.envelope import encode_envelope, sign_payload
+from detente.statement.facility import Facility
+from detente.statement.finding import Finding
+from detente.statement.halted import Halted
+from detente.statement.keys import prove_possession
+from detente.statement.kinds import Kind, Use
+from detente.statement.measurement import About, Measurement
+from detente.statement.progress import Progress
+from detente.statement.proposal import Proposal
+from detente.statement.ruling import Ruling
+from detente.statement.run import Run
+from detente.statement.signing import SoftwareSigner
+from detente.statement.statement import Header, make_payload
+from detente.statement.version import Version
+from detente.statement.vote import Vote
+from detente.statement.withdrawal import Withdrawal
+
+_ROOT_KINDS: frozenset[Kind] = frozenset({"accession", "withdrawal"})
+WEIGHTS = sha256_hex(b"weights")
+"""Checkpoints and weights of a table's runs: no rule looks at them."""
+
+
+class Troupe:
+    """Everybody's keys, from a seed, and the founding terms that enrol them."""
+
+    def __init__(self, text: bytes, *, seed: int, reviewers: Mapping[Party, Sequence[str]]) -> None:
+        """``text`` are terms with keys or without; keys that stand in it are replaced by made ones."""
+        self.seed = seed
+        shape = parse_terms(text, template=True)
+        self.operators = _operators(shape)
+        keys = {
+            party: self._keys(shape, party, (REVIEWER, *(n for n in reviewers.get(party, ()) if n != REVIEWER)))
+            for party in shape.parties
+        }
+        bare = _without_keys(text)
+        section = spell_keys(dict.fromkeys(keys, 1), keys)
+        self.founding = bare.rstrip(b"\n") + b"\n\n" + section.encode()
+        self.terms = parse_terms(self.founding)
+
+    def signer(self, party: Party, use: Use, name: str = "") -> SoftwareSigner:
+        """The key of a party for a use; each reviewer has one."""
+        return SoftwareSigner(hashlib.sha256(f"{self.seed} {party} {use} {name}".encode()).digest())
+
+    def _keys(self, shape: Terms, party: Party, reviewers: Sequence[str]) -> tuple[ProvenKey, ...]:
+        asked: list[tuple[Use, str | None]] = [("root", None), ("statement", None), ("guard", None)]
+        if party in self.operators:
+            asked.append(("log", origin_of(party)))
+        if party in (self.operators if shape.mirrors.self_witnessed else shape.mirrors.parties):
+            asked += [("mirror", f"{party}.example/mirror"), ("permit", None)]
+        asked += [("reviewer", name) for name in reviewers]
+        proven = []
+        for use, name in asked:
+            signer = self.signer(party, use, name or "" if use == "reviewer" else "")
+            proven.append(ProvenKey(use, signer.public_key, prove_possession(party, use, signer, name), name))
+        return tuple(proven)
+
+
+class Stage:
+    """One course of events: what was said so far, and what it means. Steps come in order of time."""
+
+    def __init__(self, troupe: Troupe, start: Instant) -> None:
+        self.troupe = troupe
+        self.start = start
+        self.evidence = Evidence(troupe.founding)
+        self.speaking: dict[Party, bool] = dict.fromkeys(troupe.terms.mirrors.parties, True)
+        self.named: dict[str, Digest] = {}
+        self.said: dict[Digest, str] = {}
+        self._halts: dict[str, Digest] = {}
+        self._findings: dict[str, Find] = {}
+        self._authors: dict[str, Party] = {}
+        self._sizes: dict[Party, int] = {}
+        self._count = 0
+        self._carrier = next((p for p in troupe.operators if p not in self.speaking), None)
+
+    def perform(self, step: Step) -> None:
+        """Do the act of a step, by each of its parties; raises ``Refused`` for what no statement can say."""
+        if step.deed is None:
+            return
+        at = Instant(self.start + step.at_s)
+        for party in step.by:
+            if isinstance(step.deed, FallSilent | Speak):
+                self._set_speaking(party, at, speaks=isinstance(step.deed, Speak))
+                continue
+            kind, body, name = _BODIES[type(step.deed)](self, step.deed, party, at)
+            statement = self._say(party, kind, body, at, heard=step.heard)
+            self.said[statement] = f"{party}: {kind} ({step.where})"
+            if name is not None:
+                self.named[name] = body.version if isinstance(body, Version) else statement
+                self._authors[name] = party
+            if isinstance(step.deed, Stop):
+                self._halts[step.deed.run] = statement
+
+    def scene(self, at_s: int) -> Scene:
+        """What has been said, at that instant."""
+        return Scene(fold(self.evidence), Instant(self.start + at_s), self.start, self.named)
+
+    def _set_speaking(self, party: Party, at: Instant, *, speaks: bool) -> None:
+        if party not in self.speaking:
+            raise Misuse(f"{party} is no mirror of these terms: only a mirror's silence is heard")
+        self.speaking[party] = speaks
+        if speaks:
+            self._cosign(at)
+
+    def _say(self, party: Party, kind: Kind, body: Any, at: Instant, *, heard: bool) -> Digest:
+        self._count += 1
+        nonce = hashlib.sha256(f"{self.troupe.seed} {self._count}".encode()).hexdigest()[:32]
+        terms = self.troupe.terms
+        if isinstance(body, Approval):
+            hand = self.troupe.signer(party, "reviewer", body.reviewer)
+            body = sign_approval(body, hand, accord=terms.digest, nonce=nonce)
+        header = Header(terms.digest, terms.version, party, nonce, at)
+        signer = self.troupe.signer(party, "root" if kind in _ROOT_KINDS else "statement")
+        data = encode_envelope(sign_payload(make_payload(kind, header, (), body), signer))
+        if heard:
+            return self.evidence.receive(data).statement.id
+        logs = [party if party in self.troupe.operators else self.troupe.operators[0]]
+        if party in self.speaking and self._carrier is not None:
+            logs.append(self._carrier)
+        statement = None
+        for log in logs:
+            size = self._sizes.get(log, 0)
+            verified = self.evidence.add_entry(Place(origin_of(log), size), data)
+            self._sizes[log] = size + 1
+            statement = None if verified is None else verified.statement.id
+        self._cosign(at)
+        if statement is None:
+            raise Misuse(f"a {kind} of {party} that its own reader does not read")
+        return statement
+
+    def _cosign(self, at: Instant) -> None:
+        for log, size in self._sizes.items():
+            for mirror, speaks in self.speaking.items():
+                if speaks:
+                    self.evidence.add_cosignature(origin_of(log), mirror, size, at)
+
+    # What an act says: the kind of statement, its body, and the name of what it makes.
+
+    def _accede(self, deed: Accede, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        return "accession", Accession(self.troupe.terms.digest, deed.conditions), None
+
+    def _withdraw(self, _deed: Withdraw, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        return "withdrawal", Withdrawal("as the scenario says"), None
+
+    def _register(self, deed: Register, party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        country = self.troupe.terms.parties[party].country
+        return "facility", Facility(deed.facility, country, 1, deed.flop_s), None
+
+    def _vote(self, deed: Cast, _party: Party, at: Instant) -> tuple[Kind, Any, str | None]:
+        round_now = deed.round
+        if round_now is None:
+            ended = status(fold(self.evidence), at).ended
+            round_now = sum((each.trigger, each.scope) == (deed.trigger, deed.scope) for each in ended)
+        expires = Instant(at + deed.expires_s)
+        return "vote", Vote(deed.choice, deed.trigger, round_now, Party(deed.scope), expires), None
+
+    def _measure(self, deed: Measure, _party: Party, at: Instant) -> tuple[Kind, Any, str | None]:
+        about = None if deed.about is None else About(party=deed.about)
+        return "measurement", Measurement(
+            deed.indicator, deed.low, deed.high, deed.unit, "as the scenario says", (), at, about
+        ), None  # fmt: skip
+
+    def _run(self, deed: DeclareRun, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        parents = tuple(self.named[name] for name in deed.parents)
+        proposal = None if deed.proposal is None else self.named[deed.proposal]
+        return "run", Run(deed.name, deed.activity, deed.flop, parents, (), proposal=proposal), deed.name
+
+    def _spend(self, deed: Spend, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        return "progress", Progress(self.named[deed.run], 1, deed.flop, WEIGHTS), None
+
+    def _version(self, deed: StateVersion, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        parents = tuple(self.named[name] for name in deed.parents)
+        body = Version(
+            sha256_hex(f"version {deed.name}".encode()),
+            parents,
+            _proposer(deed.by, parents[0] if parents else None),
+            deed.touches,
+            deed.flop,
+            run=None if deed.run is None else self.named[deed.run],
+            proposal=None if deed.proposal is None else self.named[deed.proposal],
+        )
+        return "version", body, deed.name
+
+    def _propose(self, deed: Propose, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        parent = None if deed.parent is None else self.named[deed.parent]
+        change = sha256_hex(f"change {deed.name}".encode())
+        body = Proposal(change, parent, _proposer(deed.by, parent), deed.touches, deed.flop, "as the scenario says")
+        return "proposal", body, deed.name
+
+    def _approve(self, deed: Approve, party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        what = self.named[deed.what]
+        return "approval", Approval(
+            what, deed.decision, deed.reviewer, party, None, deed.same_host, deed.significant
+        ), None  # fmt: skip
+
+    def _find(self, deed: Find, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        self._findings[deed.name] = deed
+        run = None if deed.run is None else self.named[deed.run]
+        return "finding", Finding(deed.about, deed.claim, deed.result, (), run), deed.name
+
+    def _refute(self, deed: Refute, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        said = self._findings[deed.finding]
+        run = None if said.run is None else self.named[said.run]
+        return "finding", Finding(said.about, said.claim, "refuted", (), run), None
+
+    def _confirm(self, deed: Confirm, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        if deed.run not in self._halts:
+            raise Misuse(f"nobody said that run {deed.run} has halted, so nobody can confirm it")
+        about = self._authors[deed.run]
+        return "finding", Finding(about, "halted", "confirmed", (), None, self._halts[deed.run]), None
+
+    def _rule(self, deed: Rule, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        against = self._findings[deed.finding].about
+        return "ruling", Ruling(self.named[deed.finding], against, deed.outcome, "as the scenario says"), None
+
+    def _challenge(self, deed: Dispute, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        return "challenge", Challenge(self.named[deed.finding], "as the scenario says"), None
+
+    def _halt(self, deed: Stop, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        return "halted", Halted(self.named[deed.run], 1, WEIGHTS, ZERO, 1, deed.why), None
+
+
+_BODIES: Mapping[type[Deed], Callable[[Stage, Any, Party, Instant], tuple[Kind, Any, str | None]]] = {
+    Accede: Stage._accede,
+    Withdraw: Stage._withdraw,
+    Register: Stage._register,
+    Cast: Stage._vote,
+    Measure: Stage._measure,
+    DeclareRun: Stage._run,
+    Spend: Stage._spend,
+    StateVersion: Stage._version,
+    Propose: Stage._propose,
+    Approve: Stage._approve,
+    Find: Stage._find,
+    Refute: Stage._refute,
+    Confirm: Stage._confirm,
+    Rule: Stage._rule,
+    Dispute: Stage._challenge,
+    Stop: Stage._halt,
+}
+
+
+def origin_of(party: Party) -> str:
+    """The origin of a party's log on a stage."""
+    return f"{party}.example/log"
+
+
+def _proposer(kind: ProposerKind, parent: Digest | None) -> ProposedBy:
+    return ProposedBy(kind, parent if kind == "model" else None)
+
+
+def _operators(shape: Terms) -> tuple[Party, ...]:
+    """Who keeps a log: everybody, and under self-witnessed terms the one that develops."""
+    if not shape.mirrors.self_witnessed:
+        return tuple(shape.parties)
+    return tuple(sorted(shape.parties, key=lambda party: ("developer" not in shape.parties[party].roles, party)))[:1]
+
+
+def _without_keys(text: bytes) -> bytes:
+    """The terms without their ``keys`` section, line by line."""
+    places = read_document(text).keys
+    if "keys" not in places:
+        return text
+    first = places["keys"][0]
+    following = sorted(line for line, _ in places.values() if line > first)
+    if any(line == first for name, (line, _) in places.items() if name != "keys"):
+        raise Misuse("terms whose keys stand on one line with other members cannot be given other keys")
+    lines = text.splitlines(keepends=True)
+    end = following[0] - 1 if following else len(lines)
+    return b"".join(lines[: first - 1] + lines[end:])
