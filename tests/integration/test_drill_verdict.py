@@ -164,7 +164,7 @@ def test_a_drill_that_is_ended_ends_its_processes(tmp_path: Path):
         assert process.wait(60) == 1
     deadline = time.monotonic() + 20  # One that was just being started may take a moment to end.
     while left := [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(out).encode() in _read(path)]:
-        assert time.monotonic() < deadline, left
+        assert time.monotonic() < deadline, [_read(path) for path in left]
         time.sleep(0.1)
     assert json.loads((out / "result.json").read_text())["passed"] is False
 

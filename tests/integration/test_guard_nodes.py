@@ -216,7 +216,17 @@ def test_a_proposal_waits_until_a_reviewer_has_decided(tmp_path: Path):
         proposal = waiting[0]["proposal"]
         out, _ = run("hold", "show", proposal[:12], cwd=tmp_path)
         assert "wider layers" in out
-        decide = ["hold", "decide", proposal[:12], "--decision", "approve", "--reviewer", "reviewer-1", "--as", "safety-team"]
+        decide = [
+            "hold",
+            "decide",
+            proposal[:12],
+            "--decision",
+            "approve",
+            "--reviewer",
+            "reviewer-1",
+            "--as",
+            "safety-team",
+        ]
         out, _ = run(*decide, "--significant", "yes", cwd=tmp_path)
         assert "software key" in out
         assert loop.stdout.readline() == "approved\n"

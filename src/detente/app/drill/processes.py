@@ -10,9 +10,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,25 @@ class Running:
         return ""
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Handle SIGINT and SIGTERM at the end of the block. A mask would be inherited by the process that is started."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Handlers run in the main thread alone.
+        return
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda given, _: came.append(given))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
 class Processes:
     """Everything this drill started, in order."""
 
@@ -79,7 +99,11 @@ class Processes:
     ) -> Running:
         """Start ``python -m <arguments>`` in a session of its own; ``given`` is a file for its standard input."""
         log = self._logs / f"{name.replace(' ', '-')}.log"
-        with log.open("ab") as output, Path(given or os.devnull).open("rb") as standard_input:
+        with (
+            log.open("ab") as output,
+            Path(given or os.devnull).open("rb") as standard_input,
+            _undisturbed(),  # a process that was started and is not in the list yet would stay behind
+        ):
             popen = subprocess.Popen(  # our own interpreter and modules
                 [sys.executable, "-m", *arguments],
                 stdin=standard_input,
@@ -89,8 +113,8 @@ class Processes:
                 cwd=cwd,
                 start_new_session=True,
             )
-        running = Running(name, popen, log)
-        self._all.append(running)
+            running = Running(name, popen, log)
+            self._all.append(running)
         return running
 
     def end_all(self) -> None:
