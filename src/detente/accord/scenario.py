@@ -379,13 +379,17 @@ Expectation: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """At one time either an act by each of ``by``, or expectations. ``heard``: handed over, and in no log."""
+    """At one time either an act by each of ``by``, or expectations.
+
+    ``heard``: handed over, and in no log; with ``logged_s``, in one from then on.
+    """
 
     where: str
     at_s: int
     by: tuple[Party, ...] = ()
     deed: Deed | None = None
     heard: bool = False
+    logged_s: int | None = None
     expected: tuple[Expectation, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """Reading a scenario table: every step typed and checked against the terms, all errors at once with line and column.
 
 Decides what is a well-formed table for given terms. Leaves acts to ``act_reading`` and expectations to
-``expectation_reading``, and what happens to whoever plays it. Normative: ``spec/simulate.md`` §1 and §5.
+``expectation_reading``, and what happens to whoever plays it. Normative: ``spec/simulate.md`` §1 and §6.
 
 - Read as strictly as terms: T01 to T08 say the same of a table.
 - A name is known from the step that makes it; what a step speaks of was made before it (X04).
@@ -158,6 +158,7 @@ class _TableReader:
     def _act(self, fields: Fields, act: str, at_s: int) -> Step | None:
         by = fields.take("by", self._parties) or ()
         heard = fields.take("heard", flag, default=False)
+        logged_s = fields.take("logged", lambda node: self.moment(node, at_s), None)
         reader = ActReader(self.terms, self.known, self.errors, by)
         deed = fields.take(act, reader.read(act))
         fields.done()
@@ -176,7 +177,7 @@ class _TableReader:
                 )  # fmt: skip
             if name is not None:
                 self.known[name] = (NAMING[act], by[0])
-        return Step(fields.node.where, at_s, by, deed, bool(heard))
+        return Step(fields.node.where, at_s, by, deed, bool(heard) or logged_s is not None, logged_s)
 
     def _parties(self, node: Node) -> tuple[Party, ...]:
         nodes = self._items(node, 1_000) if node.kind == "list" else (node,)

@@ -6,6 +6,7 @@ fold and what must hold to ``accord.scenario_checking``. Normative: ``spec/simul
 - Every key comes from the seed: the same seed, terms and table give the same statements.
 - Each party keeps a log, under self-witnessed terms the one that develops; a mirror's statements are carried to another
   party's log too, since a mirror does not witness its own.
+- What is logged late is handed over at its step, and stands in a log from then on.
 - A mirror that speaks cosigns every log whenever one grew; one that fell silent does so again when it speaks.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from detente.accord.act_reading import REVIEWER
@@ -76,6 +78,47 @@ WEIGHTS = sha256_hex(b"weights")
 """Checkpoints and weights of a table's runs: no rule looks at them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An entry at its place."""
+
+    place: Place
+    data: bytes
+
+    def feed(self, evidence: Evidence) -> None:
+        """Give it to somebody's evidence."""
+        evidence.add_entry(self.place, self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A statement handed over, in no log."""
+
+    data: bytes
+
+    def feed(self, evidence: Evidence) -> None:
+        """Give it to somebody's evidence."""
+        evidence.receive(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """A mirror's cosignature over so many entries of a log."""
+
+    origin: str
+    mirror: Party
+    size: int
+    at: Instant
+
+    def feed(self, evidence: Evidence) -> None:
+        """Give it to somebody's evidence."""
+        evidence.add_cosignature(self.origin, self.mirror, self.size, self.at)
+
+
+Event = Logged | Heard | Cosigned
+"""What happened on a stage, as evidence: any of it may reach anybody in any order."""
+
+
 class Troupe:
     """Everybody's keys, from a seed, and the founding terms that enrol them."""
 
@@ -112,7 +155,10 @@ class Troupe:
 
 
 class Stage:
-    """One course of events: what was said so far, and what it means. Steps come in order of time."""
+    """One course of events: what was said so far, and what it means. Steps come in order of time.
+
+    ``happened`` is all of it as evidence; ``held`` how much of each log each mirror holds.
+    """
 
     def __init__(self, troupe: Troupe, start: Instant) -> None:
         self.troupe = troupe
@@ -126,10 +172,15 @@ class Stage:
         self._authors: dict[str, Party] = {}
         self._sizes: dict[Party, int] = {}
         self._count = 0
+        self._cosigned: set[tuple[Party, Party, int]] = set()
+        self._late: list[tuple[int, int, Party, bytes]] = []
+        self.happened: list[Event] = []
+        self.held: dict[Party, dict[Party, int]] = {mirror: {} for mirror in self.speaking}
         self._carrier = next((p for p in troupe.operators if p not in self.speaking), None)
 
     def perform(self, step: Step) -> None:
         """Do the act of a step, by each of its parties; raises ``Refused`` for what no statement can say."""
+        self.advance(step.at_s)
         if step.deed is None:
             return
         at = Instant(self.start + step.at_s)
@@ -138,7 +189,7 @@ class Stage:
                 self._set_speaking(party, at, speaks=isinstance(step.deed, Speak))
                 continue
             kind, body, name = _BODIES[type(step.deed)](self, step.deed, party, at)
-            statement = self._say(party, kind, body, at, heard=step.heard)
+            statement = self._say(party, kind, body, at, heard=step.heard, logged_s=step.logged_s)
             self.said[statement] = f"{party}: {kind} ({step.where})"
             if name is not None:
                 self.named[name] = body.version if isinstance(body, Version) else statement
@@ -146,8 +197,15 @@ class Stage:
             if isinstance(step.deed, Stop):
                 self._halts[step.deed.run] = statement
 
+    def advance(self, at_s: int) -> None:
+        """Put into a log whatever comes late and is due."""
+        for due_s, _, party, data in sorted(late for late in self._late if late[0] <= at_s):
+            self._place(party, data, Instant(self.start + due_s))
+        self._late = [late for late in self._late if late[0] > at_s]
+
     def scene(self, at_s: int) -> Scene:
         """What has been said, at that instant."""
+        self.advance(at_s)
         return Scene(fold(self.evidence), Instant(self.start + at_s), self.start, self.named)
 
     def _set_speaking(self, party: Party, at: Instant, *, speaks: bool) -> None:
@@ -157,7 +215,7 @@ class Stage:
         if speaks:
             self._cosign(at)
 
-    def _say(self, party: Party, kind: Kind, body: Any, at: Instant, *, heard: bool) -> Digest:
+    def _say(self, party: Party, kind: Kind, body: Any, at: Instant, *, heard: bool, logged_s: int | None) -> Digest:
         self._count += 1
         nonce = hashlib.sha256(f"{self.troupe.seed} {self._count}".encode()).hexdigest()[:32]
         terms = self.troupe.terms
@@ -168,25 +226,38 @@ class Stage:
         signer = self.troupe.signer(party, "root" if kind in _ROOT_KINDS else "statement")
         data = encode_envelope(sign_payload(make_payload(kind, header, (), body), signer))
         if heard:
+            if logged_s is not None:
+                self._late.append((logged_s, self._count, party, data))
+            self.happened.append(Heard(data))
             return self.evidence.receive(data).statement.id
+        return self._place(party, data, at)
+
+    def _place(self, party: Party, data: bytes, at: Instant) -> Digest:
         logs = [party if party in self.troupe.operators else self.troupe.operators[0]]
         if party in self.speaking and self._carrier is not None:
             logs.append(self._carrier)
         statement = None
         for log in logs:
             size = self._sizes.get(log, 0)
-            verified = self.evidence.add_entry(Place(origin_of(log), size), data)
+            entry = Logged(Place(origin_of(log), size), data)
+            self.happened.append(entry)
+            verified = self.evidence.add_entry(entry.place, data)
             self._sizes[log] = size + 1
+            if log in self.held:
+                self.held[log][log] = size + 1
             statement = None if verified is None else verified.statement.id
         self._cosign(at)
         if statement is None:
-            raise Misuse(f"a {kind} of {party} that its own reader does not read")
+            raise Misuse(f"a statement of {party} that its own reader does not read")
         return statement
 
     def _cosign(self, at: Instant) -> None:
         for log, size in self._sizes.items():
             for mirror, speaks in self.speaking.items():
-                if speaks:
+                if speaks and (log, mirror, size) not in self._cosigned:
+                    self._cosigned.add((log, mirror, size))
+                    self.held[mirror][log] = size
+                    self.happened.append(Cosigned(origin_of(log), mirror, size, at))
                     self.evidence.add_cosignature(origin_of(log), mirror, size, at)
 
     # What an act says: the kind of statement, its body, and the name of what it makes.
