@@ -180,9 +180,8 @@ def _lineage(asked: Asked, report: Report) -> list[Result]:
     except Refused as refused:
         if refused.rule != "I01":
             raise
-        raise _Absent(
-            f"no record of one self-improving loop was recognised in the tree ({refused.got}): --loop RUN"
-        ) from None
+        several = "" if "none of a known loop" in refused.got else f" ({refused.got})"
+        raise _Absent(f"the tree is not the record of one self-improving loop{several}: --loop RUN") from None
 
 
 def _with_tree(paths: list[str], report: Report) -> Result:
