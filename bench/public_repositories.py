@@ -45,7 +45,6 @@ PINNED = {
 }
 TRAINING = (
     "allenai/open-instruct",
-    "NVIDIA/Megatron-LM",
     "allenai/OLMo-core",
     "huggingface/trl",
     "pytorch/torchtitan",
