@@ -45,6 +45,7 @@ PINNED = {
 }
 TRAINING = (
     "allenai/open-instruct",
+    "NVIDIA/Megatron-LM",
     "allenai/OLMo-core",
     "huggingface/trl",
     "pytorch/torchtitan",
