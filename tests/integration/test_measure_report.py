@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from detente.app.measuring.report import Asked, make_report, store_report
 from detente.base.errors import Refused
 from detente.base.instant import Instant
-from detente.cli.measure.report import report
+from detente.cli import main
 from detente.measure.report.anchors import ROWS_ON_PAGE
 from tests.repositories import Built
 from tests.shared_data import shared
@@ -131,11 +131,11 @@ def _at(path: Path) -> Built:
 def test_the_command_writes_the_page_and_says_where(tmp_path):
     """For people; and as JSON with every ledger."""
     path = _plain(tmp_path / "place")
-    told = CliRunner().invoke(report, [str(path), "--out", str(tmp_path / "out"), "--for", "sb53"])
+    told = CliRunner().invoke(main, ["measure", "report", str(path), "--out", str(tmp_path / "out"), "--for", "sb53"])
     assert told.exit_code == 0, told.output
     assert f"page: {tmp_path / 'out' / 'report.html'}" in told.output
     assert "§ 22757.12 (a)(10)" in (tmp_path / "out" / "report.html").read_text("utf-8")
-    said = CliRunner().invoke(report, [str(path), "--out", str(tmp_path / "out"), "--json"])
+    said = CliRunner().invoke(main, ["measure", "report", str(path), "--out", str(tmp_path / "out"), "--json"])
     assert json.loads(said.stdout)["subject"] == "place"
 
 

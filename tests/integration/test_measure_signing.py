@@ -11,8 +11,7 @@ from detente.app.door import open_door
 from detente.app.measuring import signing
 from detente.app.measuring.signing import file_results
 from detente.base.errors import Misuse, Refused, Unavailable
-from detente.cli.init import init
-from detente.cli.measure.compute import compute
+from detente.cli import main
 from detente.measure.compute.declaration import parse_run
 from detente.measure.compute.estimate import measure_compute
 from detente.measure.indicator import measurements
@@ -28,7 +27,7 @@ RESULT = measure_compute(parse_run(TREE))
 
 @pytest.fixture
 def home(tmp_path):
-    made = CliRunner().invoke(init, ["--solo", "--home", str(tmp_path / "home")])
+    made = CliRunner().invoke(main, ["init", "--solo", "--home", str(tmp_path / "home")])
     assert made.exit_code == 0, made.output
     return tmp_path / "home"
 
@@ -105,7 +104,9 @@ def test_without_a_home_nothing_is_filed(tmp_path):
 def test_the_command_says_what_it_filed(home, tmp_path):
     """``--sign`` beside the result, for machines too."""
     (tmp_path / "run.json").write_text(json.dumps(TREE), "utf-8")
-    said = CliRunner().invoke(compute, [str(tmp_path / "run.json"), "--sign", "--home", str(home), "--json"])
+    said = CliRunner().invoke(
+        main, ["measure", "compute", str(tmp_path / "run.json"), "--sign", "--home", str(home), "--json"]
+    )
     assert said.exit_code == 0, said.output
     filed = json.loads(said.stdout)["filed"]
     assert {each["indicator"] for each in filed["statements"]} == {i.name for i in RESULT.indicators}

@@ -11,8 +11,7 @@ from click.testing import CliRunner
 
 from detente.app.measuring.lineage import measure_lineage, read_lineage
 from detente.base.errors import Misuse, Refused, Unavailable
-from detente.cli import EXIT_CODES
-from detente.cli.measure.lineage import lineage
+from detente.cli import EXIT_CODES, main
 from detente.log.merkle import CompactTree, leaf_hash
 from detente.log.tiles import bundle_path, bundles_for, encode_bundle
 from detente.measure.indicator import measurements
@@ -220,7 +219,9 @@ def test_several_runs_are_one_graph(repository, tmp_path):
 def test_the_command_prints_the_result_and_writes_picture_and_graph(repository, tmp_path):
     """JSON on stdout, files where asked, what was written on stderr."""
     svg, prov = tmp_path / "tree.svg", tmp_path / "graph.json"
-    done = CliRunner().invoke(lineage, [str(repository), "--json", "--picture", str(svg), "--prov", str(prov)])
+    done = CliRunner().invoke(
+        main, ["measure", "lineage", str(repository), "--json", "--picture", str(svg), "--prov", str(prov)]
+    )
     assert done.exit_code == 0
     said = json.loads(done.stdout)
     assert said["measure"] == "lineage"
@@ -232,7 +233,7 @@ def test_the_command_prints_the_result_and_writes_picture_and_graph(repository, 
 
 def test_the_command_says_by_number_what_it_refuses(tmp_path):
     """A refusal has its kind's exit code and stands on stderr."""
-    done = CliRunner().invoke(lineage, [str(tmp_path)])
+    done = CliRunner().invoke(main, ["measure", "lineage", str(tmp_path)])
     assert done.exit_code == EXIT_CODES["wrong-type"]
     assert "I01" in done.stderr
 
