@@ -20,7 +20,8 @@ def commands(
     command: click.Command, parent: click.Context | None = None, name: str = "detente"
 ) -> Iterator[click.Context]:
     """The context of ``command`` and of every visible command below it, in the order its group lists them."""
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=80, color=False)
+    settings = {"terminal_width": 80, "color": False, **command.context_settings}
+    context = click.Context(command, info_name=name, parent=parent, **settings)
     yield context
     if isinstance(command, click.Group):
         for below in command.list_commands(context):
