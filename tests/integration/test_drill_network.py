@@ -68,8 +68,8 @@ def test_a_cut_kills_what_is_established_and_refuses_what_is_new(echo: int, netw
                 if client.recv(16) == b"":
                     raise ConnectionResetError
     with pytest.raises(ConnectionError):
-        assert ask(port) != b""
-        raise ConnectionResetError
+        if ask(port) == b"":  # closed before it was asked: also no answer
+            raise ConnectionResetError
     network.mend("dev-a>")
     assert ask(port) == b"hello"
 
