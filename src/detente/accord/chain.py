@@ -23,6 +23,7 @@ from detente.accord.terms import Terms
 from detente.accord.witness import Witnesses
 from detente.base.digest import Digest
 from detente.base.identity import show_key
+from detente.statement.keys import KeyRotation
 from detente.statement.terms import TermsLink
 
 
@@ -50,7 +51,7 @@ def build_chain(
     counted: set[Digest] = set()
     # An item is tried at every instant at which a copy brings more signatures: what sufficed first counts first, so that
     # signatures handed in later displace nothing that has counted meanwhile.
-    said = [(at, item.order, item) for item in items if item.time is not None for at in said_at(item)]
+    said = [(at, _turn(item), item) for item in items if item.time is not None for at in said_at(item)]
     for at, _, item in sorted(said, key=lambda each: each[:2]):
         if item.id in counted:
             continue
@@ -67,6 +68,14 @@ def build_chain(
             chain.append(found)
             book.found(found.terms, found.since)
     return tuple(chain), book, tuple(notes[statement] for statement in sorted(notes))
+
+
+def _turn(item: Item) -> tuple[int, int, int, str]:
+    """Fold order, and at a tie the number that a link gives itself: none folds before the one it names."""
+    body = item.body
+    number = body.sequence if isinstance(body, KeyRotation) else body.version if isinstance(body, TermsLink) else 0
+    time, rank, statement = item.order
+    return time, rank, number, statement
 
 
 def _link(

@@ -1,5 +1,7 @@
 """Root thresholds and keys at their place: nothing that comes later reaches back, and no key speaks twice."""
 
+import pytest
+
 from detente.accord.keychain import said_at
 from detente.statement.accession import Accession
 from detente.statement.keys import Enrolment, KeyRotation, prove_possession
@@ -136,3 +138,13 @@ def test_heads_without_cosignatures_close_no_epoch():
     play.amend(_new_mirrors(heads), T0 + 1_000)
     assert play.rules() == ["F16"]
     assert play.at(T0 + 2_000).phase == "in_force"
+
+
+@pytest.mark.parametrize("drawn", range(8))
+def test_two_keys_statements_of_one_second_count_in_their_own_order(drawn: int):
+    """A statement never folds before the one it names: a revocation is not lost because its id happens to sort first."""
+    play = Play().begin()
+    play.nonce += 100 * drawn
+    first = play.rotate("dev-a", T0 + 200, enrol=(("guard", 5),))
+    play.rotate("dev-a", T0 + 200, sequence=2, previous=first, revoke=(signer("dev-a", "guard", 5).public_key,))
+    assert "F06" not in play.rules()
