@@ -30,6 +30,11 @@ def train(out: Path, *more: str, steps: int = 400) -> list[str]:
     ]  # fmt: skip
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step that a checkpoint's name tells: ``step-000000020.ckpt``."""
+    return int(checkpoint.stem.removeprefix("step-"))
+
+
 class Node:
     """Where statements go: kept in the order they came, or refused while the network is down."""
 
@@ -103,6 +108,12 @@ class Bench:
 
     async def started(self) -> None:
         await self.until(lambda: self.supervision.job is not None and self.supervision.job.processes())
+
+    async def trained(self, out: Path, *, beyond: int = 0) -> None:
+        """Until the job has saved a checkpoint of its own accord, of a step after ``beyond``: start it with
+        ``--checkpoint-every``.
+        """
+        await self.until(lambda: any(step_of(path) > beyond for path in (out / "checkpoints").glob("*.ckpt")))
 
     def pids(self) -> list[int]:
         return [process.pid for process in self.supervision.job.processes()] if self.supervision.job else []

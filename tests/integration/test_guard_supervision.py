@@ -45,14 +45,17 @@ def test_a_paused_job_resumes_after_the_lift_and_ends_bit_equal(tmp_path: Path, 
     """Twice interrupted, the weights at the end are those of a run that nobody touched."""
 
     async def scenario() -> None:
-        command = train(tmp_path / "out", "--slow-ms", "4")
+        command = train(tmp_path / "out", "--slow-ms", "4", "--checkpoint-every", "20")
         async with Bench(tmp_path, command, hold=True) as bench:
             for round_ in (1, 2):
                 await bench.started()
-                await asyncio.sleep(0.6)
+                halts = bench.node.bodies("halted")
+                await bench.trained(tmp_path / "out", beyond=halts[-1].step if halts else 0)
                 bench.pause()
                 await bench.until(lambda round_=round_: bench.node.kinds.count("halted") == round_)
                 assert bench.pids() == []
+                saved = {sha256_hex(path.read_bytes()) for path in (tmp_path / "out" / "checkpoints").glob("*.ckpt")}
+                assert bench.node.bodies("halted")[-1].checkpoint in saved
                 bench.lift()
             assert await bench.code == 0
             assert bench.node.kinds == ["halted", "resumed", "halted", "resumed", "halted"]
@@ -60,8 +63,6 @@ def test_a_paused_job_resumes_after_the_lift_and_ends_bit_equal(tmp_path: Path, 
             assert (first.why, second.why, last.why) == ("pause", "pause", "finished")
             assert 0 < first.step < second.step < 400
             assert [each.checkpoint for each in bench.node.bodies("resumed")] == [first.checkpoint, second.checkpoint]
-            saved = {sha256_hex(path.read_bytes()) for path in (tmp_path / "out" / "checkpoints").glob("*.ckpt")}
-            assert second.checkpoint in saved
             epochs = [first.epoch, second.epoch, last.epoch]
             assert epochs == sorted(set(epochs))
 
@@ -74,9 +75,9 @@ def test_without_hold_a_paused_job_exits_75_and_says_resumed_when_started_again(
     """A scheduler that starts the command again after the lift starts the same run."""
 
     async def first() -> None:
-        async with Bench(tmp_path, train(tmp_path / "out", "--slow-ms", "4")) as bench:
-            await bench.started()
-            await asyncio.sleep(0.5)
+        command = train(tmp_path / "out", "--slow-ms", "4", "--checkpoint-every", "20")
+        async with Bench(tmp_path, command) as bench:
+            await bench.trained(tmp_path / "out")
             bench.pause()
             assert await bench.code == 75
             assert bench.node.kinds == ["halted"]
@@ -146,11 +147,10 @@ def test_a_lapse_stops_the_job_and_the_halt_is_filed_when_the_network_is_back(tm
     """Cut off from everybody, the guard stops its job by itself and loses nothing that it has to say."""
 
     async def scenario() -> None:
-        command = train(tmp_path / "out", "--slow-ms", "10", steps=3_000)
+        command = train(tmp_path / "out", "--slow-ms", "10", "--checkpoint-every", "20", steps=3_000)
         async with Bench(tmp_path, command, life_s=2, hold=True) as bench:
-            await bench.started()
+            await bench.trained(tmp_path / "out")
             await bench.until(lambda: bench.session.leave.given)
-            await asyncio.sleep(0.5)
             bench.issuers.silent |= {"iss-0", "iss-1", "iss-2", "iss-3"}
             bench.node.reachable = False
             cut_s = bench.clock.boottime_s()
@@ -191,9 +191,9 @@ def test_the_operator_stops_with_a_checkpoint_first_and_at_once_the_second_time(
     """Ctrl-C once asks, Ctrl-C twice kills."""
 
     async def once() -> None:
-        async with Bench(tmp_path, train(tmp_path / "out", "--slow-ms", "4")) as bench:
-            await bench.started()
-            await asyncio.sleep(0.5)
+        command = train(tmp_path / "out", "--slow-ms", "4", "--checkpoint-every", "20")
+        async with Bench(tmp_path, command) as bench:
+            await bench.trained(tmp_path / "out")
             bench.supervision.operator_stops()
             assert await bench.code == 75
             (halted,) = bench.node.bodies("halted")

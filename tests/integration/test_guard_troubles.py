@@ -1,6 +1,5 @@
 """A supervisor that cannot write, is stopped itself, or has a job that plays with its files: the job stops all the same."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -26,10 +25,10 @@ def test_a_guard_that_cannot_write_stops_its_job_and_says_so_over_the_network(tm
     """`halted` does not need a disk: what cannot be kept is sent from memory."""
 
     async def scenario() -> None:
-        async with Bench(tmp_path, train(tmp_path / "out", "--slow-ms", "5", steps=3_000), halt_within_s=5) as bench:
-            await bench.started()
+        command = train(tmp_path / "out", "--slow-ms", "5", "--checkpoint-every", "20", steps=3_000)
+        async with Bench(tmp_path, command, halt_within_s=5) as bench:
+            await bench.trained(tmp_path / "out")
             pids = bench.pids()
-            await asyncio.sleep(0.5)
             take_disk_away(bench)
             bench.pause()
             assert await bench.code == 75
@@ -64,9 +63,9 @@ def test_a_slowdown_that_cannot_be_told_stops_the_job(tmp_path: Path):
     """A cap that did not arrive may not leave the job at full speed."""
 
     async def scenario() -> None:
-        async with Bench(tmp_path, train(tmp_path / "out", "--slow-ms", "5", steps=3_000), halt_within_s=5) as bench:
-            await bench.started()
-            await asyncio.sleep(0.3)
+        command = train(tmp_path / "out", "--slow-ms", "5", "--checkpoint-every", "20", steps=3_000)
+        async with Bench(tmp_path, command, halt_within_s=5) as bench:
+            await bench.trained(tmp_path / "out")
             (bench.folder.control / "rate.json").mkdir()
             (bench.folder.control / "rate.json" / "x").touch()
             bench.issuers.offers = {name: {"rate": Decimal("0.25")} for name in ISSUERS}

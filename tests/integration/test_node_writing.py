@@ -137,6 +137,9 @@ def test_a_log_whose_owner_is_down_is_still_followed_and_cosigned(tmp_path: Path
             assert receipt.witnessed
             proofs = nodes["dev-a"].sequencer.log.witnessed.parties
             assert proofs == {"aud-1", "aud-2", "auth-1"}
+            # The one that stays must have heard of the others' cosignatures: nobody else will tell of them.
+            told = nodes["aud-1"].book.find("dev-a.example/log")
+            await until(lambda: told.witnessed is not None)
         async with rig.serving(coalition, "aud-1", "auth-2") as nodes:
             log = nodes["auth-2"].book.find("dev-a.example/log")
             await until(lambda: log.witnessed is not None and "auth-2" in log.witnessed.parties)
