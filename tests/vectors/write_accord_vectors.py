@@ -38,6 +38,19 @@ def edit(text, old, new):
     return text.replace(old, new, 1)
 
 
+SOURCED = edit(SMALL, "id: big", "id: big.first") + """\
+sources:
+  limits.big.first: {of: "A draft, version 2", clause: Art. 1, wording: primary, rules: [draft-1], says: no run above it}
+  limits.big.first.when:
+    - {of: "A draft, version 2", clause: Art. 2, wording: reading, url: "https://example.org/2", leaves_open: what counts}
+    - {our_choice: what went into the parents counts}
+  pause.halt_within: {our_choice: one step}
+  parties.dev-a: {our_choice: an example}
+  not_expressed:
+    - {of: "A draft, version 2", clause: Art. 9, why: nothing here sees chips, rules: [draft-9]}
+"""
+
+
 def _terms():
     """Name, why, and the bytes; a name that ends in _fail begins with its number."""
     yield "founding", "The smallest terms with mirrors, keys included.", KEYED
@@ -52,6 +65,7 @@ def _terms():
         ),
     )
     yield "exact-inequalities", "n = 4, f = 1, q = m = 3: every inequality holds with nothing to spare.", BODY + PARTIES
+    yield "sources", "Where clauses come from, and what is not expressed; names of clauses may hold dots.", SOURCED
     fails = {
         "T02-not-yaml": ("a mapping that never closes", SMALL + "x: {\n"),
         "T02-not-utf8": ("bytes that are not UTF-8", SMALL.encode() + b"x: \xff\n"),
@@ -88,6 +102,8 @@ def _terms():
         "T21-unit": ("a trigger in another unit", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [ai_proposed_depth, 3 d]}")),
         "T22-two-ids": ("two limits with one id", edit(SMALL, "limits:\n", "limits:\n  - {id: big, when: {more_than: [run.planned_flop, 1 FLOP]}, then: refuse}\n")),
         "T23-alert-longer": ("permits that live longer in alert", edit(SMALL, "alert: 10 min", "alert: 2 h")),
+        "T40-no-such-clause": ("the source of a clause that is not there", SMALL + "sources: {limits.small: {our_choice: ours}}\n"),
+        "T41-no-document": ("a note that names an article of no document", SMALL + "sources: {limits.big: {clause: Art. 1}}\n"),
     }  # fmt: skip
     for name, (why, text) in fails.items():
         yield f"{name}_fail", f"Refused: {why}.", text

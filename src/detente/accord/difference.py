@@ -64,6 +64,7 @@ def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
             _adjudication,
             _leaving,
             _keys,
+            _sources,
         )
         for change in part(old, new)
     )
@@ -398,6 +399,27 @@ def _keys(old: Terms, new: Terms) -> Iterator[Change]:
         uses = [f.name for f in fields(before) if getattr(before, f.name) != getattr(after, f.name)]
         if uses:
             yield Change("keys", f"changes the {', '.join(uses)} keys of {party}", "changes")
+
+
+def _sources(old: Terms, new: Terms) -> Iterator[Change]:
+    """What is said about where a clause comes from: no decision reads it."""
+    a, b = old.sources, new.sources
+    for clause in sorted(a.clauses.keys() - b.clauses.keys()):
+        yield Change("sources", f"no longer says where {clause} comes from", "changes")
+    for clause in sorted(b.clauses.keys() - a.clauses.keys()):
+        yield Change("sources", f"says where {clause} comes from", "changes")
+    for clause in sorted(a.clauses.keys() & b.clauses.keys()):
+        if a.clauses[clause] != b.clauses[clause]:
+            yield Change("sources", f"says otherwise where {clause} comes from", "changes")
+    before = {(each.of, each.clause): each for each in a.not_expressed}
+    after = {(each.of, each.clause): each for each in b.not_expressed}
+    for key in dict.fromkeys([*before, *after]):
+        if key not in after:
+            yield Change("sources", f"no longer says that {key[1]} of {key[0]} is not expressed", "changes")
+        elif key not in before:
+            yield Change("sources", f"says that {key[1]} of {key[0]} is not expressed", "changes")
+        elif before[key] != after[key]:
+            yield Change("sources", f"says otherwise why {key[1]} of {key[0]} is not expressed", "changes")
 
 
 def _yes(value: bool) -> str:

@@ -1,7 +1,7 @@
 """Reading the YAML file of terms: every member typed, every error with its line and column, all errors at once.
 
 Decides what is well-formed terms. Leaves soundness across sections to ``soundness`` and the tree to ``document``.
-Normative text: ``spec/terms.md`` §2 (T06 to T10, T20).
+Normative text: ``spec/terms.md`` §2 (T06 to T10).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from detente.accord.fields import (
 )
 from detente.accord.key_reading import KeyReader, KeySection
 from detente.accord.soundness import check_soundness
+from detente.accord.sources import Sources, read_sources
 from detente.accord.terms import (
     Activity,
     Adjudication,
@@ -194,6 +195,7 @@ class _Reader:
             "adjudication": fields.take("adjudication", self.one(self._adjudication), None),
             "withdrawal_notice_s": fields.take("withdrawal", self.one(self._withdrawal), None),
             "amendment": fields.take("amendment", self.one(lambda f: f.take("votes", _quorum)), None),
+            "sources": fields.take("sources", lambda node: read_sources(node, self.root, self.errors), Sources()),
         }
         fields.done()
         if self.errors:

@@ -13,11 +13,12 @@ mean (``conditions``) and when terms apply (``fold``). Normative text: ``spec/te
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
 from detente.accord.conditions import Condition
+from detente.accord.sources import Sources
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
@@ -289,6 +290,7 @@ class Terms:
     adjudication: Adjudication | None
     withdrawal_notice_s: int | None
     amendment: RoleQuorum
+    sources: Sources = field(default_factory=Sources)
 
     def with_role(self, role: str) -> tuple[Party, ...]:
         """The parties that hold ``role``, in the file's order."""
