@@ -59,7 +59,7 @@ class Bench:
     """One supervised command. ``life_s`` of its permits, ``halt_within_s`` of the terms."""
 
     def __init__(
-        self, place: Path, command: list[str], *, life_s: int = 60, halt_within_s: float = 20.0, hold: bool = False
+        self, place: Path, command: list[str], *, life_s: int = 60, halt_within_s: float = 40.0, hold: bool = False
     ) -> None:
         self.issuers = Issuers(life_s)
         self.node = Node()
@@ -100,7 +100,7 @@ class Bench:
         await asyncio.gather(*self.tasks, self.code, return_exceptions=True)
         self.folder.release()
 
-    async def until(self, condition, within_s: float = 20.0) -> None:
+    async def until(self, condition, within_s: float = 40.0) -> None:
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, f"it did not come about; the guard said {self.said}"

@@ -23,7 +23,7 @@ from tests.node_coalition import MIRRORS, TERMS, Coalition
 __all__ = ["MIRRORS", "NodeProcess", "client_of", "found", "processes", "serving", "start_process", "until"]
 
 
-async def until(condition: object, *, within_s: float = 10.0) -> None:
+async def until(condition: object, *, within_s: float = 30.0) -> None:
     """Wait for something that other tasks bring about; fails when it does not come."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110  # a condition of somebody else's making has no event
@@ -61,7 +61,7 @@ async def serving(coalition: Coalition, *parties: str) -> AsyncIterator[dict[str
             node = nodes[party] = open_node(config.home)
             ready = asyncio.Event()
             tasks.append(asyncio.create_task(serve_node(node, listening, ready=ready.set, stop=stop)))
-            await asyncio.wait_for(ready.wait(), 10)
+            await asyncio.wait_for(ready.wait(), 30)
         yield nodes
     finally:
         stop.set()
@@ -77,11 +77,11 @@ class NodeProcess:
 
     def kill(self) -> None:
         self.popen.send_signal(signal.SIGKILL)
-        self.popen.wait(10)
+        self.popen.wait(30)
 
     def stop(self) -> int:
         self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(15)
+        return self.popen.wait(30)
 
 
 def start_process(coalition: Coalition, party: str, *, wait: bool = True) -> NodeProcess:
@@ -120,7 +120,7 @@ def processes(coalition: Coalition, *parties: str) -> Iterator[dict[str, NodePro
         for process in running.values():
             if process.popen.poll() is None:
                 process.popen.kill()
-            process.popen.wait(10)
+            process.popen.wait(30)
             if process.popen.stdout is not None:
                 process.popen.stdout.close()
 

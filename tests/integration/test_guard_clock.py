@@ -98,4 +98,4 @@ def test_a_wall_clock_that_jumps_by_a_day_changes_nothing(tmp_path: Path, jump_s
     assert (seen["phase"], seen["code"]) == ("running", 75)
     assert seen["pids"] >= 1
     assert seen["renewed"] >= 2
-    assert 0 <= seen["late"] < 1
+    assert 0 <= seen["late"] < 5

@@ -39,7 +39,7 @@ def session_of(issuers: Issuers) -> GuardSession:
 
 def decided(issuers: Issuers, timeout_s: float | None) -> VerifiedPermit:
     async def scenario() -> VerifiedPermit:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             return await await_decision(
                 intent=m.INTENT,
                 terms=m.TERMS,
@@ -61,7 +61,7 @@ def test_a_job_that_is_held_does_not_start():
         session = session_of(issuers)
         task = asyncio.create_task(session.run())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 with pytest.raises(Refused, match="review") as refused:
                     await first_leave(session, wait_s=20, patient=False)
             assert (refused.value.rule, refused.value.kind) == ("G43", "held")
@@ -88,7 +88,7 @@ def test_a_patient_job_starts_when_the_hold_is_over():
             issuers.allow()
 
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 leave = await first_leave(session, wait_s=20, patient=True, say=say)
             assert leave.given
         finally:

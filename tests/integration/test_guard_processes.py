@@ -97,7 +97,7 @@ def test_a_job_dies_at_its_latest_instant_when_the_guard_says_nothing_more(tmp_p
         began = time.monotonic()
         ended = await job.wait()
         assert ended.lapsed
-        assert 0.2 < time.monotonic() - began < 3
+        assert 0.2 < time.monotonic() - began < 10
         assert running(pids) == []
 
     asyncio.run(scenario())
@@ -167,7 +167,7 @@ def test_processes_that_outlive_the_command_stay_guarded(tmp_path: Path):
     async def scenario() -> None:
         command = ["/bin/sh", "-c", "sleep 60 & exit 0"]
         job = await start_job(command, until_s=boottime_s() + 30, environment=dict(os.environ))
-        await asyncio.wait_for(job.command_ended.wait(), 5)
+        await asyncio.wait_for(job.command_ended.wait(), 30)
         assert [process.command for process in job.processes()] == ["sleep"]
         await asyncio.to_thread(job.kill)
         assert (await job.wait()).status == 0
@@ -203,14 +203,14 @@ def test_the_dead_man_kills_a_loop_that_hangs():
         "import time\nfrom detente.adapters.deadman import DeadMan\n"
         "switch = DeadMan(); switch.set(time.clock_gettime(time.CLOCK_BOOTTIME) + 0.2)\nwhile True: pass"
     )
-    ended = subprocess.run([sys.executable, "-c", hanging], timeout=10, check=False)
+    ended = subprocess.run([sys.executable, "-c", hanging], timeout=30, check=False)
     assert ended.returncode == -signal.SIGKILL
 
 
 def test_the_dead_man_takes_an_instant_in_the_past_for_now():
     """Zero would disarm the timer: the opposite of what a lapsed lease means."""
     late = "from detente.adapters.deadman import DeadMan\nDeadMan().set(-5.0)\nimport time; time.sleep(5)"
-    assert subprocess.run([sys.executable, "-c", late], timeout=10, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run([sys.executable, "-c", late], timeout=30, check=False).returncode == -signal.SIGKILL
     switch = DeadMan()
     switch.set(boottime_s() + 100)
     switch.disarm()

@@ -75,7 +75,7 @@ class Guard:
 
 
 def play(scenario) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 20))
+    asyncio.run(asyncio.wait_for(scenario, 90))
 
 
 def test_leave_lasts_for_the_life_of_the_permit_from_before_it_was_asked_for(tmp_path):

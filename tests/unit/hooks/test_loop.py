@@ -84,7 +84,7 @@ def test_a_lapse_needs_no_thread(leader: Leader):
         leader.cell.set(until_s=lapse)
         while True:
             g.step()
-    assert 0 <= clock_gettime(CLOCK_BOOTTIME) - lapse < 1
+    assert 0 <= clock_gettime(CLOCK_BOOTTIME) - lapse < 5
 
 
 def test_only_the_first_thread_saves(leader: Leader):
@@ -156,7 +156,7 @@ def test_a_pause_ends_the_rest_of_a_slowdown(leader: Leader):
         began = time.monotonic()
         g.step()
         g.step()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_the_step_path_reads_no_wall_clock(monkeypatch: pytest.MonkeyPatch, leader: Leader):
