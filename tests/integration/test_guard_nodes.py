@@ -208,7 +208,7 @@ def test_a_proposal_waits_until_a_reviewer_has_decided(tmp_path: Path):
         "from detente import guard\n"
         "with guard('loop', activity='self_improvement', planned_flop='1e12') as g:\n"
         "    print('held', flush=True)\n"
-        "    g.propose(b'wider', touches=['architecture'], proposed_by=('model', 'm1'), summary='wider layers', timeout_s=30)\n"
+        "    g.propose(b'wider', touches=['architecture'], proposed_by=('model', 'm1'), summary='wider layers', timeout_s=300)\n"
         "    print('approved', flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "loop.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as loop:
