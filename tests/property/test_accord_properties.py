@@ -10,11 +10,21 @@ from detente.accord.fold import fold
 from detente.accord.records import class_of
 from detente.accord.status import status
 from detente.accord.witness import LogTimes, Witnesses
+from detente.base.instant import show_instant
 from tests.accord_play import BODY, DAY, T0, Play, feed, founding
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 MORE = settings(max_examples=60, deadline=None, derandomize=True)
-TERMS = founding(BODY.replace("every: 7 d, ", "").replace("longest: 180 d", "longest: 30 d"))
+TERMS = founding(
+    BODY.replace("every: 7 d, ", "")
+    .replace("longest: 180 d", "longest: 30 d")
+    .replace(
+        "  - id: report-first\n",
+        "  - id: report-first\n    from: {after_entry: 500 s}\n    until: {after_entry: 1 d}\n",
+    )
+    .replace("  - id: spreading\n", "  - id: spreading\n    from: {after_entry: 300 s}\n")
+    .replace("  - id: unattended\n", f"  - id: unattended\n    until: {show_instant(T0 + 900)}\n")
+)
 VOTERS = ("aud-1", "aud-2", "auth-1", "auth-2")
 LATER = (T0 + 400, T0 + 1_300, T0 + 40 * DAY)
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from detente.accord.condition_difference import Step, compare_conditions
 from detente.accord.conditions import Condition
+from detente.accord.span import ALWAYS, AfterEntry, Moment, Span, show_moment
 from detente.accord.terms import (
     HoldNeed,
     HoldPoint,
@@ -189,8 +190,8 @@ def _paired(
 
 
 def _gist(item: Any) -> str:
-    when = getattr(item, "when", None)
-    return f": when {when.spelled()}" if when is not None else ""
+    when, span = getattr(item, "when", None), getattr(item, "span", ALWAYS)
+    return (f": when {when.spelled()}" if when is not None else "") + (f", {span.spelled()}" if span != ALWAYS else "")
 
 
 def _by_id(items: tuple[Any, ...]) -> dict[str, Any]:
@@ -205,9 +206,36 @@ def _limits(old: Terms, new: Terms) -> Iterator[Change]:
             yield from _limit(*each)
 
 
+def _span(section: str, key: str, a: Span, b: Span) -> Iterator[Change]:
+    """When a rule begins and ends. Less time is looser, and a date cannot be held against a span from entry into force."""
+    for what, old, new, later_tightens in (("beginning", a.begins, b.begins, False), ("end", a.ends, b.ends, True)):
+        if old == new:
+            continue
+        if old is None or new is None:
+            text = f"gives {key} {_an(what)}, {show_moment(new)}" if new is not None else f"takes the {what} from {key}, which was {show_moment(old)}"  # type: ignore[arg-type]  # fmt: skip
+            yield Change(section, text, _effect(tighter=new is None))
+        else:
+            text = f"moves the {what} of {key} from {show_moment(old)} to {show_moment(new)}"
+            later = _is_later(old, new)
+            yield Change(section, text, _effect(tighter=None if later is None else later == later_tightens))
+
+
+def _an(what: str) -> str:
+    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
+
+
+def _is_later(old: Moment, new: Moment) -> bool | None:
+    if isinstance(old, AfterEntry) != isinstance(new, AfterEntry):
+        return None
+    if isinstance(old, AfterEntry) and isinstance(new, AfterEntry):
+        return new.delay_s > old.delay_s
+    return new > old  # type: ignore[operator]
+
+
 def _limit(key: str, a: Limit, b: Limit) -> Iterator[Change]:
     yield from _condition("limits", key, a.when, b.when, true_restricts=True)
     yield from _word("limits", f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    yield from _span("limits", key, a.span, b.span)
     if a.refuse != b.refuse:
         text = (
             f"{key}: refuses instead of asking for approval"
@@ -238,6 +266,7 @@ def _hold_point(key: str, a: HoldPoint, b: HoldPoint) -> Iterator[Change]:
     yield from _condition(section, key, a.when, b.when, true_restricts=True)
     yield from _word(section, f"the place of {key}", a.on, b.on)
     yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    yield from _span(section, key, a.span, b.span)
     yield from _need(key, a.need, b.need)
 
 
@@ -296,6 +325,7 @@ def _trigger(key: str, a: Trigger, b: Trigger) -> Iterator[Change]:
     yield from _word(section, f"what {key} starts", a.then, b.then, tight="pause")
     yield from _word(section, f"whom {key} binds", a.scope, b.scope, tight="all")
     yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    yield from _span(section, key, a.span, b.span)
     yield from _on_purpose(section, key, a, b)
 
 

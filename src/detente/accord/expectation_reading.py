@@ -35,7 +35,7 @@ from detente.base.errors import Refused, shown
 from detente.base.identity import Party
 
 FINDING_STATES = ("open", "breach", "no_breach", "refuted")
-TIMED = ("pause_lapsed", "accord_expired", "vote_expired")
+TIMED = ("pause_lapsed", "accord_expired", "vote_expired", "rule_ended")
 SANCTIONS = ("refuse_compute", "refuse_deployment", "publish")
 HALT_STATES: tuple[str, ...] = get_args(HaltState)
 NOT_LISTED = "not_listed"

@@ -41,6 +41,12 @@ def _told(status: Status) -> Iterator[Reason]:
     for finding in status.findings:
         text = f"finding by {finding.by} about {finding.about}, {finding.claim!r}: {finding.state}"
         yield Reason(text + (", challenged" if finding.challenged else ""), finding.cited)
+    for rule in status.schedule:
+        if rule.state == "coming":
+            begins = "" if rule.begins_at is None else f", at {show_instant(rule.begins_at)}"
+            yield Reason(f"{rule.rule} does not apply yet: {rule.span}{begins}")
+        elif rule.state == "applies" and rule.ends_at is not None:
+            yield Reason(f"{rule.rule} applies until {show_instant(rule.ends_at)}, and then ends by itself")
     for release in status.released_by_time:
         yield Reason(f"released by the passing of time at {show_instant(release.at)}: {release.text}", release.cited)
     for note in status.notes:

@@ -7,11 +7,12 @@ assertion verifies (``statement.approval``). Normative text: ``spec/accord.md`` 
   reviewer's key was enrolled and in force is decided in ``admission`` (F20).
 - The author is the party that proposed the change, with all its reviewers, and whoever the proposal says proposed it.
 - An approval counts once it has settled; anything else a reviewer says takes their approval back at once.
+- A hold point holds while its span lasts. Whether humans really looked asks about every hold point, whatever the date.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from detente.accord.conditions import Atom, Proposer, Touches, Truth, evaluate
@@ -103,7 +104,7 @@ def _is_what_was_put(proposed: Item, item: Item, body: Version) -> bool:
 
 
 def matching_holds(terms: Terms, change: Change, on: str) -> Iterator[tuple[HoldPoint, Truth]]:
-    """The hold points that the change meets: true, or unknown where unknown holds."""
+    """The hold points that the change meets, whatever their span: true, or unknown where unknown holds."""
     for hold in terms.hold_points:
         if hold.on == on:
             meets = evaluate(hold.when, change)
@@ -112,12 +113,27 @@ def matching_holds(terms: Terms, change: Change, on: str) -> Iterator[tuple[Hold
 
 
 def hold_standing(
-    state: AccordState, terms: Terms, change: Change, on: str, at: int, *, heard: bool = True
+    state: AccordState, terms: Terms, change: Change, on: str, at: int, *, in_force_since: int | None
 ) -> Standing:  # fmt: skip
-    """Free, or held with what each hold point lacks. Whoever looks back at an earlier instant asks without ``heard``."""
+    """Free, or held with what each hold point lacks whose span it is."""
+    matching = [
+        (hold, meets) for hold, meets in matching_holds(terms, change, on) if hold.span.applies(at, in_force_since)
+    ]
+    return _standing(state, terms, change, at, matching, heard=True)
+
+
+def _standing(
+    state: AccordState,
+    terms: Terms,
+    change: Change,
+    at: int,
+    matching: Iterable[tuple[HoldPoint, Truth]],
+    *,
+    heard: bool,
+) -> Standing:
     held: list[str] = []
     reasons: list[Reason] = []
-    for hold, meets in matching_holds(terms, change, on):
+    for hold, meets in matching:
         lacking, cited = _lacking(state, hold.need, terms, change, at, heard=heard)
         if lacking:
             why = "" if meets else " (what it changes or who proposed it is not declared, and unknown holds)"
@@ -188,16 +204,15 @@ def significant(state: AccordState, terms: Terms, item: Item, at: int, *, heard:
     if not isinstance(item.body, Version):
         return None
     change = _of_version(state, item, item.body)
-    on_purpose = any(
-        not hold.need.author_excluded for hold, _ in matching_holds(terms, change, "version.train")
-    )  # fmt: skip
+    matching = list(matching_holds(terms, change, "version.train"))
+    on_purpose = any(not hold.need.author_excluded for hold, _ in matching)
     decisions = standing_approvals(state, change, at, terms.mirrors.settle_s, heard=heard)
     looked = [
         body
         for said, body, approves in decisions
         if approves and body.significant == "yes" and (on_purpose or not change.is_by(said, body))
     ]
-    if looked and hold_standing(state, terms, change, "version.train", at, heard=heard).outcome == "free":
+    if looked and _standing(state, terms, change, at, matching, heard=heard).outcome == "free":
         return True
     refused = any(not approves or body.significant == "no" for _, body, approves in decisions)
     return False if refused else None

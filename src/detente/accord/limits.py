@@ -5,6 +5,7 @@ Decides whether a declared run is free, held until something is supplied, or ref
 - Planned FLOP that are committed are unknown until an inspector found "below N FLOP"; unknown holds.
 - Cumulative FLOP are the run's own (the larger of planned and spent) and everything that went into its parents.
 - Comparison is exact: at the bound is not above it.
+- A limit is asked at the instant of asking: one that begins later binds what began before it, one that ended binds nobody.
 """
 
 from __future__ import annotations
@@ -102,8 +103,15 @@ def _is_taken_back(state: AccordState, found: Item, at: int) -> bool:
 
 
 def limit_standing(
-    state: AccordState, terms: Terms, item: Item, ancestry: Ancestry, at: int, *, flop: Decimal | None
-) -> Standing:  # fmt: skip
+    state: AccordState,
+    terms: Terms,
+    item: Item,
+    ancestry: Ancestry,
+    at: int,
+    *,
+    flop: Decimal | None,
+    in_force_since: int | None,
+) -> Standing:
     """How the limits of the terms let a declared run stand; the strictest outcome, with every reason."""
     run = item.body
     if not isinstance(run, Run):
@@ -113,6 +121,8 @@ def limit_standing(
     reasons: list[Reason] = []
     refused = False
     for limit in terms.limits:
+        if not limit.span.applies(at, in_force_since):
+            continue
         value = evaluate(limit.when, view)
         if value is False or (value is None and limit.unknown == "silent"):
             continue

@@ -29,6 +29,7 @@ from detente.accord.fields import (
 from detente.accord.key_reading import KeyReader, KeySection
 from detente.accord.soundness import check_soundness
 from detente.accord.sources import Sources, read_sources
+from detente.accord.span import AfterEntry, Moment, Span
 from detente.accord.terms import (
     Activity,
     Adjudication,
@@ -72,7 +73,7 @@ def read_terms(data: bytes, *, template: bool = False) -> Terms:
     1. It is a readable document: T01 to T05.
     2. Every member is there, known and of its type: T06 to T10, T14, T15.
     3. Keys are proven and distinct: T16 to T19.
-    4. The sections agree with one another: T11 to T13, T20 to T23.
+    4. The sections agree with one another: T11 to T13, T20 to T30.
     """
     try:
         root = read_document(data)  # 1
@@ -105,6 +106,23 @@ def _party(node: Node) -> Party:
 def _day(node: Node) -> Any:
     value = text(node)
     return parse_instant(value) if "T" in value else parse_date(value)
+
+
+def _moment(node: Node) -> Moment:
+    """A date or an instant, or ``{after_entry: 10 d}``."""
+    if node.kind != "mapping":
+        found: Moment = _day(node)
+        return found
+    errors: list[Refused] = []
+    fields = Fields(node, errors)
+    delay_s = fields.take("after_entry", _duration)
+    fields.done()
+    return _unless(errors, AfterEntry(delay_s))  # type: ignore[no-any-return]
+
+
+def _span(f: Fields) -> Span:
+    """``from`` and ``until`` of a rule, each of which may be absent."""
+    return Span(f.take("from", _moment, None), f.take("until", _moment, None))
 
 
 def _country(node: Node) -> str:
@@ -290,6 +308,7 @@ class _Reader:
             refuse,
             need,
             f.take("unknown", _on_unknown, "holds"),
+            _span(f),
         )
         if refuse == (need is not None):
             self.errors.append(
@@ -315,6 +334,7 @@ class _Reader:
             f.take("when", self._when("hold")),
             f.take("need", self.one(need)),
             f.take("unknown", _on_unknown, "holds"),
+            _span(f),
         )
 
     def _indicators(self, node: Node) -> dict[str, Indicator]:
@@ -349,6 +369,7 @@ class _Reader:
             f.take("unknown", _on_unknown, "holds"),
             f.take("alone_on_purpose", listed(_party), ()),
             f.take("veto_on_purpose", listed(_party), ()),
+            _span(f),
         )
 
     def _pause(self, f: Fields) -> PauseTerms:

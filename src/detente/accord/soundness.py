@@ -1,17 +1,18 @@
 """What must hold between the sections of terms, before anybody signs them.
 
 Decides quorum inequalities, references and reachability of quorums that can be seen without exploring states. The
-deeper proof (deadlocks, loopholes) is not here. Normative text: ``spec/terms.md`` §4 (T09 to T13, T20 to T23).
+deeper proof (deadlocks, loopholes) is not here. Normative text: ``spec/terms.md`` §4 (T09 to T13, T20 to T30).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from detente.accord.conditions import AccededCount, AccededParties, Compare, Condition, OpenFinding, Votes, atoms
 from detente.accord.document import Node
 from detente.accord.quorum import missing
-from detente.accord.terms import RoleQuorum, Terms
+from detente.accord.span import Span
+from detente.accord.terms import HoldPoint, Limit, RoleQuorum, Terms, Trigger
 from detente.accord.tree_reading import LINEAGE
 from detente.base.errors import Refused, shown
 
@@ -27,6 +28,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     3. Every quorum can be met by the parties: T13.
     4. Every indicator named by a trigger is supplied by somebody: T20, in its unit: T21.
     5. Ids stand once: T22. Permits live, in alert no longer than in calm: T23.
+    6. Every rule that begins or ends has an instant at which it applies: T30.
     """
     found: list[Refused] = []
 
@@ -48,8 +50,14 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
                 )
             )
     found += _indicators(terms, at("triggers"))  # 4
-    for section, ids in (("limits", terms.limits), ("hold_points", terms.hold_points), ("triggers", terms.triggers)):
+    rules: tuple[tuple[str, tuple[Limit | HoldPoint | Trigger, ...]], ...] = (
+        ("limits", terms.limits),
+        ("hold_points", terms.hold_points),
+        ("triggers", terms.triggers),
+    )
+    for section, ids in rules:
         found += _once(at(section), [item.id for item in ids])  # 5
+        found += _spans(at(section), {item.id: item.span for item in ids})  # 6
     if not 0 < terms.permits.alert_s <= terms.permits.calm_s:
         found.append(
             Refused(
@@ -190,6 +198,12 @@ def _indicators(terms: Terms, where: str) -> Iterator[Refused]:
                     expected=f"its unit {unit!r}",
                     todo="say `unit:` beside the indicator",
                 )
+
+
+def _spans(where: str, spans: Mapping[str, Span]) -> Iterator[Refused]:
+    for item, span in spans.items():
+        if span.is_empty():
+            yield Refused("T30", "terms-unsound", got=f"{where} {item} {span.spelled()}", expected="until after from")
 
 
 def _once(where: str, ids: list[str]) -> Iterator[Refused]:

@@ -23,6 +23,7 @@ from detente.base.instant import Instant, show_instant
 from detente.base.quantity import show_decimal
 
 Phase = Literal["before", "in_force", "expired"]
+ScheduleState = Literal["coming", "applies", "ended"]
 HaltState = Literal["running", "declared", "confirmed", "overdue"]
 ONE = Decimal(1)
 
@@ -212,13 +213,35 @@ class Sanction:
 class TimedRelease:
     """Something that ended because time passed, and not because anybody decided."""
 
-    what: Literal["pause_lapsed", "accord_expired", "vote_expired"]
+    what: Literal["pause_lapsed", "accord_expired", "vote_expired", "rule_ended"]
     text: str
     at: Instant
     cited: tuple[Digest, ...]
 
     def as_json(self) -> dict[str, Any]:
         return {"what": self.what, "text": self.text, "at": _when(self.at), "cited": list(self.cited)}
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A rule that begins or ends by itself. ``begins_at`` and ``ends_at`` None: it has none, or none is known yet."""
+
+    section: str
+    rule: str
+    state: ScheduleState
+    begins_at: Instant | None
+    ends_at: Instant | None
+    span: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "section": self.section,
+            "rule": self.rule,
+            "state": self.state,
+            "begins_at": _when(self.begins_at),
+            "ends_at": _when(self.ends_at),
+            "span": self.span,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +301,7 @@ class Status:
     acceptable: tuple[Digest, ...]
     self_witnessed: bool
     phase: Phase
+    in_force_since: Instant | None
     phase_since: Instant | None
     expires: Instant | None
     review_by: Instant | None
@@ -290,6 +314,7 @@ class Status:
     findings: tuple[FindingStanding, ...]
     sanctions: tuple[Sanction, ...]
     released_by_time: tuple[TimedRelease, ...]
+    schedule: tuple[Scheduled, ...]
     alert: bool
     life_s: int
     keyrings: tuple[PartyKeyring, ...]
@@ -339,6 +364,7 @@ class Status:
             "phase": {
                 "now": self.phase,
                 "since": _when(self.phase_since),
+                "in_force_since": _when(self.in_force_since),
                 "expires": _when(self.expires),
                 "activities": dict(self.activities),
                 "why": self.why_phase.as_json(),
@@ -351,6 +377,7 @@ class Status:
             "findings": [finding.as_json() for finding in self.findings],
             "sanctions": [sanction.as_json() for sanction in self.sanctions],
             "released_by_time": [release.as_json() for release in self.released_by_time],
+            "schedule": [rule.as_json() for rule in self.schedule],
             "alert": self.alert,
             "permit_life_s": self.life_s,
             "keys": [keyring.as_json() for keyring in self.keyrings],

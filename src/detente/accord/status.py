@@ -18,6 +18,7 @@ from detente.accord.holds import FREE, change_of, hold_standing
 from detente.accord.limits import limit_standing
 from detente.accord.membership import Members
 from detente.accord.reason import Place, Reason
+from detente.accord.schedule import ended_rules, list_schedule
 from detente.accord.standing import (
     Binding,
     FindingStanding,
@@ -78,6 +79,7 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
     alert = bool(latched) or votes or any(case.state == "open" for case in cases)
     ended = tuple(lifted for _, track in sorted(point.tracks.items()) for lifted in track.ended)
     since = point.members.in_force_since
+    schedule = list_schedule(terms, since, at)
     return Status(
         at=at,
         accord=state.accord,
@@ -87,6 +89,7 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         acceptable=state.acceptable_terms(at),
         self_witnessed=terms.mirrors.self_witnessed,
         phase=phase,
+        in_force_since=None if since is None else Instant(since),
         phase_since=terms.expires if phase == "expired" else None if since is None else Instant(since),
         expires=terms.expires,
         review_by=terms.review_by,
@@ -95,10 +98,11 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         pauses=pauses,
         slowdowns=tuple(pause for pause in latched if pause.effect == "slowdown"),
         ended=ended,
-        halts=_halts(state, terms, sweep, pauses, at),
+        halts=_halts(state, terms, sweep, pauses, since, at),
         findings=tuple(_finding(case) for case in cases),
         sanctions=tuple(sanction for case in cases for sanction in _sanctions(state, terms, case)),
-        released_by_time=_released_by_time(state, terms, point, phase, ended),
+        released_by_time=(*_released_by_time(state, terms, point, phase, ended), *ended_rules(schedule, since)),
+        schedule=schedule,
         alert=alert,
         life_s=terms.permits.alert_s if alert else terms.permits.calm_s,
         keyrings=_keyrings(state, terms, at),
@@ -112,17 +116,19 @@ def run_standing(state: AccordState, run: Digest, at: Instant, *, flop: Decimal 
     item = state.get(run)
     if item is None or not isinstance(item.body, Run):
         return Standing("held", ("declaration",), (Reason(f"run {run} is not declared"),))
-    return limit_standing(state, state.terms_at(at), item, sweep_of(state).ancestry_at(at), at, flop=flop)
+    since = status(state, at).in_force_since
+    ancestry = sweep_of(state).ancestry_at(at)
+    return limit_standing(state, state.terms_at(at), item, ancestry, at, flop=flop, in_force_since=since)
 
 
 def change_standing(state: AccordState, change: Digest, at: Instant) -> Standing:
     """Hold points (on ``version.train``) for a proposal (statement id) or a version (digest)."""
-    return _held(state, change, "version.train", at)
+    return _held(state, change, "version.train", at, status(state, at).in_force_since)
 
 
 def release_standing(state: AccordState, version: Digest, at: Instant) -> Standing:
     """Hold points (on ``version.deploy``) for a version."""
-    return _held(state, version, "version.deploy", at)
+    return _held(state, version, "version.deploy", at, status(state, at).in_force_since)
 
 
 def proposals_waiting(state: AccordState, at: Instant) -> tuple[tuple[Digest, Party, Standing], ...]:
@@ -135,14 +141,14 @@ def proposals_waiting(state: AccordState, at: Instant) -> tuple[tuple[Digest, Pa
     return tuple(waiting)
 
 
-def _held(state: AccordState, change_id: Digest, on: str, at: int) -> Standing:
+def _held(state: AccordState, change_id: Digest, on: str, at: int, in_force_since: int | None) -> Standing:
     terms = state.terms_at(at)
     if not any(hold.on == on for hold in terms.hold_points):
         return FREE
     change = change_of(state, change_id)
     if change is None:
         return Standing("held", ("declaration",), (Reason(f"the change {change_id} was not proposed or stated"),))
-    return hold_standing(state, terms, change, on, at)
+    return hold_standing(state, terms, change, on, at, in_force_since=in_force_since)
 
 
 def _keyrings(state: AccordState, terms: Terms, at: int) -> tuple[PartyKeyring, ...]:
@@ -240,7 +246,9 @@ def _bindings(
     return tuple(result)
 
 
-def _halts(state: AccordState, terms: Terms, sweep: Sweep, pauses: tuple[Pause, ...], at: Instant) -> tuple[Halt, ...]:
+def _halts(
+    state: AccordState, terms: Terms, sweep: Sweep, pauses: tuple[Pause, ...], since: int | None, at: Instant
+) -> tuple[Halt, ...]:
     if not pauses:
         return ()
     halts = []
@@ -251,10 +259,11 @@ def _halts(state: AccordState, terms: Terms, sweep: Sweep, pauses: tuple[Pause, 
         stops = [p.halt_by for p in pauses if item.party in p.parties and body.activity in p.activities]
         if not stops:
             continue
-        may_run = (
-            limit_standing(state, terms, item, sweep.ancestry_at(at), at, flop=None).outcome == "free"
-            and (body.proposal is None or change_standing(state, body.proposal, at).outcome == "free")
-        )  # fmt: skip
+        ancestry = sweep.ancestry_at(at)
+        limits = limit_standing(state, terms, item, ancestry, at, flop=None, in_force_since=since)
+        may_run = limits.outcome == "free" and (
+            body.proposal is None or _held(state, body.proposal, "version.train", at, since).outcome == "free"
+        )
         halt = halt_of(state, terms, item, body.run, min(stops), at, may_run=may_run)
         if halt is not None:
             halts.append(halt)

@@ -19,6 +19,7 @@ from typing import Literal
 
 from detente.accord.conditions import Condition
 from detente.accord.sources import Sources
+from detente.accord.span import ALWAYS, Span
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
@@ -145,7 +146,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A bound on a run. Exactly one of ``refuse`` and ``need`` says what happens above it."""
+    """A bound on a run. Exactly one of ``refuse`` and ``need`` says what happens above it; ``span`` when it applies."""
 
     id: str
     on: Literal["run.start"]
@@ -153,6 +154,7 @@ class Limit:
     refuse: bool
     need: Need | None
     unknown: OnUnknown = "holds"
+    span: Span = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +178,14 @@ class HoldNeed:
 
 @dataclass(frozen=True, slots=True)
 class HoldPoint:
-    """A place that cannot be passed without a human decision."""
+    """A place that cannot be passed without a human decision, while its ``span`` lasts."""
 
     id: str
     on: Literal["version.train", "version.deploy"]
     when: Condition
     need: HoldNeed
     unknown: OnUnknown = "holds"
+    span: Span = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,7 @@ class Trigger:
     """What starts a pause or a slowdown, and for whom.
 
     ``alone_on_purpose`` names parties that can start it by themselves by design, ``veto_on_purpose`` those without whom it
-    cannot start: the checker objects to both unless they are said.
+    cannot start: the checker objects to both unless they are said. Outside its ``span`` it starts nothing; what it began goes on.
     """
 
     id: str
@@ -216,6 +219,7 @@ class Trigger:
     unknown: OnUnknown = "holds"
     alone_on_purpose: tuple[Party, ...] = ()
     veto_on_purpose: tuple[Party, ...] = ()
+    span: Span = ALWAYS
 
 
 @dataclass(frozen=True, slots=True)

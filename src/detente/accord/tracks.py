@@ -3,7 +3,7 @@
 Decides when a trigger latches, when a lift takes effect and what it answers, and when a pause lapses. Leaves what the
 trigger sees to ``view`` and the order of instants to ``sweep``. Normative text: ``spec/accord.md`` §7.
 
-- A trigger latches at the first entry or instant at which its condition is not false.
+- A trigger latches at the first entry or instant of its span at which its condition is not false. What it latched outlasts the span.
 - A lift needs the quorum of the terms from distinct parties, each vote settled, standing and not taken back, and its
   condition true. It answers the evidence witnessed before its last vote; the next round sees only later evidence. A vote
   to lift that was witnessed before the pause latched, or at that second, is about no evidence of it and does not count.
@@ -65,7 +65,7 @@ def advance(
 
     1. Outside force, or without the trigger in the terms, nothing is latched.
     2. A lift that takes effect ends the round; so does a lapse.
-    3. A trigger whose condition is not false is latched, or stays so and notes the latest evidence.
+    3. A trigger whose condition is not false in its span is latched, or stays so and notes the latest evidence.
     """
     latch = track.latch
     if trigger is None or not governed:  # 1
@@ -80,6 +80,8 @@ def advance(
             return replace(track, latch=_refreshed(latch, view, at))
         track = ended
         view = make_view(terms, trigger, track)
+    if not trigger.span.applies(at, view.members.in_force_since):
+        return track
     value = evaluate(trigger.when, view)  # 3
     if value is False or (value is None and trigger.unknown == "silent"):
         return track
@@ -92,6 +94,9 @@ def timers(track: Track, view: View) -> Iterator[int]:
         longest_s = view.terms.pause.longest_s
         if longest_s is not None:
             yield track.latch.last + longest_s
+    begins = view.trigger.span.begins_at(view.members.in_force_since)
+    if begins is not None:
+        yield begins
     if any(getattr(atom, "what", None) in view.terms.indicators for atom in atoms(view.trigger.when)):
         yield from view.next_due()
 
@@ -112,7 +117,8 @@ def _places(view: View, cited: tuple[Digest, ...]) -> tuple[Place, ...]:
 def _refreshed(latch: Latch, view: View, at: int) -> Latch:
     """The latch with the latest evidence that would have latched it, or the latest renewal by a lifting quorum."""
     last = latch.last
-    if evaluate(view.trigger.when, view) is not False:
+    in_span = view.trigger.span.applies(at, view.members.in_force_since)
+    if in_span and evaluate(view.trigger.when, view) is not False:
         last = max([last, *(time for _, time in view.cited), *view.moments])
     standing: dict[Party, tuple[Item, int]] = {}
     for item, body, time in view.votes("renew"):

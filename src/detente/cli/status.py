@@ -58,6 +58,9 @@ def lines(said: Mapping[str, Any], *, served: str, why: bool) -> Iterator[str]:
         yield f"finding {finding['finding'][:12]}… about {finding['about']}: {finding['state']}: {finding['claim']}"
     for sanction in said["sanctions"]:
         yield f"consequence {sanction['act']} by {sanction['by'] or 'everybody'} against {sanction['against']}"
+    for rule in said.get("schedule", ()):
+        if rule["state"] != "ended":
+            yield f"{'later ' if rule['state'] == 'coming' else 'ends  '} {rule['rule']}: {rule['span']}"
     for release in said["released_by_time"]:
         yield f"released by the passing of time: {release['text']} ({release['at']})"
     for each in said.get("oversight", ()):

@@ -9,14 +9,28 @@ from collections.abc import Iterator
 
 from detente.accord.checking.claim import Claim
 from detente.accord.conditions import Votes, atoms
+from detente.accord.schedule import spanned_rules
+from detente.accord.span import AfterEntry
 from detente.accord.terms import Terms
 from detente.base.instant import show_duration, show_instant
 
 
 def list_releases(terms: Terms) -> Iterator[Claim]:
     """Every way in which these terms let go by themselves."""
-    for section, text in _texts(terms):
+    for section, text in (*_texts(terms), *_ends(terms)):
         yield Claim("released-by-time", section, "listed", text)
+
+
+def list_beginnings(terms: Terms) -> Iterator[Claim]:
+    """What does not apply from the first day on; a rule that begins after the sunset never does."""
+    for section, rule, span in spanned_rules(terms):
+        begins = span.begins
+        if begins is None:
+            continue
+        if not isinstance(begins, AfterEntry) and terms.expires is not None and begins >= terms.expires:
+            yield Claim("dead-rule", section, "broken", f"{rule} begins at or after the sunset: {span.spelled()}")
+        else:
+            yield Claim("begins-later", section, "listed", f"{rule} does not apply before that: {span.spelled()}")
 
 
 def _texts(terms: Terms) -> Iterator[tuple[str, str]]:
@@ -55,3 +69,10 @@ def _texts(terms: Terms) -> Iterator[tuple[str, str]]:
     for hold in terms.hold_points:
         if hold.unknown == "silent":
             yield "hold_points", f"{hold.id}: a change about which it is not known is let pass"
+
+
+def _ends(terms: Terms) -> Iterator[tuple[str, str]]:
+    for section, rule, span in spanned_rules(terms):
+        if span.ends is not None:
+            keeps = "; a pause that it began goes on" if section == "triggers" else ""
+            yield section, f"{rule} ends by itself: {span.spelled()}{keeps}"

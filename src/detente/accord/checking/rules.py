@@ -41,7 +41,9 @@ def _limits(terms: Terms) -> Iterator[Claim]:
         if not met:
             yield _dead("limits", f"{limit.id} is never met: “{limit.when.spelled()}”")
             continue
-        shadows = [other for other in others if all(_of(other.when, cell) for cell in met)]
+        shadows = [
+            other for other in others if other.span.covers(limit.span) and all(_of(other.when, cell) for cell in met)
+        ]
         if shadows and not (limit.refuse and any(_same(limit, other, cells) for other in shadows)):
             verb = "approves" if limit.need is not None else "refuses"
             yield _dead("limits", f"whatever {limit.id} {verb}, {shadows[0].id} refuses already")
@@ -50,7 +52,7 @@ def _limits(terms: Terms) -> Iterator[Claim]:
 
 
 def _same(one: Limit, other: Limit, cells: list[Mapping[str, object]]) -> bool:
-    return all(_of(one.when, cell) == _of(other.when, cell) for cell in cells)
+    return one.span == other.span and all(_of(one.when, cell) == _of(other.when, cell) for cell in cells)
 
 
 def _run_cells(limits: tuple[Limit, ...]) -> list[Mapping[str, object]] | None:
@@ -113,7 +115,7 @@ def _fulfillable(terms: Terms, hold: HoldPoint) -> Iterator[Claim]:
 def _twice(terms: Terms) -> Iterator[Claim]:
     seen: dict[object, str] = {}
     for trigger in terms.triggers:
-        same = (trigger.when, trigger.then, trigger.scope, trigger.unknown)
+        same = (trigger.when, trigger.then, trigger.scope, trigger.unknown, trigger.span)
         if same in seen:
             yield _dead("triggers", f"{trigger.id} does what {seen[same]} does")
         seen.setdefault(same, trigger.id)
