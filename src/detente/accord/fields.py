@@ -83,8 +83,8 @@ class Fields:
 
 
 def located(node: Node, refused: Refused) -> Refused:
-    """The refusal with line and column; one that is not of a file of terms or scenarios (T, X) becomes T08."""
-    if refused.rule[0] in "TX":
+    """The refusal with line and column; one that is not of a file of terms, scenarios or facts (T, X, Y) becomes T08."""
+    if refused.rule[0] in "TXY":
         return refused
     return Refused("T08", "malformed", got=f"{node.where} {refused.got}", expected=refused.expected, todo=refused.todo)
 

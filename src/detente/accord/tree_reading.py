@@ -169,14 +169,15 @@ def _ruling(node: Node) -> Atom:
     return Breach()
 
 
-_PART = one_of("training", "architecture", "data", "configuration", "evaluation")
+PART = one_of("training", "architecture", "data", "configuration", "evaluation")
+ACTIVITY = one_of("training", "self_improvement")
 _ATOMS: dict[str, Callable[[Node], Atom]] = {
     "votes": _votes,
     "open_finding": _open_finding,
     "none_open": _none_open,
     "ruling": _ruling,
     "acceded": _acceded,
-    "change.touches": lambda node: Touches(listed(_PART, 1, 5)(node)),
+    "change.touches": lambda node: Touches(listed(PART, 1, 5)(node)),
     "change.proposer": lambda node: Proposer(one_of("model", "human")(node)),
-    "run.activity": lambda node: RunActivity(one_of("training", "self_improvement")(node)),
+    "run.activity": lambda node: RunActivity(ACTIVITY(node)),
 }

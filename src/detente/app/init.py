@@ -151,14 +151,21 @@ async def make_solo(home: Path, **settings: Any) -> Made:
     )
 
 
-def shipped_accord(name: str) -> bytes:
-    """Terms that come with the package; raises ``Misuse`` for a name that does not."""
+def accords_folder() -> Path:
+    """Where the terms lie that come with the package: inside it once installed, beside it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "accords", package.parents[1] / "accords"):
-        path = folder / name
-        if path.is_file():
-            return path.read_bytes()
-    raise Misuse(f"no terms called {name} come with this package")
+        if folder.is_dir():
+            return folder
+    raise Misuse("the terms that come with this package are not there: install it again")
+
+
+def shipped_accord(name: str) -> bytes:
+    """Terms that come with the package; raises ``Misuse`` for a name that does not."""
+    path = accords_folder() / name
+    if not path.is_file():
+        raise Misuse(f"no terms called {name} come with this package")
+    return path.read_bytes()
 
 
 def _keep_out_of_git(home: Path) -> None:

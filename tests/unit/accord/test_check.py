@@ -14,7 +14,7 @@ from detente.accord.terms import parse_terms
 from detente.base.instant import parse_date
 
 ACCORDS = Path(__file__).parents[3] / "accords"
-TEXT = (ACCORDS / "coordinated-pause.yaml").read_text("utf-8")
+TEXT = (ACCORDS / "coordinated-pause.yaml").read_text("utf-8").partition("\nsources:")[0] + "\n"  # edits remove clauses
 OUTAGES = Outages(12, 1_800)
 DAY = 86_400
 

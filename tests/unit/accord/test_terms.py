@@ -53,15 +53,6 @@ def test_a_refusal_of_terms_survives_pickling():
     assert error.rule == refused("colour: red\n").rule
 
 
-@pytest.mark.parametrize("name", ["solo", "coordinated-pause"])
-def test_shipped_accords_are_sound_templates(name):
-    """They read as they stand, and say what they mean in words."""
-    terms = parse_terms((ACCORDS / f"{name}.yaml").read_bytes(), template=True)
-    assert terms.accord == name
-    assert all(trigger.when.spelled() for trigger in terms.triggers)
-    assert not terms.keys
-
-
 def test_a_template_founds_nothing():
     """T07: without keys nobody could speak."""
     with pytest.raises(TermsRefused) as caught:

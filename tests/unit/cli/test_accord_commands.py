@@ -7,6 +7,8 @@ from click.testing import CliRunner
 
 from detente.cli import main
 
+ACCORDS = Path(__file__).parents[3] / "accords"
+
 
 def called(*arguments: object):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -98,3 +100,61 @@ def test_a_simulation_ends_with_1_where_an_expectation_is_not_met(tmp_path: Path
     told = json.loads(called("accord", "simulate", terms, "--scenario", scenarios, "--json").stdout)
     (asked,) = told["scenarios"][0]["expectations"]
     assert (asked["met"], asked["expected"], asked["got"]) == (False, "dev-b is bound", "dev-b is not bound")
+
+
+FACTS = """\
+facts: a-year
+covers_to: 2026-10-06
+items:
+  - {date: 2026-07-01, says: nobody pauses, source: https://example.org/<b>, grade: S,
+     gives: [{votes: 0, in: openai-pause-2026, clause: triggers.breach-by-agents}]}
+  - {date: 2026-08-18, says: it pauses, source: a newspaper, grade: "1",
+     gives: [{votes: 1, in: openai-pause-2026, clause: triggers.breach-by-agents}]}
+"""
+
+
+def test_a_comparison_names_state_clause_source_fact_and_grade(tmp_path: Path):
+    """For people on stdout, the number of facts and their end on stderr; as of a date what was said by then."""
+    facts = tmp_path / "facts.yaml"
+    facts.write_text(FACTS, "utf-8")
+    text = ACCORDS / "openai-pause-2026.yaml"
+    result = called("accord", "compare", facts, text)
+    assert result.exit_code == 0
+    assert "■ triggered  triggers.breach-by-agents: 1 vote of openai" in result.stdout
+    assert "announcement (secondary)" in result.stdout
+    assert "[1] 2026-08-18 it pauses; a newspaper" in result.stdout
+    assert "– silent     the pace of AI research and development" in result.stdout
+    assert "2 of 2 facts, known to 2026-10-06" in result.stderr
+    before = json.loads(called("accord", "compare", facts, text, "--at", "2026-07-31", "--json").stdout)
+    (clause,) = before["accords"][0]["clauses"]
+    assert (clause["state"], clause["cases"][0]["facts"][0]["grade"]) == ("held", "S")
+
+
+def test_without_texts_every_shipped_accord_is_compared(tmp_path: Path):
+    """Each with what is unknown because nobody owes the input."""
+    facts = tmp_path / "facts.yaml"
+    facts.write_text(FACTS, "utf-8")
+    compared = json.loads(called("accord", "compare", facts, "--json").stdout)["accords"]
+    shipped = {path.name.removesuffix(".scenarios.yaml") for path in ACCORDS.glob("*.scenarios.yaml")}
+    assert {each["accord"] for each in compared} == shipped
+    policy = next(each for each in compared if each["accord"] == "anthropic-rsp-3.4")
+    assert policy["unknown_owed_by_nobody"] == 2
+
+
+def test_a_page_of_a_comparison_escapes_what_it_shows(tmp_path: Path):
+    """An address is a link and no markup; states are words."""
+    facts = tmp_path / "facts.yaml"
+    facts.write_text(FACTS, "utf-8")
+    page = called("accord", "compare", facts, ACCORDS / "openai-pause-2026.yaml", "--at", "2026-07-31", "--html").stdout
+    assert "○ held" in page
+    assert "https://example.org/&lt;b&gt;" in page
+    assert "<b>" not in page.replace("<b>triggers.breach-by-agents</b>", "")
+
+
+def test_facts_that_cannot_be_read_are_refused_with_their_place(tmp_path: Path):
+    """Y03, with file, line and column, and nothing compared."""
+    facts = tmp_path / "facts.yaml"
+    facts.write_text(FACTS.replace("in: openai-pause-2026", "in: nobody", 1), "utf-8")
+    result = called("accord", "compare", facts)
+    assert f"Y03 not-found: got {facts}:5:26 'nobody'" in result.stderr
+    assert result.stdout == ""

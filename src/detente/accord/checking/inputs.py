@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from detente.accord.checking.claim import Claim
-from detente.accord.conditions import Compare, OpenFinding, atoms
+from detente.accord.conditions import Atom, Compare, OpenFinding, Proposer, RunActivity, Touches, Votes, atoms
 from detente.accord.terms import Indicator, Terms, Trigger
-from detente.accord.tree_reading import LINEAGE
+from detente.accord.tree_reading import LINEAGE, RUN
 from detente.base.instant import show_duration
 
 
@@ -25,6 +25,36 @@ def check_inputs(terms: Terms) -> Iterator[Claim]:
             elif isinstance(atom, OpenFinding):
                 text = f"{trigger.id}: nobody is obliged to inspect; a finding comes when {', '.join(atom.by)} file one"
                 yield Claim("input-owed", "triggers", "listed", text)
+
+
+def who_owes(terms: Terms, atom: Atom) -> tuple[bool, str]:
+    """Does somebody have to supply what the atom asks for, and in which words?
+
+    A measurement is owed where terms say ``every``; a run, a change and its lineage by whoever asks leave for them; a vote, a
+    finding and a ruling by nobody: they are powers.
+    """
+    if isinstance(atom, Compare):
+        indicator = terms.indicators.get(atom.what)
+        if atom.what in RUN:
+            return True, "whoever trains declares it before the start"
+        if indicator is not None and indicator.supplied_by:
+            who = ", ".join(indicator.supplied_by)
+            if indicator.every_s is None:
+                return False, f"{who} may supply it; nobody owes it"
+            return (
+                True,
+                f"{who} owe{'s' if len(indicator.supplied_by) == 1 else ''} it every {show_duration(indicator.every_s)}",
+            )
+        if any(hold.on == "version.train" for hold in terms.hold_points):
+            return True, "computed from the versions that developers state to pass a hold point"
+        return False, "computed from versions, which nobody has to state"
+    if isinstance(atom, RunActivity):
+        return True, "whoever trains declares it before the start"
+    if isinstance(atom, Touches | Proposer):
+        return True, "whoever changes a model or agent states it, to pass the hold point"
+    if isinstance(atom, Votes):
+        return False, f"whether {', '.join(atom.of)} would say so is not known, and nobody owes an answer"
+    return False, f"whether {atom.spelled()} is not known, and nobody owes an inspection or a ruling"
 
 
 def _owed(trigger: Trigger, indicator: Indicator) -> Claim:
