@@ -146,7 +146,8 @@ def _audits(draw):
     outcome = draw(st.sampled_from(("pass", "conditional", "fail")))
     evaluations = tuples(st.builds(Evaluation, names, texts))
     conditions = draw(tuples(texts, 1)) if outcome == "conditional" else ()
-    return Audit(draw(digests), draw(texts), draw(evaluations), conditions, outcome)
+    certifies = draw(maybe(st.lists(names, max_size=3, unique=True).map(tuple)))
+    return Audit(draw(digests), draw(texts), draw(evaluations), conditions, outcome, certifies)
 
 
 bodies = {

@@ -38,6 +38,13 @@ def edit(text, old, new):
     return text.replace(old, new, 1)
 
 
+CHECKPOINT = """\
+checkpoints:
+  - id: large
+    on: run.start
+    when: {more_than: [run.planned_flop, 1e23 FLOP]}
+    need: {certifications: [honest], by: [auditor], count: 1}
+"""
 SOURCED = edit(SMALL, "id: big", "id: big.first") + """\
 sources:
   limits.big.first: {of: "A draft, version 2", clause: Art. 1, wording: primary, rules: [draft-1], says: no run above it}
@@ -65,6 +72,7 @@ def _terms():
         ),
     )
     yield "exact-inequalities", "n = 4, f = 1, q = m = 3: every inequality holds with nothing to spare.", BODY + PARTIES
+    yield "checkpoint", "A capability checkpoint, which two auditors can meet.", SMALL + CHECKPOINT
     yield "sources", "Where clauses come from, and what is not expressed; names of clauses may hold dots.", SOURCED
     fails = {
         "T02-not-yaml": ("a mapping that never closes", SMALL + "x: {\n"),
@@ -103,6 +111,10 @@ def _terms():
         "T20-nobody-supplies": ("a trigger on what nobody measures", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [mood, 3]}")),
         "T21-unit": ("a trigger in another unit", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [ai_proposed_depth, 3 d]}")),
         "T22-two-ids": ("two limits with one id", edit(SMALL, "limits:\n", "limits:\n  - {id: big, when: {more_than: [run.planned_flop, 1 FLOP]}, then: refuse}\n")),
+        "T15-a-run-of-a-change": ("a checkpoint on a change that asks for a run", SMALL + CHECKPOINT.replace("run.start", "version.train")),
+        "T20-lift-nobody-supplies": ("a lift that asks for what nobody measures", edit(SMALL, "lift: {votes: {auditor: 2}}", "lift: {votes: {auditor: 2}, when: {at_most: [mood, 3]}}")),
+        "T22-one-certification-twice": ("a certification named twice", SMALL + CHECKPOINT.replace("[honest]", "[honest, honest]")),
+        "T42-nobody-else": ("two auditors to certify what one of the two develops", edit(SMALL, "aud-1: {country: CA, roles: [", "aud-1: {country: CA, roles: [developer, ") + CHECKPOINT.replace("count: 1", "count: 2")),
         "T23-alert-longer": ("permits that live longer in alert", edit(SMALL, "alert: 10 min", "alert: 2 h")),
         "T40-no-such-clause": ("the source of a clause that is not there", SMALL + "sources: {limits.small: {our_choice: ours}}\n"),
         "T41-no-document": ("a note that names an article of no document", SMALL + "sources: {limits.big: {clause: Art. 1}}\n"),

@@ -22,6 +22,7 @@ from detente.accord.scenario import (
     Dispute,
     FallSilent,
     Find,
+    Inspect,
     Made,
     Measure,
     Propose,
@@ -40,6 +41,7 @@ from detente.base.identity import Party
 from detente.base.instant import parse_duration
 from detente.statement.accession import AccessionCondition, BoundCondition, HaltedCondition
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT
+from detente.statement.audit import AUDIT_OUTCOMES
 from detente.statement.change import PROPOSER_KINDS, TOUCHES
 from detente.statement.finding import FINDING_RESULTS
 from detente.statement.halted import HaltReason
@@ -50,7 +52,13 @@ EXPIRES_S = 365 * 86_400
 """How long a vote of a table counts where it does not say: longer than any pause of the shipped terms."""
 REVIEWER = "reviewer-1"
 VOTES = ("pause", "lift", "retract", "renew")
-NAMING: Mapping[str, Made] = {"run": "run", "version": "version", "propose": "proposal", "find": "finding"}
+NAMING: Mapping[str, Made] = {
+    "run": "run",
+    "version": "version",
+    "propose": "proposal",
+    "find": "finding",
+    "audit": "audit",
+}
 """Acts that make something with a name."""
 
 
@@ -241,6 +249,17 @@ class ActReader:
             ),
         )
 
+    def _audit(self, node: Node) -> Deed | None:
+        return self.whole(
+            node,
+            lambda f: Inspect(
+                f.take("name", name),
+                f.take("what", self.made("version", "run", "proposal")),
+                f.take("certifies", listed(name, 1, 64)),
+                f.take("outcome", one_of(*AUDIT_OUTCOMES), "pass"),
+            ),
+        )
+
     def _find(self, node: Node) -> Deed | None:
         return self.whole(
             node,
@@ -250,6 +269,7 @@ class ActReader:
                 f.take("claim", text),
                 f.take("result", one_of(*FINDING_RESULTS), "confirmed"),
                 f.take("run", self.made("run"), None),
+                f.take("audit", self.made("audit"), None),
             ),
         )
 
@@ -288,6 +308,7 @@ ACTS: Mapping[str, Callable[[ActReader, Node], Deed | None]] = {
     "version": ActReader._version,
     "propose": ActReader._propose,
     "approve": ActReader._approve,
+    "audit": ActReader._audit,
     "find": ActReader._find,
     "refute": ActReader._refute,
     "confirm": ActReader._confirm,

@@ -158,5 +158,5 @@ def _refutes(other: Item, item: Item) -> bool:
         and isinstance(b, Finding)
         and a.result == "refuted"
         and other.party == item.party
-        and (a.about, a.claim, a.run) == (b.about, b.claim, b.run)
+        and (a.about, a.claim, a.run, a.audit) == (b.about, b.claim, b.run, b.audit)
     )

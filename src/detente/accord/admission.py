@@ -19,6 +19,7 @@ from detente.base.errors import Refused
 from detente.base.instant import INSTANT_MAX
 from detente.statement.accession import Accession
 from detente.statement.approval import Approval, verify_approval
+from detente.statement.audit import Audit
 from detente.statement.finding import Finding
 from detente.statement.halted import Halted
 from detente.statement.measurement import Measurement
@@ -106,6 +107,26 @@ class Admission:
             halted = lookup(body.confirms)
             if halted is None or not isinstance(halted.body, Halted) or halted.party != body.about:
                 return self._no("F08", item, "it confirms no halt of that party")
+        if isinstance(body, Finding) and body.audit is not None:
+            audit = lookup(body.audit)
+            if audit is None or not isinstance(audit.body, Audit) or audit.party != body.about:
+                return self._no("F08", item, "it is about no audit of that party")
+        return None
+
+    def _audit(self, item: Item, _: Lookup) -> FoldNote | None:
+        body = item.body
+        if not isinstance(body, Audit) or not body.certifies:
+            return None
+        asked = [
+            (terms, checkpoint.need)
+            for terms in self.chain
+            for checkpoint in terms.checkpoints
+            if not set(checkpoint.need.certifications).isdisjoint(body.certifies)
+        ]
+        if not asked:
+            return self._no("F11", item, f"no checkpoint asks for {', '.join(body.certifies)}")
+        if not any(terms.among(item.party, need.by) for terms, need in asked):
+            return self._no("F05", item, f"{item.party} certifies none of {', '.join(body.certifies)}")
         return None
 
     def _ruling(self, item: Item, lookup: Lookup) -> FoldNote | None:
@@ -180,6 +201,7 @@ _CHECKS: Mapping[str, Callable[[Admission, Item, Lookup], FoldNote | None]] = {
     "vote": Admission._vote,
     "measurement": Admission._measurement,
     "finding": Admission._finding,
+    "audit": Admission._audit,
     "ruling": Admission._ruling,
     "halted": Admission._about_run,
     "resumed": Admission._about_run,

@@ -5,7 +5,7 @@ amendment is valid (``chain``) and whether the new terms are sound (``soundness`
 
 1. *Tightens*: something that could be done without leave cannot any more, or more people must agree to let it go on.
 2. *Loosens*: the reverse. What has both sides, or whose effect depends on the rest, only *changes*: a reader should look.
-3. Items with an id (limits, hold points, triggers, indicators) are paired by it.
+3. Items with an id (limits, hold points, checkpoints, triggers, indicators) are paired by it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from detente.accord.condition_difference import Step, compare_conditions
 from detente.accord.conditions import Condition
 from detente.accord.span import ALWAYS, AfterEntry, Moment, Span, show_moment
 from detente.accord.terms import (
+    Checkpoint,
     HoldNeed,
     HoldPoint,
     Indicator,
@@ -56,6 +57,7 @@ def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
             _entry,
             _limits,
             _hold_points,
+            _checkpoints,
             _indicators,
             _triggers,
             _pause,
@@ -284,6 +286,34 @@ def _need(key: str, a: HoldNeed, b: HoldNeed) -> Iterator[Change]:
         yield Change(
             section, f"changes who may approve at {key} from {spelled[0]} to {spelled[1]}", _effect(tighter=tighter)
         )
+
+
+def _checkpoints(old: Terms, new: Terms) -> Iterator[Change]:
+    for each in _paired(
+        "checkpoints", _by_id(old.checkpoints), _by_id(new.checkpoints), adding="tightens", dropping="loosens"
+    ):
+        if isinstance(each, Change):
+            yield each
+        else:
+            yield from _checkpoint(*each)
+
+
+def _checkpoint(key: str, a: Checkpoint, b: Checkpoint) -> Iterator[Change]:
+    section = "checkpoints"
+    yield from _condition(section, key, a.when, b.when, true_restricts=True)
+    yield from _span(section, key, a.span, b.span)
+    yield from _word(section, f"the place of {key}", a.on, b.on)
+    yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    before, after = set(a.need.certifications), set(b.need.certifications)
+    for certification in sorted(before - after):
+        yield Change(section, f"{key}: no longer needs the certification {certification}", "loosens")
+    for certification in sorted(after - before):
+        yield Change(section, f"{key}: also needs the certification {certification}", "tightens")
+    yield from _number(section, f"the parties that must certify at {key}", a.need.count, b.need.count, rise=True)
+    if set(a.need.by) != set(b.need.by):
+        spelled = [", ".join(sorted(need.by)) for need in (a.need, b.need)]
+        # Fewer who may certify are fewer who may withhold, too.
+        yield Change(section, f"changes who may certify at {key} from {spelled[0]} to {spelled[1]}", "changes")
 
 
 def _narrower(old: set[str], new: set[str]) -> bool | None:

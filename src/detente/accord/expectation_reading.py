@@ -155,12 +155,13 @@ class ExpectationReader:
     def _rule(self, node: Node) -> str:
         named = text(node)
         known = [limit.id for limit in self.terms.limits] + [hold.id for hold in self.terms.hold_points]
+        known += [checkpoint.id for checkpoint in self.terms.checkpoints]
         if named not in known:
             raise Refused(
                 "X06",
                 "out-of-scope",
                 got=f"{node.where} {shown(named)}",
-                expected=f"a limit or hold point of the terms: {', '.join(known) or 'there is none'}",
+                expected=f"a limit, hold point or checkpoint of the terms: {', '.join(known) or 'there is none'}",
             )
         return named
 

@@ -33,6 +33,8 @@ from detente.accord.span import AfterEntry, Moment, Span
 from detente.accord.terms import (
     Activity,
     Adjudication,
+    CertificationNeed,
+    Checkpoint,
     ClosedCosignature,
     ClosedLog,
     Consequence,
@@ -203,6 +205,7 @@ class _Reader:
             "entry_into_force": fields.take("entry_into_force", self.one(self._force), _at_once()),
             "limits": fields.take("limits", self.many(self._limit), ()),
             "hold_points": fields.take("hold_points", self.many(self._hold), ()),
+            "checkpoints": fields.take("checkpoints", self.many(self._checkpoint), ()),
             "indicators": fields.take("indicators", self._indicators, {}),
             "triggers": fields.take("triggers", self.many(self._trigger), ()),
             "pause": fields.take("pause", self.one(self._pause)),
@@ -332,6 +335,25 @@ class _Reader:
             f.take("id", name),
             f.take("on", one_of("version.train", "version.deploy")),
             f.take("when", self._when("hold")),
+            f.take("need", self.one(need)),
+            f.take("unknown", _on_unknown, "holds"),
+            _span(f),
+        )
+
+    def _checkpoint(self, f: Fields) -> Checkpoint:
+        def need(n: Fields) -> CertificationNeed:
+            return CertificationNeed(
+                n.take("certifications", listed(name, 1, 64)),
+                n.take("by", listed(name, 1, 64)),
+                n.take("count", positive, 1),
+            )
+
+        on = f.take("on", one_of("run.start", "version.train", "version.deploy"))
+        context: Context = "run_checkpoint" if on in {None, "run.start"} else "change_checkpoint"
+        return Checkpoint(
+            f.take("id", name),
+            on,
+            f.take("when", self._when(context)),
             f.take("need", self.one(need)),
             f.take("unknown", _on_unknown, "holds"),
             _span(f),

@@ -19,6 +19,7 @@ from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant
 from detente.statement.approval import Approval
+from detente.statement.audit import Audit
 from detente.statement.challenge import Challenge
 from detente.statement.finding import Finding
 from detente.statement.halted import Halted
@@ -31,7 +32,7 @@ from detente.statement.vote import Vote
 
 Class: TypeAlias = Literal["restricting", "permitting", "neutral"]
 
-NEUTRAL = frozenset({"deployment", "audit", "commitment", "observation"})
+NEUTRAL = frozenset({"deployment", "commitment", "observation"})
 ROOT_KINDS = frozenset({"terms", "keys", "accession", "withdrawal"})
 """These speak only with the root threshold of a party."""
 _PERMITTING = ROOT_KINDS | {"halted", "resumed", "challenge", "facility"}
@@ -45,6 +46,10 @@ def class_of(body: Body, kind: str) -> Class:
     What may do both (a measurement shows danger and fulfils a duty) is restricting here, and its fulfilling side waits
     for settling where that side is read.
     """
+    if isinstance(body, Audit):
+        if not body.certifies:
+            return "neutral"
+        return "permitting" if body.outcome == "pass" else "restricting"
     if kind in NEUTRAL or kind == "progress":
         return "neutral"
     if isinstance(body, Vote):
@@ -69,7 +74,7 @@ def named(body: Body) -> tuple[Digest, ...]:
     if isinstance(body, Halted | Resumed):
         return (body.run,)
     if isinstance(body, Finding):
-        return tuple(name for name in (body.run, body.confirms) if name is not None)
+        return tuple(name for name in (body.run, body.confirms, body.audit) if name is not None)
     if isinstance(body, Run):
         return (body.proposal,) if body.proposal is not None else ()
     if isinstance(body, Version):

@@ -21,6 +21,7 @@ from detente.base.instant import Instant, show_duration
 from detente.base.quantity import show_decimal
 from detente.statement.accession import AccessionCondition
 from detente.statement.approval import ApprovalDecision, Significant
+from detente.statement.audit import AuditOutcome
 from detente.statement.change import ProposerKind, Touch
 from detente.statement.finding import FindingResult
 from detente.statement.halted import HaltReason
@@ -28,7 +29,7 @@ from detente.statement.ruling import RulingOutcome
 from detente.statement.run import Activity
 from detente.statement.vote import VoteChoice
 
-Made = Literal["run", "version", "proposal", "finding"]
+Made = Literal["run", "version", "proposal", "finding", "audit"]
 """What an act can make and give a name to."""
 
 
@@ -129,6 +130,16 @@ class Approve:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspect:
+    """Audit a version, a run or a proposal, and certify it, or say that one does not."""
+
+    name: str
+    what: str
+    certifies: tuple[str, ...]
+    outcome: AuditOutcome
+
+
+@dataclass(frozen=True, slots=True)
 class Find:
     """File a finding about a party."""
 
@@ -137,6 +148,7 @@ class Find:
     claim: str
     result: FindingResult
     run: str | None
+    audit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +199,7 @@ class Speak:
 
 
 Deed: TypeAlias = (
-    Accede | Withdraw | Register | Cast | Measure | DeclareRun | Spend | StateVersion | Propose | Approve | Find | Refute
+    Accede | Withdraw | Register | Cast | Measure | DeclareRun | Spend | StateVersion | Propose | Approve | Inspect | Find | Refute
     | Confirm | Rule | Dispute | Stop | FallSilent | Speak
 )  # fmt: skip
 

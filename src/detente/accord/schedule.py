@@ -22,6 +22,8 @@ def spanned_rules(terms: Terms) -> Iterator[tuple[str, str, Span]]:
         yield "limits", limit.id, limit.span
     for hold in terms.hold_points:
         yield "hold_points", hold.id, hold.span
+    for checkpoint in terms.checkpoints:
+        yield "checkpoints", checkpoint.id, checkpoint.span
     for trigger in terms.triggers:
         yield "triggers", trigger.id, trigger.span
 

@@ -6,14 +6,14 @@ deeper proof (deadlocks, loopholes) is not here. Normative text: ``spec/terms.md
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from detente.accord.conditions import AccededCount, AccededParties, Compare, Condition, OpenFinding, Votes, atoms
 from detente.accord.document import Node
 from detente.accord.quorum import missing
 from detente.accord.span import Span
-from detente.accord.terms import HoldPoint, Limit, RoleQuorum, Terms, Trigger
-from detente.accord.tree_reading import LINEAGE
+from detente.accord.terms import Checkpoint, HoldPoint, Limit, RoleQuorum, Terms, Trigger
+from detente.accord.tree_reading import LINEAGE, RUN
 from detente.base.errors import Refused, shown
 
 MIRRORS_MIN, MIRRORS_MAX = 3, 16
@@ -26,9 +26,10 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     1. Mirrors: 3 to 16 with the role and, outside a template, their keys: T12; the quorum inequalities: T11.
     2. Every party and role named somewhere is there: T09, T10.
     3. Every quorum can be met by the parties: T13.
-    4. Every indicator named by a trigger is supplied by somebody: T20, in its unit: T21.
+    4. Every indicator named by a trigger, a checkpoint or the lift is supplied by somebody: T20, in its unit: T21.
     5. Ids stand once: T22. Permits live, in alert no longer than in calm: T23.
     6. Every rule that begins or ends has an instant at which it applies: T30.
+    7. Enough parties are left to certify what any developer must have certified: T42.
     """
     found: list[Refused] = []
 
@@ -49,15 +50,17 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
                     expected=f"what the parties can meet; they lack {lacking}",
                 )
             )
-    found += _indicators(terms, at("triggers"))  # 4
-    rules: tuple[tuple[str, tuple[Limit | HoldPoint | Trigger, ...]], ...] = (
+    found += _indicators(terms, at)  # 4
+    rules: tuple[tuple[str, tuple[Limit | HoldPoint | Checkpoint | Trigger, ...]], ...] = (
         ("limits", terms.limits),
         ("hold_points", terms.hold_points),
+        ("checkpoints", terms.checkpoints),
         ("triggers", terms.triggers),
     )
     for section, ids in rules:
         found += _once(at(section), [item.id for item in ids])  # 5
         found += _spans(at(section), {item.id: item.span for item in ids})  # 6
+    found += _checkpoints(terms, at("checkpoints"))  # 7
     if not 0 < terms.permits.alert_s <= terms.permits.calm_s:
         found.append(
             Refused(
@@ -148,6 +151,8 @@ def _names(terms: Terms) -> Iterator[tuple[str, Iterable[str], bool]]:
         yield "indicators", indicator.supplied_by, True
     for hold in terms.hold_points:
         yield "hold_points", hold.need.by, True
+    for checkpoint in terms.checkpoints:
+        yield "checkpoints", checkpoint.need.by, True
     for limit in terms.limits:
         yield "limits", limit.need.approval_of if limit.need else (), False
     yield "lift", (*terms.lift.veto_on_purpose, *terms.lift.alone_on_purpose), False
@@ -172,10 +177,21 @@ def _references(terms: Terms, root: Node) -> Iterator[Refused]:
         )
 
 
-def _indicators(terms: Terms, where: str) -> Iterator[Refused]:
+def _asking(terms: Terms) -> Iterator[tuple[str, str, Condition]]:
+    """Whatever compares indicators: its section, its name, its condition."""
     for trigger in terms.triggers:
-        for atom in atoms(trigger.when):
-            if not isinstance(atom, Compare):
+        yield "triggers", trigger.id, trigger.when
+    for checkpoint in terms.checkpoints:
+        yield "checkpoints", checkpoint.id, checkpoint.when
+    if terms.lift.when is not None:
+        yield "lift", "the lift", terms.lift.when
+
+
+def _indicators(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:
+    for section, asking, when in _asking(terms):
+        where = at(section)
+        for atom in atoms(when):
+            if not isinstance(atom, Compare) or atom.what in RUN:
                 continue
             indicator = terms.indicators.get(atom.what)
             if atom.what in LINEAGE:
@@ -184,7 +200,7 @@ def _indicators(terms: Terms, where: str) -> Iterator[Refused]:
                 yield Refused(
                     "T20",
                     "terms-unsound",
-                    got=f"{where} {atom.what} in {trigger.id}",
+                    got=f"{where} {atom.what} in {asking}",
                     expected="an indicator that somebody supplies, or " + ", ".join(LINEAGE),
                 )
                 continue
@@ -204,6 +220,23 @@ def _spans(where: str, spans: Mapping[str, Span]) -> Iterator[Refused]:
     for item, span in spans.items():
         if span.is_empty():
             yield Refused("T30", "terms-unsound", got=f"{where} {item} {span.spelled()}", expected="until after from")
+
+
+def _checkpoints(terms: Terms, where: str) -> Iterator[Refused]:
+    for checkpoint in terms.checkpoints:
+        need = checkpoint.need
+        yield from _once(where, [f"{checkpoint.id} {certification}" for certification in need.certifications])
+        able = [party for party in terms.parties if terms.among(party, need.by)]
+        for author in terms.with_role("developer") or ("",):
+            left = sum(party != author for party in able)
+            if left < need.count:
+                yield Refused(
+                    "T42",
+                    "terms-unsound",
+                    got=f"{where} {checkpoint.id} asks for {need.count} of {', '.join(need.by)}",
+                    expected=f"at most the {left} who may certify what is {author or 'anybody'}'s: nobody certifies their own",
+                )
+                break
 
 
 def _once(where: str, ids: list[str]) -> Iterator[Refused]:

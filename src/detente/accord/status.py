@@ -12,12 +12,15 @@ from __future__ import annotations
 from decimal import Decimal
 
 from detente.accord.adjudication import Case, cases_at
+from detente.accord.checkpoints import Evidence as CheckpointEvidence
+from detente.accord.checkpoints import checkpoint_standing
 from detente.accord.fold import AccordState
 from detente.accord.halts import halt_of, met_halted_conditions
 from detente.accord.holds import FREE, change_of, hold_standing
 from detente.accord.limits import limit_standing
 from detente.accord.membership import Members
 from detente.accord.reason import Place, Reason
+from detente.accord.records import Item
 from detente.accord.schedule import ended_rules, list_schedule
 from detente.accord.standing import (
     Binding,
@@ -42,6 +45,7 @@ from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant, show_instant
 from detente.statement.run import Run
+from detente.statement.version import Version
 from detente.statement.vote import Vote
 
 KEPT_MAX = 16
@@ -66,7 +70,7 @@ def status(state: AccordState, at: Instant, *, witnessed_only: bool = False) -> 
 def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
     terms = state.terms_at(at)
     sweep = sweep_of(state)
-    point = sweep.at(at, heard=heard)
+    point = _standpoint(state, at, heard=heard)
     phase: Phase = phase_at(terms, point.members, at)  # type: ignore[assignment]
     latched = [
         _pause(state, terms, sweep, point, key, track.latch)
@@ -118,16 +122,17 @@ def run_standing(state: AccordState, run: Digest, at: Instant, *, flop: Decimal 
         return Standing("held", ("declaration",), (Reason(f"run {run} is not declared"),))
     since = status(state, at).in_force_since
     ancestry = sweep_of(state).ancestry_at(at)
-    return limit_standing(state, state.terms_at(at), item, ancestry, at, flop=flop, in_force_since=since)
+    limited = limit_standing(state, state.terms_at(at), item, ancestry, at, flop=flop, in_force_since=since)
+    return _both(limited, _checked(state, (item,), "run.start", at, flop=flop))
 
 
 def change_standing(state: AccordState, change: Digest, at: Instant) -> Standing:
-    """Hold points (on ``version.train``) for a proposal (statement id) or a version (digest)."""
+    """Hold points and checkpoints (on ``version.train``) for a proposal (statement id) or a version (digest)."""
     return _held(state, change, "version.train", at, status(state, at).in_force_since)
 
 
 def release_standing(state: AccordState, version: Digest, at: Instant) -> Standing:
-    """Hold points (on ``version.deploy``) for a version."""
+    """Hold points and checkpoints (on ``version.deploy``) for a version."""
     return _held(state, version, "version.deploy", at, status(state, at).in_force_since)
 
 
@@ -143,12 +148,51 @@ def proposals_waiting(state: AccordState, at: Instant) -> tuple[tuple[Digest, Pa
 
 def _held(state: AccordState, change_id: Digest, on: str, at: int, in_force_since: int | None) -> Standing:
     terms = state.terms_at(at)
-    if not any(hold.on == on for hold in terms.hold_points):
+    if on not in {hold.on for hold in terms.hold_points} | {checkpoint.on for checkpoint in terms.checkpoints}:
         return FREE
     change = change_of(state, change_id)
     if change is None:
         return Standing("held", ("declaration",), (Reason(f"the change {change_id} was not proposed or stated"),))
-    return hold_standing(state, terms, change, on, at, in_force_since=in_force_since)
+    holds = hold_standing(state, terms, change, on, at, in_force_since=in_force_since)
+    return _both(holds, _checked(state, _stated(state, change_id), on, at))
+
+
+def _stated(state: AccordState, change: Digest) -> tuple[Item, ...]:
+    """The proposal or version statement of that id, or every statement of the version with that digest."""
+    item = state.get(change)
+    if item is not None:
+        return (item,)
+    versions = state.index.get(("version",), ())
+    return tuple(each for each in versions if isinstance(each.body, Version) and each.body.version == change)
+
+
+def _checked(
+    state: AccordState, items: tuple[Item, ...], on: str, at: int, *, flop: Decimal | None = None
+) -> Standing:  # fmt: skip
+    terms = state.terms_at(at)
+    if not any(checkpoint.on == on for checkpoint in terms.checkpoints):
+        return FREE
+    ancestry = sweep_of(state).ancestry_at(at)
+    members = _standpoint(state, at, heard=True).members
+    return checkpoint_standing(CheckpointEvidence(state, terms, members, ancestry, at), on, items, flop=flop)
+
+
+def _both(one: Standing, other: Standing) -> Standing:
+    """The stricter of two, with what holds either."""
+    if other.outcome == "free" or one.outcome == "free":
+        return one if other.outcome == "free" else other
+    outcome = "refused" if "refused" in {one.outcome, other.outcome} else "held"
+    return Standing(outcome, (*one.held_by, *other.held_by), (*one.reasons, *other.reasons))  # type: ignore[arg-type]
+
+
+def _standpoint(state: AccordState, at: int, *, heard: bool) -> Standpoint:
+    """Everything the triggers are at an instant; kept, since many ask of the same one."""
+    kept: dict[tuple[int, bool], Standpoint] = state.keep.setdefault("standpoints", {})
+    if (at, heard) not in kept:
+        if len(kept) >= KEPT_MAX:
+            del kept[next(iter(kept))]
+        kept[at, heard] = sweep_of(state).at(at, heard=heard)
+    return kept[at, heard]
 
 
 def _keyrings(state: AccordState, terms: Terms, at: int) -> tuple[PartyKeyring, ...]:

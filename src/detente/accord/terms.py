@@ -189,6 +189,27 @@ class HoldPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificationNeed:
+    """Which properties must be certified, each by ``count`` distinct parties among ``by`` (roles or parties)."""
+
+    certifications: tuple[str, ...]
+    by: tuple[str, ...]
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A capability checkpoint: whoever meets ``when`` within ``span`` goes on only with the certifications of ``need``."""
+
+    id: str
+    on: Literal["run.start", "version.train", "version.deploy"]
+    when: Condition
+    need: CertificationNeed
+    unknown: OnUnknown = "holds"
+    span: Span = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
 class Indicator:
     """A measured quantity: who supplies it, how often, of what, and what silence means.
 
@@ -294,6 +315,7 @@ class Terms:
     adjudication: Adjudication | None
     withdrawal_notice_s: int | None
     amendment: RoleQuorum
+    checkpoints: tuple[Checkpoint, ...] = ()
     sources: Sources = field(default_factory=Sources)
 
     def with_role(self, role: str) -> tuple[Party, ...]:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from detente.accord.records import Item
 from detente.accord.terms import Terms
 from detente.statement.approval import Approval
+from detente.statement.audit import Audit
 from detente.statement.challenge import Challenge
 from detente.statement.halted import Halted
 from detente.statement.measurement import Measurement
@@ -65,6 +66,8 @@ def topics_of(item: Item) -> tuple[Topic, ...]:
         return (("approval", body.proposal), LINEAGE)
     if isinstance(body, Ruling):
         return (("ruling", body.finding),)
+    if isinstance(body, Audit):
+        return (("audit", body.version),)
     if isinstance(body, Challenge):
         return (("challenge", body.finding),)
     if isinstance(body, Halted | Resumed):

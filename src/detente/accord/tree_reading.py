@@ -36,7 +36,7 @@ from detente.accord.document import Node
 from detente.accord.fields import Fields, listed, located, name, one_of, positive, quantity, share, whole
 from detente.base.errors import Refused, shown
 
-Context = Literal["force", "limit", "hold", "trigger", "lift"]
+Context = Literal["force", "limit", "hold", "run_checkpoint", "change_checkpoint", "trigger", "lift"]
 LINEAGE = ("ai_proposed_depth", "self_depth", "cumulative_flop")
 """Indicators that are computed from the lineage; terms need not declare who supplies them."""
 RUN = ("run.planned_flop", "run.cumulative_flop", "run.spent_flop")
@@ -45,6 +45,8 @@ _ALLOWED: dict[Context, tuple[type, ...]] = {
     "force": (AccededCount, AccededCountries, AccededParties, AccededShare),
     "limit": (Compare, RunActivity),
     "hold": (Touches, Proposer),
+    "run_checkpoint": (Compare, RunActivity),
+    "change_checkpoint": (Compare, Touches, Proposer),
     "trigger": (Compare, Votes, OpenFinding, Breach),
     "lift": (Compare, NoneOpen, Breach),
 }
@@ -75,10 +77,13 @@ def read_condition(node: Node, context: Context) -> Condition:
         return Not(read_condition(value, context))
     atom = _atom(word, node, value)
     if not isinstance(atom, _ALLOWED[context]) or (
-        isinstance(atom, Compare) and (atom.what in RUN) != (context == "limit")
+        isinstance(atom, Compare) and context != "run_checkpoint" and (atom.what in RUN) != (context == "limit")
     ):
         raise Refused(
-            "T15", "out-of-scope", got=f"{node.where} {shown(atom.spelled())}", expected=f"what a {context} may ask"
+            "T15",
+            "out-of-scope",
+            got=f"{node.where} {shown(atom.spelled())}",
+            expected=f"what a {context.replace('_', ' ')} may ask",
         )
     return atom
 

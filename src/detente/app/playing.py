@@ -29,6 +29,7 @@ from detente.accord.scenario import (
     Dispute,
     FallSilent,
     Find,
+    Inspect,
     Measure,
     Propose,
     Refute,
@@ -160,7 +161,13 @@ class _Draw:
         }
         self.silent = [p for p in terms.mirrors.parties if self.habits.get(p) == "silent"][: terms.mirrors.may_fail]
         self.developers = terms.with_role("developer") or tuple(terms.parties)[:1]
-        self.made: dict[str, list[tuple[str, Party]]] = {"run": [], "version": [], "proposal": [], "finding": []}
+        self.made: dict[str, list[tuple[str, Party]]] = {
+            "run": [],
+            "version": [],
+            "proposal": [],
+            "finding": [],
+            "audit": [],
+        }
         self.halted: list[str] = []
         settle_s = terms.mirrors.settle_s
         self.gaps = (
@@ -214,6 +221,8 @@ class _Draw:
         acts: list[Callable[[Party], Deed | None]] = [self._vote] * 4
         if habit == "lying" or roles & set(INSPECTORS):
             acts += [self._find, self._refute, self._confirm]
+            if self.terms.checkpoints:
+                acts += [self._audit, self._audit]
         if habit == "lying" or "adjudicator" in roles:
             acts.append(self._rule)
         if habit == "lying" or party in self.developers:
@@ -250,7 +259,18 @@ class _Draw:
     def _find(self, party: Party) -> Deed:
         about = self.rng.choice(self.developers)
         result: Any = self.rng.choice(("confirmed", "confirmed", "inconclusive"))
+        if self.made["audit"] and self.rng.random() < 0.3:
+            audit, auditor = self.rng.choice(self.made["audit"])
+            return Find(self._name("finding", party), auditor, "not as audited", result, None, audit)
         return Find(self._name("finding", party), about, "trains on", result, None)
+
+    def _audit(self, party: Party) -> Deed | None:
+        what = self._some("version", "run", "proposal")
+        if what is None:
+            return None
+        need = self.rng.choice(self.terms.checkpoints).need
+        outcome: Any = self.rng.choice(("pass", "pass", "conditional", "fail"))
+        return Inspect(self._name("audit", party), what, need.certifications, outcome)
 
     def _refute(self, party: Party) -> Deed | None:
         name = self._some("finding", by=party)

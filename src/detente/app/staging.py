@@ -32,6 +32,7 @@ from detente.accord.scenario import (
     Dispute,
     FallSilent,
     Find,
+    Inspect,
     Measure,
     Propose,
     Refute,
@@ -54,6 +55,7 @@ from detente.base.instant import Instant
 from detente.base.quantity import ZERO
 from detente.statement.accession import Accession
 from detente.statement.approval import Approval, sign_approval
+from detente.statement.audit import Audit
 from detente.statement.challenge import Challenge
 from detente.statement.change import ProposedBy, ProposerKind
 from detente.statement.envelope import encode_envelope, sign_payload
@@ -319,15 +321,22 @@ class Stage:
             what, deed.decision, deed.reviewer, party, None, deed.same_host, deed.significant
         ), None  # fmt: skip
 
+    def _audit(self, deed: Inspect, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        conditions = ("as the scenario says",) if deed.outcome == "conditional" else ()
+        what = self.named[deed.what]
+        return "audit", Audit(what, "as the scenario says", (), conditions, deed.outcome, deed.certifies), deed.name
+
     def _find(self, deed: Find, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
         self._findings[deed.name] = deed
         run = None if deed.run is None else self.named[deed.run]
-        return "finding", Finding(deed.about, deed.claim, deed.result, (), run), deed.name
+        audit = None if deed.audit is None else self.named[deed.audit]
+        return "finding", Finding(deed.about, deed.claim, deed.result, (), run, audit=audit), deed.name
 
     def _refute(self, deed: Refute, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
         said = self._findings[deed.finding]
         run = None if said.run is None else self.named[said.run]
-        return "finding", Finding(said.about, said.claim, "refuted", (), run), None
+        audit = None if said.audit is None else self.named[said.audit]
+        return "finding", Finding(said.about, said.claim, "refuted", (), run, audit=audit), None
 
     def _confirm(self, deed: Confirm, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
         if deed.run not in self._halts:
@@ -357,6 +366,7 @@ _BODIES: Mapping[type[Deed], Callable[[Stage, Any, Party, Instant], tuple[Kind, 
     StateVersion: Stage._version,
     Propose: Stage._propose,
     Approve: Stage._approve,
+    Inspect: Stage._audit,
     Find: Stage._find,
     Refute: Stage._refute,
     Confirm: Stage._confirm,

@@ -12,7 +12,7 @@ Rules (``spec/guard.md`` §2), applied in this order; every one that denies adds
 4. A run must be declared in a witnessed entry by the party, for the activity asked; limits on it deny or hold. A
    provider's question is judged by the run that it names: by the pauses, the slowdowns and the limits of that run's
    activity. One that names none is held, and stopped by every pause of the party that it acts for.
-5. A proposal or version must have passed its hold points; a proposal serves the party that made it, and nobody else.
+5. A proposal or version must have passed its hold points and checkpoints, a run its checkpoints; a proposal serves the party that made it, and nobody else.
 6. What is deployed was stated, in a witnessed entry, by the developer named. A provider refuses compute, and a relying party refuses deployment, to whom a ruling says.
 7. What is unknown holds: an undeclared run, an unseen proposal, an unnamed developer.
 8. What is left is allowed at the least rate of the slowdowns that cover it, for the life that the phase gives.

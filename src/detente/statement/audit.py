@@ -1,4 +1,4 @@
-"""Predicate ``audit``: a pre-deployment audit of a version.
+"""Predicate ``audit``: an audit of a version or run, and what its auditor certifies of it.
 
 Source: contracts §1; ``spec/statement.md`` §6.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from detente.base.digest import Digest
-from detente.statement.fields import DIGEST, NAME, Record, choice, contradiction, listing, record_codec, text
+from detente.statement.fields import DIGEST, NAME, Record, choice, contradiction, listing, optional, record_codec, text
 
 AuditOutcome = Literal["pass", "conditional", "fail"]
 AUDIT_OUTCOMES: Final[tuple[AuditOutcome, ...]] = get_args(AuditOutcome)
@@ -25,13 +25,18 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """An audit of ``version`` (its digest): scope, evaluations, conditions, outcome."""
+    """An audit of ``version`` (its digest, or the statement id of a run): scope, evaluations, conditions, outcome.
+
+    ``certifies`` names properties that terms ask for at a checkpoint: outcome ``pass`` certifies each of them, any other
+    says that it does not, and takes an earlier certification back.
+    """
 
     version: Digest
     scope: str
     evaluations: tuple[Evaluation, ...]
     conditions: tuple[str, ...]
     outcome: AuditOutcome
+    certifies: tuple[str, ...] | None = None
 
 
 def _check(body: Audit) -> None:
@@ -48,4 +53,5 @@ AUDIT = Record(
     evaluations=listing(record_codec(_EVALUATION)),
     conditions=listing(text()),
     outcome=choice(AUDIT_OUTCOMES),
+    certifies=optional(listing(NAME, distinct=True)),
 )

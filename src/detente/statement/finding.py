@@ -21,7 +21,8 @@ class Finding:
     """The claim about ``about`` was confirmed, refuted, or left open.
 
     ``confirms`` is the statement id of a ``halted``: with result ``confirmed``, that halt is confirmed and no
-    issue opens.
+    issue opens. ``audit`` is the statement id of an audit of ``about``: what it certifies does not count while the case
+    that the finding opens is open or ruled a breach.
     """
 
     about: Party
@@ -30,6 +31,7 @@ class Finding:
     evidence: tuple[Digest, ...]
     run: Digest | None = None
     confirms: Digest | None = None
+    audit: Digest | None = None
 
 
 FINDING = Record(
@@ -40,4 +42,5 @@ FINDING = Record(
     evidence=listing(DIGEST),
     run=optional(DIGEST),
     confirms=optional(DIGEST),
+    audit=optional(DIGEST),
 )

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from detente.accord.checking.claim import Claim
 from detente.accord.conditions import Atom, Compare, OpenFinding, Proposer, RunActivity, Touches, Votes, atoms
-from detente.accord.terms import Indicator, Terms, Trigger
+from detente.accord.terms import Checkpoint, Indicator, Terms, Trigger
 from detente.accord.tree_reading import LINEAGE, RUN
 from detente.base.instant import show_duration
 
 
 def check_inputs(terms: Terms) -> Iterator[Claim]:
-    """For each trigger and each thing it asks for: somebody owes it, in time, or the claim is broken."""
+    """For each trigger and checkpoint, and each thing it asks for: somebody owes it, in time, or the claim is broken."""
     for trigger in terms.triggers:
         for atom in dict.fromkeys(atoms(trigger.when)):
             if isinstance(atom, Compare):
@@ -25,6 +25,11 @@ def check_inputs(terms: Terms) -> Iterator[Claim]:
             elif isinstance(atom, OpenFinding):
                 text = f"{trigger.id}: nobody is obliged to inspect; a finding comes when {', '.join(atom.by)} file one"
                 yield Claim("input-owed", "triggers", "listed", text)
+    for checkpoint in terms.checkpoints:
+        for atom in dict.fromkeys(atoms(checkpoint.when)):
+            indicator = terms.indicators.get(atom.what) if isinstance(atom, Compare) else None
+            if indicator is not None and indicator.supplied_by:
+                yield _owed(checkpoint, indicator)
 
 
 def who_owes(terms: Terms, atom: Atom) -> tuple[bool, str]:
@@ -57,7 +62,7 @@ def who_owes(terms: Terms, atom: Atom) -> tuple[bool, str]:
     return False, f"whether {atom.spelled()} is not known, and nobody owes an inspection or a ruling"
 
 
-def _owed(trigger: Trigger, indicator: Indicator) -> Claim:
+def _owed(trigger: Trigger | Checkpoint, indicator: Indicator) -> Claim:
     who = ", ".join(indicator.supplied_by)
     if indicator.every_s is None:
         what = "holds until the first measurement and " if indicator.unknown == "holds" else ""

@@ -42,6 +42,20 @@ def check_quorums(terms: Terms) -> Iterator[Claim]:
                 "on purpose",
                 f"{limit.id}: each of {names} can keep a run from starting, being named",
             )
+    yield from _certifiers(terms)
+
+
+def _certifiers(terms: Terms) -> Iterator[Claim]:
+    """Who can keep whom from passing a checkpoint, by a word or by silence."""
+    for checkpoint in terms.checkpoints:
+        need = checkpoint.need
+        able = [party for party in terms.parties if terms.among(party, need.by)]
+        own = any("developer" in terms.parties[party].roles for party in able)  # Nobody certifies what is their own.
+        spare = len(able) - own - need.count
+        named = all(name in terms.parties for name in need.by)
+        silent = "the silence of any one stops it too" if spare < 1 else f"{spare} of them may be silent"
+        text = f"{checkpoint.id}: each of {', '.join(able)} can withhold a certification; {silent}"
+        yield Claim("blocks-permit", "checkpoints", "on purpose" if named else "listed", text)
 
 
 def _silence(terms: Terms) -> Iterator[Claim]:

@@ -63,12 +63,13 @@ def _texts(terms: Terms) -> Iterator[tuple[str, str]]:
                 "triggers",
                 f"{trigger.id}: a vote counts until the expiry that it names; a pause that has begun outlasts it",
             )
-    for limit in terms.limits:
-        if limit.unknown == "silent":
-            yield "limits", f"{limit.id}: a run about which it is not known is let pass"
-    for hold in terms.hold_points:
-        if hold.unknown == "silent":
-            yield "hold_points", f"{hold.id}: a change about which it is not known is let pass"
+    gates = (
+        ("limits", terms.limits, "a run about which it is not known"),
+        ("hold_points", terms.hold_points, "a change about which it is not known"),
+        ("checkpoints", terms.checkpoints, "whoever is not known to have the capability"),
+    )
+    for section, rules, who in gates:
+        yield from ((section, f"{rule.id}: {who} is let pass") for rule in rules if rule.unknown == "silent")
 
 
 def _ends(terms: Terms) -> Iterator[tuple[str, str]]:

@@ -14,10 +14,15 @@ from typing import get_args
 from detente.accord.checking.claim import Claim
 from detente.accord.conditions import Atom, Compare, Condition, Proposer, RunActivity, Touches, Truth, atoms, evaluate
 from detente.accord.terms import Activity, HoldPoint, Limit, Terms
+from detente.accord.tree_reading import RUN
 from detente.base.identity import Party
 from detente.base.quantity import exactly
 from detente.statement.change import Touch
 
+TOUCHED = tuple(
+    frozenset(touched) for size in range(1, len(get_args(Touch)) + 1) for touched in combinations(get_args(Touch), size)
+)
+"""Every set of parts that a change may touch."""
 CELLS_MAX = 200_000
 """Combinations tried; terms that name more bounds than that are told so."""
 
@@ -26,12 +31,13 @@ def check_rules(terms: Terms) -> Iterator[Claim]:
     """Dead and contradictory limits and hold points, duties that nobody can fulfil, acts that a party has no role for."""
     yield from _limits(terms)
     yield from _hold_points(terms)
+    yield from _checkpoints(terms)
     yield from _twice(terms)
     yield from _consequences(terms)
 
 
 def _limits(terms: Terms) -> Iterator[Claim]:
-    cells = _run_cells(terms.limits)
+    cells = _cells([limit.when for limit in terms.limits])
     if cells is None:
         yield Claim("dead-rule", "limits", "not shown", f"more than {CELLS_MAX} combinations of bounds")
         return
@@ -55,19 +61,27 @@ def _same(one: Limit, other: Limit, cells: list[Mapping[str, object]]) -> bool:
     return one.span == other.span and all(_of(one.when, cell) == _of(other.when, cell) for cell in cells)
 
 
-def _run_cells(limits: tuple[Limit, ...]) -> list[Mapping[str, object]] | None:
-    """Runs around every bound: FLOP planned, spent and cumulative (never less than planned), and what they are for."""
+def _cells(conditions: list[Condition]) -> list[Mapping[str, object]] | None:
+    """Runs, changes and parties around every bound: FLOP planned, spent and cumulative (never less than planned), what is
+    measured, what a run is for, what a change touches and who proposed it.
+    """
     bounds: dict[str, set[Decimal]] = {}
-    activities: set[str] = set()
-    for atom in chain.from_iterable(atoms(limit.when) for limit in limits):
+    kinds: set[type] = set()
+    for atom in chain.from_iterable(map(atoms, conditions)):
+        kinds.add(type(atom))
         if isinstance(atom, Compare):
             bounds.setdefault(atom.what, set()).update({atom.bound - 1, atom.bound, atom.bound + 1})
-        elif isinstance(atom, RunActivity):
-            activities |= set(get_args(Activity))
-    every = sorted(set().union(*bounds.values())) if bounds else []
-    axes: list[list[tuple[str, object]]] = [[(what, value) for value in every] for what in sorted(bounds)]
-    if activities:
-        axes.append([("activity", activity) for activity in sorted(activities)])
+    # What a run plans and builds upon is compared with one another, too.
+    every = {value for what, values in bounds.items() if what in RUN for value in values}
+    axes: list[list[tuple[str, object]]] = [
+        [(what, value) for value in sorted(every if what in RUN else values)] for what, values in sorted(bounds.items())
+    ]
+    if RunActivity in kinds:
+        axes.append([("activity", activity) for activity in get_args(Activity)])
+    if Touches in kinds:
+        axes.append([("touches", touched) for touched in TOUCHED])
+    if Proposer in kinds:
+        axes.append([("proposer", kind) for kind in ("model", "human")])
     count = 1
     for axis in axes:
         count *= len(axis)
@@ -82,17 +96,20 @@ def _possible(cell: Mapping[str, object]) -> bool:
 
 
 def _hold_points(terms: Terms) -> Iterator[Claim]:
-    parts = get_args(Touch)
-    changes = [
-        {"touches": frozenset(touched), "proposer": kind}
-        for size in range(1, len(parts) + 1)
-        for touched in combinations(parts, size)
-        for kind in ("model", "human")
-    ]
+    changes = [{"touches": touched, "proposer": kind} for touched in TOUCHED for kind in ("model", "human")]
     for hold in terms.hold_points:
         if not any(_of(hold.when, change) for change in changes):
             yield _dead("hold_points", f"{hold.id} holds no change: “{hold.when.spelled()}”")
         yield from _fulfillable(terms, hold)
+
+
+def _checkpoints(terms: Terms) -> Iterator[Claim]:
+    for checkpoint in terms.checkpoints:
+        cells = _cells([checkpoint.when])
+        if cells is None:
+            yield Claim("dead-rule", "checkpoints", "not shown", f"{checkpoint.id}: more than {CELLS_MAX} combinations")
+        elif not any(_of(checkpoint.when, cell) for cell in cells):
+            yield _dead("checkpoints", f"{checkpoint.id} is never met: “{checkpoint.when.spelled()}”")
 
 
 def _fulfillable(terms: Terms, hold: HoldPoint) -> Iterator[Claim]:

@@ -1,0 +1,200 @@
+"""Capability checkpoints: whoever has a capability goes on only with the certifications that the terms ask for.
+
+Decides which certifications count, of what, and what is missing. (Checkpoints of a log and of a training run are other
+things: ``log.checkpoint``, ``halted``.) Normative text: ``spec/accord.md`` §7.6.
+
+- The condition is asked of the party that acts: its indicators, its run, its change. Unknown holds.
+- A certification is an ``audit`` with outcome ``pass`` that names it, settled, by a party that the terms name. Each party's
+  latest word counts; one of theirs that does not pass holds at once, whoever else certifies.
+- It is of the thing itself or of everything that it starts from. A version to be released is certified itself.
+- Nobody certifies what is their own, and nothing counts that an open finding, or a ruling of breach, says is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from detente.accord.adjudication import cases_at
+from detente.accord.ancestry import Ancestry
+from detente.accord.conditions import Atom, Compare, Proposer, RunActivity, Touches, Truth, evaluate
+from detente.accord.fold import AccordState
+from detente.accord.holds import change_of
+from detente.accord.limits import run_view
+from detente.accord.membership import Members
+from detente.accord.reason import Reason
+from detente.accord.records import Item
+from detente.accord.standing import Standing
+from detente.accord.terms import CertificationNeed, Checkpoint, Terms, Trigger
+from detente.accord.tree_reading import RUN
+from detente.accord.view import View, distinct_voices
+from detente.base.digest import Digest
+from detente.base.identity import Party
+from detente.statement.audit import Audit
+from detente.statement.finding import Finding
+from detente.statement.proposal import Proposal
+from detente.statement.run import Run
+from detente.statement.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the conditions of checkpoints are asked of, at one instant."""
+
+    state: AccordState
+    terms: Terms
+    members: Members
+    ancestry: Ancestry
+    at: int
+
+
+def checkpoint_standing(seen: Evidence, on: str, items: tuple[Item, ...], *, flop: Decimal | None = None) -> Standing:
+    """How the checkpoints at ``on`` let a run, a proposal or the statements of one version stand; the strictest counts."""
+    held: list[str] = []
+    reasons: list[Reason] = []
+    for checkpoint in seen.terms.checkpoints:
+        if checkpoint.on != on or not checkpoint.span.applies(seen.at, seen.members.in_force_since):
+            continue
+        for item in items:
+            meets = _meets(seen, checkpoint, item, flop)
+            if meets is False or (meets is None and checkpoint.unknown == "silent"):
+                continue
+            lacking, cited = _lacking(seen, checkpoint, item)
+            if lacking:
+                why = "" if meets else f" (whether {checkpoint.when.spelled()} is not known, and unknown holds)"
+                held.append(checkpoint.id)
+                reasons.append(Reason(f"{checkpoint.id} lacks {lacking}{why}", (item.id, *cited)))
+    return Standing("held", tuple(dict.fromkeys(held)), tuple(reasons)) if held else Standing("free", (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """The atoms of a checkpoint's condition, each asked of what it is about."""
+
+    seen: Evidence
+    item: Item
+    flop: Decimal | None
+    view: View
+
+    def value(self, atom: Atom, *, restricting: bool) -> Truth:
+        if isinstance(atom, Touches | Proposer):
+            change = change_of(self.seen.state, self.item.id)
+            return None if change is None else change.value(atom, restricting=restricting)
+        if isinstance(atom, RunActivity) or (isinstance(atom, Compare) and atom.what in RUN):
+            body = self.item.body
+            if not isinstance(body, Run):
+                return None
+            seen = self.seen
+            figures, _ = run_view(seen.state, seen.terms, self.item, body, seen.ancestry, seen.at, self.flop)
+            return figures.value(atom, restricting=restricting)
+        return self.view.value(atom, restricting=restricting)
+
+
+def _meets(seen: Evidence, checkpoint: Checkpoint, item: Item, flop: Decimal | None) -> Truth:
+    asked = Trigger(checkpoint.id, checkpoint.when, "pause", "party", checkpoint.unknown)
+    view = View(
+        seen.state, seen.terms, asked, item.party, 0, 0, 0, seen.at, True, seen.members, seen.ancestry
+    )  # fmt: skip
+    return evaluate(checkpoint.when, _Sight(seen, item, flop, view))
+
+
+def _lacking(seen: Evidence, checkpoint: Checkpoint, item: Item) -> tuple[str, tuple[Digest, ...]]:
+    """What is missing, in words, and the audits that counted.
+
+    1. Every certification is held by the thing itself;
+    2. or, where it is not a release, by each of the versions that it starts from, of which there is at least one.
+    """
+    itself, parents = _subjects(item, checkpoint.on)
+    lacking, cited = _of_each(seen, checkpoint.need, itself, item.party)  # 1
+    if not lacking or not parents:
+        return lacking, cited
+    of_parents, cited_parents = _of_each(seen, checkpoint.need, parents, item.party)  # 2
+    return (lacking, (*cited, *cited_parents)) if of_parents else ("", cited_parents)
+
+
+def _subjects(item: Item, on: str) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
+    """The thing itself, and the versions that it starts from."""
+    body = item.body
+    if isinstance(body, Version):
+        return (body.version,), () if on == "version.deploy" else body.parents
+    if isinstance(body, Proposal):
+        return (item.id,), () if body.parent is None else (body.parent,)
+    return (item.id,), body.parents if isinstance(body, Run) else ()
+
+
+def _of_each(
+    seen: Evidence, need: CertificationNeed, subjects: tuple[Digest, ...], actor: Party
+) -> tuple[str, tuple[Digest, ...]]:  # fmt: skip
+    lacking: list[str] = []
+    cited: list[Digest] = []
+    for subject in subjects:
+        for certification in need.certifications:
+            missing, found = _certified(seen, need, certification, subject, actor)
+            cited += found
+            if missing:
+                lacking.append(f"the certification {certification} of {subject[:12]}…: {missing}")
+    return "; ".join(lacking), tuple(cited)
+
+
+def _certified(
+    seen: Evidence, need: CertificationNeed, certification: str, subject: Digest, actor: Party
+) -> tuple[str, tuple[Digest, ...]]:
+    """What one certification of one thing lacks, and the audits that speak of it.
+
+    1. The latest word of each party that may certify it and whose own it is not.
+    2. One that does not pass holds, whoever it is.
+    3. Enough parties that can be told apart certify it, and no case is against what they said.
+    """
+    own = {actor, *_authors(seen.state, subject)}
+    words = {
+        party: item
+        for party, item in _latest(seen, certification, subject)
+        if party not in own and seen.terms.among(party, need.by)
+    }  # 1
+    against = [item for item in words.values() if item.restricting]
+    if against:  # 2
+        return f"{' and '.join(item.party for item in against)} withholds it", tuple(item.id for item in against)
+    disputed = _disputed(seen)
+    standing = [item for item in words.values() if item.id not in disputed]
+    voices = distinct_voices(standing)  # 3
+    cited = tuple(item.id for item in words.values())
+    if len(voices) >= need.count:
+        return "", cited
+    more = f"{need.count - len(voices)} more of {', '.join(need.by)}"
+    disputes = [item.party for item in words.values() if item.id in disputed]
+    return more + (f" (a finding is against that of {' and '.join(disputes)})" if disputes else ""), cited
+
+
+def _latest(seen: Evidence, certification: str, subject: Digest) -> Iterator[tuple[Party, Item]]:
+    """Each party's latest word on it; one that passes is none before it has settled."""
+    latest: dict[Party, Item] = {}
+    for item, time in seen.state.upto(("audit", subject), seen.at, heard=True):
+        body = item.body
+        if (
+            isinstance(body, Audit)
+            and certification in (body.certifies or ())
+            and (item.restricting or time + seen.terms.mirrors.settle_s <= seen.at)
+        ):
+            latest[item.party] = item
+    return iter(latest.items())
+
+
+def _authors(state: AccordState, subject: Digest) -> Iterator[Party]:
+    stated = state.get(subject)
+    if stated is not None:
+        yield stated.party
+    for item in state.index.get(("version",), ()):
+        if isinstance(item.body, Version) and item.body.version == subject:
+            yield item.party
+
+
+def _disputed(seen: Evidence) -> frozenset[Digest]:
+    """The audits that an open finding, or one that was ruled a breach, is about."""
+    return frozenset(
+        case.finding.body.audit
+        for case in cases_at(seen.state, seen.terms, seen.at, heard=True)
+        if case.state in {"open", "breach"}
+        and isinstance(case.finding.body, Finding)
+        and case.finding.body.audit is not None
+    )
