@@ -60,6 +60,8 @@ class Job:
         self._status: int | None = None
         self._cpu_s = 0.0
         self._lapsed = False
+        self._frozen = False
+        self._resting: set[tuple[int, int]] = set()
         self._began: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._command_ended = asyncio.Event()
@@ -114,15 +116,21 @@ class Job:
 
     def freeze(self) -> tuple[Process, ...]:
         """Stop every process, all or none; returns those that did not stop (in a call that cannot be interrupted)."""
+        if not self._frozen:
+            self._frozen, self._resting = True, {(p.pid, p.started) for p in self.processes() if p.stopped}
         if self._group is not None and self._group.freeze():
             outside = {p.pid for p in self._group.processes()}
             return stop_tree(lambda: [p for p in self.processes() if p.pid not in outside])
         return stop_tree(self.processes)
 
     def thaw(self) -> None:
+        """Continue every process that ``freeze`` stopped, and none that the job had stopped itself."""
+        if not self._frozen:
+            return
         if self._group is not None:
             self._group.thaw()
-        continue_tree(lambda: [process for process in self.processes() if process.stopped])
+        continue_tree(lambda: [p for p in self.processes() if p.stopped and (p.pid, p.started) not in self._resting])
+        self._frozen = False
 
     def kill(self) -> tuple[Process, ...]:
         """End every process, now; returns those that survive, which only an uninterruptible call can do."""

@@ -17,7 +17,6 @@ import os
 import secrets
 import signal
 import stat
-import tempfile
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,6 +27,7 @@ from typing import Any
 from detente.adapters.job import SIGNAL_SAVE, Ended, Job, start_job
 from detente.adapters.rundir import RunFolder, write_durably
 from detente.app.guarding import Clock, Leave
+from detente.app.pacing import Pacer, publish
 from detente.app.petition import Petitioner
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import Refused, Unavailable
@@ -37,7 +37,6 @@ from detente.guard.receipt import (
     RECEIPT_MAX,
     PauseRequest,
     Receipt,
-    encode_rate,
     encode_request,
     parse_receipt,
     verify_answer,
@@ -55,7 +54,10 @@ from detente.guard.supervise import (
     FreezeAll,
     GroupGone,
     KillAll,
+    LetRun,
+    PaceAll,
     PermitHeld,
+    RateKept,
     ReceiptBad,
     ReceiptVerified,
     Rules,
@@ -116,6 +118,8 @@ class Supervision:
         checkpoint, halted = load_last(folder)
         self._machine = Supervisor(rules=rules, checkpoint=checkpoint, halted=halted)
         self._job: Job | None = None
+        self._pacer: Pacer | None = None
+        self._told = Decimal(1)
         self._watchers: set[asyncio.Task[Any]] = set()
         self._request = ""
         self._answer: asyncio.Task[Any] | None = None
@@ -168,13 +172,18 @@ class Supervision:
                 watcher.cancel()
             if self._job is not None:
                 await asyncio.to_thread(self._job.kill)
+                if self._pacer is not None:
+                    await self._pacer.let_run()
                 await self._job.wait()
 
     async def _next_event(self) -> Event:
         machine = self._machine
-        due_s = {"asked": machine.deadline_s, "stopping": machine.deadline_s, "frozen": machine.kill_s}.get(
-            machine.phase
-        )
+        due_s = {
+            "running": machine.obey_s,
+            "asked": machine.deadline_s,
+            "stopping": machine.deadline_s,
+            "frozen": machine.kill_s,
+        }.get(machine.phase)
         while True:
             now_s = self._clock.boottime_s()
             # Once every process is gone there is nothing to freeze: a large checkpoint may take its time to be hashed.
@@ -194,6 +203,13 @@ class Supervision:
                 await self._start()
             case SetRate(rate):
                 self._set_rate(rate)
+            case PaceAll(rate):
+                self._report(f"the job does not say that it keeps to {rate}: freezing it for the rest of the time")
+                if self._pacer is not None:
+                    self._pacer.pace(rate)
+            case LetRun():
+                if self._pacer is not None:
+                    await self._pacer.let_run()
             case AskCheckpoint(why, deadline_s):
                 self._ask(why, deadline_s)
             case StopJob():
@@ -225,20 +241,31 @@ class Supervision:
         self._job = await start_job(
             self._task.command, until_s=self._until_s, environment=environment, directory=self._task.directory
         )
+        self._told = Decimal(1)
+        self._pacer = Pacer(self._job, control, kept=self._hear_rate, failed=self._cannot_slow)
+        self._watch(self._pacer.hear())
         self._watch(self._await_end(self._job))
 
+    def _cannot_slow(self, error: OSError) -> None:
+        """A job that cannot be slowed may not run on at full speed."""
+        self._report(f"cannot slow the job: {error}; stopping it")
+        self._events.put_nowait(StopOrdered(self._clock.boottime_s(), "pause"))
+
+    def _hear_rate(self, rate: Decimal) -> None:
+        self._events.put_nowait(RateKept(self._clock.boottime_s(), rate))
+
     def _set_rate(self, rate: Decimal) -> None:
-        path = self._folder.control / "rate.json"
-        if rate >= 1 and not path.exists():
+        if self._pacer is None:
             return
         try:
-            publish(path, encode_rate(rate))
+            told = self._pacer.tell(rate)
         except OSError as error:
-            self._report(f"cannot tell the job its speed: {error}")
-            if rate < 1:  # A job that cannot be slowed may not run on at full speed.
-                self._events.put_nowait(StopOrdered(self._clock.boottime_s(), "pause"))
+            if rate < 1:
+                self._cannot_slow(error)
             return
-        self._report(f"slowed to {rate} of full speed" if rate < 1 else "full speed again")
+        if told and rate != self._told:
+            self._report(f"slowed to {rate} of full speed" if rate < 1 else "full speed again")
+        self._told = rate
 
     def _ask(self, why: Why, deadline_s: float) -> None:
         job = self._job
@@ -327,7 +354,9 @@ class Supervision:
         for watcher in self._watchers:
             watcher.cancel()
         self._watchers.clear()
-        self._job = None
+        if self._pacer is not None:
+            await self._pacer.let_run()
+        self._job = self._pacer = None
         checkpoint = action.checkpoint
         try:
             store_last(self._folder, checkpoint, halted=action.why != "finished")
@@ -404,21 +433,6 @@ def _open_regular(path: Path, what: str) -> BufferedReader:
         file.close()
         raise Refused("G42", "not-found", got=f"{path.name}, no regular file", expected=what)
     return file
-
-
-def publish(path: Path, data: bytes) -> None:
-    """Atomic for readers; durability is not needed, since the control directory starts empty.
-
-    A name of its own for each: what the job left in this folder, such as a fifo, must not be opened.
-    """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def load_last(folder: RunFolder) -> tuple[Checkpoint | None, bool]:

@@ -15,7 +15,9 @@ Rules (``spec/guard.md`` §4):
 5. A halt is filed once the whole group is gone, and never before: with the receipt, or, after a kill, with the last
    checkpoint that was verified, if any.
 6. A permit that arrives while a stop is under way does not undo it: the job goes through the stop, then resumes.
-7. Observing, the job is started at once and never touched: each action becomes a ``WouldHave``, not enforced, and
+7. A job has ``obey_within_s`` to say that it keeps a cap on its speed. One that does not is paced from outside, every
+   rank or none, until it does, the cap is gone, or a stop is ordered: then it is let run first, so that it can save.
+8. Observing, the job is started at once and never touched: each action becomes a ``WouldHave``, not enforced, and
    no halt is filed.
 
 >>> rules = Rules(halt_within_s=60)
@@ -43,9 +45,13 @@ Phase = Literal["waiting", "running", "asked", "stopping", "frozen", "killed", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """``halt_within_s`` from the terms; ``freeze_s`` between freezing and killing; ``hold`` to resume after a lift."""
+    """``halt_within_s`` from the terms; ``freeze_s`` between freezing and killing; ``hold`` to resume after a lift.
+
+    ``obey_within_s``: how long a job may take to say that it keeps a cap; a training step is mostly shorter.
+    """
 
     halt_within_s: float
+    obey_within_s: float = 5.0
     freeze_s: float = 2.0
     ranks: int = 1
     hold: bool = False
@@ -99,6 +105,14 @@ class ReceiptBad:
 
 
 @dataclass(frozen=True, slots=True)
+class RateKept:
+    """The job says that it keeps itself to this fraction of its time, or less."""
+
+    now_s: float
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class AllFrozen:
     """Every process of the group was seen stopped."""
 
@@ -120,7 +134,7 @@ class Tick:
     now_s: float
 
 
-Event = PermitHeld | StopOrdered | ReceiptVerified | ReceiptBad | AllFrozen | GroupGone | Tick
+Event = PermitHeld | StopOrdered | ReceiptVerified | ReceiptBad | RateKept | AllFrozen | GroupGone | Tick
 
 
 # Actions.
@@ -139,6 +153,18 @@ class SetRate:
     """Cap the job at this fraction of its speed."""
 
     rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PaceAll:
+    """Freeze and continue every process together, so that they run this fraction of the time."""
+
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LetRun:
+    """Pace no more: every process runs when this is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,13 +223,30 @@ class WouldHave:
     now_s: float
 
 
-Action = StartJob | SetRate | AskCheckpoint | StopJob | FreezeAll | KillAll | FileHalted | FileResumed | End | WouldHave
+Action = (
+    StartJob
+    | SetRate
+    | PaceAll
+    | LetRun
+    | AskCheckpoint
+    | StopJob
+    | FreezeAll
+    | KillAll
+    | FileHalted
+    | FileResumed
+    | End
+    | WouldHave
+)
 EX_TEMPFAIL = 75
+FULL = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervisor:
-    """Where one job stands. ``checkpoint`` is the last verified one; ``saved`` whether it was taken at this stop."""
+    """Where one job stands. ``checkpoint`` is the last verified one; ``saved`` whether it was taken at this stop.
+
+    ``kept`` is the least speed that the running job said it keeps to; ``obey_s`` until when it may say so of ``rate``.
+    """
 
     rules: Rules
     phase: Phase = "waiting"
@@ -216,6 +259,10 @@ class Supervisor:
     halted: bool = False
     started: bool = False
     next_permit: PermitHeld | None = None
+    rate: Decimal = FULL
+    kept: Decimal = FULL
+    obey_s: float | None = None
+    paced: bool = False
 
 
 def step(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]:
@@ -233,6 +280,8 @@ def step(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]
             return _receipt(job, checkpoint)
         case ReceiptBad():
             return job, ()  # 3: as if nothing had come; the deadline stands
+        case RateKept(_, rate):
+            return _kept(job, rate)
         case AllFrozen():
             return (replace(job, phase="killed"), (KillAll(),)) if job.phase == "frozen" else (job, ())
         case GroupGone(_, code):
@@ -242,7 +291,7 @@ def step(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]
 
 
 def begin(rules: Rules) -> tuple[Supervisor, tuple[Action, ...]]:
-    """The first state; observing starts the job at once (rule 7), otherwise nothing happens before a permit."""
+    """The first state; observing starts the job at once (rule 8), otherwise nothing happens before a permit."""
     job = Supervisor(rules=rules)
     if not rules.observe:
         return job, ()
@@ -251,10 +300,10 @@ def begin(rules: Rules) -> tuple[Supervisor, tuple[Action, ...]]:
 
 def _permit(job: Supervisor, event: PermitHeld) -> tuple[Supervisor, tuple[Action, ...]]:
     if job.phase == "running":
-        return replace(job, epoch=event.epoch), (SetRate(event.rate),)
+        return _cap(replace(job, epoch=event.epoch), event)
     if job.phase != "waiting":
         return replace(job, next_permit=event), ()  # 6
-    start: tuple[Action, ...] = (StartJob(epoch=event.epoch, resume_from=job.checkpoint), SetRate(event.rate))
+    start: tuple[Action, ...] = (StartJob(epoch=event.epoch, resume_from=job.checkpoint),)
     if job.halted:
         start = (FileResumed(job.checkpoint, event.epoch), *start)
     fresh = replace(
@@ -267,8 +316,36 @@ def _permit(job: Supervisor, event: PermitHeld) -> tuple[Supervisor, tuple[Actio
         halted=False,
         started=True,
         next_permit=None,
+        rate=FULL,
+        kept=FULL,
+        obey_s=None,
+        paced=False,
     )
-    return fresh, start
+    fresh, capped = _cap(fresh, event)
+    return fresh, (*start, *capped)
+
+
+def _cap(job: Supervisor, permit: PermitHeld) -> tuple[Supervisor, tuple[Action, ...]]:
+    """Rule 7, for a running job. A cap that it has already said it keeps to asks nothing new of it."""
+    rate, said = permit.rate, SetRate(permit.rate)
+    if rate >= FULL or job.kept <= rate:
+        return replace(job, rate=rate, obey_s=None, paced=False), (said, LetRun()) if job.paced else (said,)
+    if rate == job.rate:
+        return job, (said,)
+    if job.paced:
+        return replace(job, rate=rate), (said, PaceAll(rate))
+    # A lower cap while the time for another one runs gives no more of it.
+    obey_s = permit.now_s + job.rules.obey_within_s if job.obey_s is None else job.obey_s
+    return replace(job, rate=rate, obey_s=obey_s), (said,)
+
+
+def _kept(job: Supervisor, rate: Decimal) -> tuple[Supervisor, tuple[Action, ...]]:
+    if job.phase != "running":
+        return job, ()
+    job = replace(job, kept=rate)
+    if rate > job.rate:
+        return job, ()
+    return replace(job, obey_s=None, paced=False), (LetRun(),) if job.paced else ()
 
 
 def _stop(job: Supervisor, now_s: float, why: Why) -> tuple[Supervisor, tuple[Action, ...]]:
@@ -279,7 +356,9 @@ def _stop(job: Supervisor, now_s: float, why: Why) -> tuple[Supervisor, tuple[Ac
     if job.phase != "running":
         return job, ()  # 2: asked once, and the first deadline stands
     deadline_s = now_s + job.rules.halt_within_s
-    return replace(job, phase="asked", why=why, deadline_s=deadline_s), (AskCheckpoint(why, deadline_s),)
+    asked = replace(job, phase="asked", why=why, deadline_s=deadline_s, obey_s=None, paced=False)
+    ask = AskCheckpoint(why, deadline_s)
+    return asked, (LetRun(), ask) if job.paced else (ask,)  # 7: what is frozen cannot save
 
 
 def _receipt(job: Supervisor, checkpoint: Checkpoint) -> tuple[Supervisor, tuple[Action, ...]]:
@@ -295,6 +374,8 @@ def _receipt(job: Supervisor, checkpoint: Checkpoint) -> tuple[Supervisor, tuple
 def _tick(job: Supervisor, now_s: float) -> tuple[Supervisor, tuple[Action, ...]]:
     if job.phase in {"asked", "stopping"} and job.deadline_s is not None and now_s >= job.deadline_s:  # 4
         return replace(job, phase="frozen", kill_s=now_s + job.rules.freeze_s), (FreezeAll(),)
+    if job.phase == "running" and job.obey_s is not None and now_s >= job.obey_s:  # 7
+        return replace(job, obey_s=None, paced=True), (PaceAll(job.rate),)
     if job.phase == "frozen" and job.kill_s is not None and now_s >= job.kill_s:
         return replace(job, phase="killed"), (KillAll(),)
     return job, ()
@@ -317,7 +398,7 @@ def _gone(job: Supervisor, code: int) -> tuple[Supervisor, tuple[Action, ...]]:
 
 
 def _observe(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]:
-    """Rule 7. The shadow takes each request as answered: whether the job would have been killed is not known."""
+    """Rule 8. The shadow takes each request as answered: whether the job would have been killed is not known."""
     if isinstance(event, GroupGone):
         return replace(job, phase="ended"), (End(event.code),)
     if isinstance(event, PermitHeld):

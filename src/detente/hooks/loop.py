@@ -189,9 +189,9 @@ class LoopGuard:
         gate = self._gate
         if clock_gettime(CLOCK_BOOTTIME) < gate[_UNTIL]:
             if counted:
-                self._throttle()
                 if os.getpid() == self._owner:
                     self._leader.look(self.steps)
+                self._throttle()
             return
         if os.getpid() != self._owner:
             raise Paused("the parent's leave has ended", step=self.steps)

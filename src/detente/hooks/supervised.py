@@ -36,6 +36,7 @@ class Supervised:
         self._flop_per_step = flop_per_step
         self._request: Request | None = None
         self._ended = threading.Event()
+        self._capped = False
 
     def start(self, cell: Cell) -> None:
         cell.set(until_s=FOREVER_S)
@@ -58,6 +59,7 @@ class Supervised:
             if now != fraction:
                 fraction = now
                 cell.set(until_s=FOREVER_S, rate=Decimal(str(fraction)))
+                self._capped = True
 
     def halt(self, step: int, save: Callable[[], Saved] | None) -> tuple[str, Digest | None]:
         """Save, and answer once the checkpoint is durable."""
@@ -86,8 +88,10 @@ class Supervised:
         write_durably(self._directory / "receipt.json", encode_receipt(receipt))
         return "asked to pause by the supervisor", digest
 
-    def look(self, step: int) -> None:
-        """The thread watches."""
+    def look(self, step: int) -> None:  # noqa: ARG002
+        """The thread watches; that the loop keeps to its cap is true once it has come by here, where it rests."""
+        if self._capped:
+            self._control.keep_rate()
 
     def finish(self, step: int, *, failed: bool) -> None:  # noqa: ARG002
         self._ended.set()

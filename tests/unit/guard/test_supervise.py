@@ -16,7 +16,10 @@ from detente.guard.supervise import (
     FreezeAll,
     GroupGone,
     KillAll,
+    LetRun,
+    PaceAll,
     PermitHeld,
+    RateKept,
     ReceiptBad,
     ReceiptVerified,
     Rules,
@@ -167,7 +170,7 @@ def test_an_ended_supervisor_does_nothing():
 
 @pytest.mark.parametrize("later", [(), (Tick(1e6),), (StopOrdered(20.0, why="lapse"),)])
 def test_observing_touches_nothing_and_files_nothing(later):
-    """Rule 7: the job starts at once; each request is recorded once, as not enforced; no halt is filed."""
+    """Rule 8: the job starts at once; each request is recorded once, as not enforced; no halt is filed."""
     job, done = play(PAUSE, *later, observe=True)
     assert done == [
         StartJob(0, None),
@@ -177,3 +180,47 @@ def test_observing_touches_nothing_and_files_nothing(later):
     _, after = step(job, PermitHeld(30.0, 4, Decimal(1)))
     assert after == (WouldHave(StartJob(4, None), 30.0), WouldHave(SetRate(Decimal(1)), 30.0))
     assert step(job, GroupGone(40.0, 7))[1] == (End(7),)
+
+
+SLOW = PermitHeld(5.0, 2, Decimal("0.1"))
+
+
+def test_a_job_that_does_not_say_that_it_keeps_its_cap_is_paced_from_outside():
+    """Rule 7: not before its time to answer is over, and once; a renewal at the same rate gives it no more time."""
+    job, done = play(PERMIT, SLOW, Tick(9.9), PermitHeld(9.9, 3, Decimal("0.1")))
+    assert not any(isinstance(action, PaceAll) for action in done)
+    job, actions = step(job, Tick(10.0))
+    assert actions == (PaceAll(Decimal("0.1")),)
+    assert step(job, Tick(60.0))[1] == ()
+
+
+def test_a_job_that_says_that_it_keeps_its_cap_is_left_alone():
+    """Rule 7: in time it is never touched, late it is let run again; its word must be of this cap or a lower one."""
+    assert not any(isinstance(a, PaceAll) for a in play(PERMIT, SLOW, RateKept(6.0, Decimal("0.1")), Tick(99.0))[1])
+    assert play(PERMIT, SLOW, Tick(10.0), RateKept(11.0, Decimal("0.1")))[1][-1] == LetRun()
+    assert play(PERMIT, SLOW, RateKept(6.0, Decimal("0.2")), Tick(10.0))[1][-1] == PaceAll(Decimal("0.1"))
+
+
+def test_a_lower_cap_asks_anew_and_paces_a_paced_job_at_once():
+    """Rule 7: a word for a higher cap says nothing of a lower one; a job that is paced gets no time at full speed."""
+    lower = PermitHeld(12.0, 3, Decimal("0.05"))
+    assert play(PERMIT, SLOW, Tick(10.0), lower)[1][-2:] == [SetRate(lower.rate), PaceAll(lower.rate)]
+    kept = (PERMIT, SLOW, RateKept(6.0, Decimal("0.1")), lower)
+    assert play(*kept, Tick(16.9))[1][-1] == SetRate(lower.rate)
+    assert play(*kept, Tick(17.0))[1][-1] == PaceAll(lower.rate)
+
+
+def test_full_speed_and_a_stop_let_a_paced_job_run_first():
+    """Rule 7: a frozen job cannot save, so it is let run before it is asked."""
+    paced = (PERMIT, SLOW, Tick(10.0))
+    assert play(*paced, PermitHeld(12.0, 3, Decimal(1)))[1][-2:] == [SetRate(Decimal(1)), LetRun()]
+    job, done = play(*paced, StopOrdered(12.0, why="pause"))
+    assert done[-2:] == [LetRun(), AskCheckpoint("pause", 72.0)]
+    assert step(job, Tick(20.0))[1] == step(job, RateKept(20.0, Decimal("0.1")))[1] == ()
+
+
+def test_a_job_that_starts_again_has_to_say_it_again():
+    """Rule 7: what the process before it said is not its word."""
+    events = (PERMIT, SLOW, RateKept(6.0, Decimal("0.1")), PAUSE, ReceiptVerified(11.0, SAVED), GroupGone(12.0, 0))
+    _, done = play(*events, PermitHeld(20.0, 4, Decimal("0.1")), Tick(25.0), hold=True)
+    assert done[-1] == PaceAll(Decimal("0.1"))

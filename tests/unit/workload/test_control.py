@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from detente.base.errors import Refused
-from detente.guard.receipt import PauseRequest, encode_rate, encode_request, parse_receipt
+from detente.guard.receipt import PauseRequest, encode_rate, encode_request, parse_rate, parse_receipt
 from detente.hooks.workload import control as module
 from detente.hooks.workload.control import Control, Request
 
@@ -209,3 +209,21 @@ def test_the_client_needs_only_the_standard_library():
     source = Path(module.__file__).read_text("utf-8")
     assert "import detente" not in source
     assert "from detente" not in source
+
+
+def test_a_job_says_that_it_keeps_a_cap_where_it_rests_and_not_before(control: Control):
+    """The word repeats the cap as it is spelt, is written once for each, and none is given for one that cannot be read."""
+    kept = control.directory / "rate-kept.json"
+    for cap in ("0.50", "0.25"):
+        (control.directory / "new").write_bytes(b'{"fraction": "%s"}' % cap.encode())
+        (control.directory / "new").replace(control.directory / "rate.json")
+        assert not kept.exists() or parse_rate(kept.read_bytes()) == Decimal("0.5")
+        control.throttle(0)
+        assert parse_rate(kept.read_bytes()) == Decimal(cap)
+    kept.unlink()
+    control.throttle(0)
+    (control.directory / "pause").write_bytes(b"{}")  # Ends the rest at 0.
+    (control.directory / "new").write_bytes(b"no cap")
+    (control.directory / "new").replace(control.directory / "rate.json")
+    control.throttle(0)
+    assert not kept.exists()

@@ -4,8 +4,8 @@ Decides when the loop should save and stop, and how slow it should go. Leaves ou
 to pause: that is the supervisor's, ``detente guard -- COMMAND``, which sets two environment variables:
 
 * ``DETENTE_RUN``: the name of the run, which goes into every receipt;
-* ``DETENTE_CONTROL_DIR``: a directory with three files, each published by atomic rename: ``pause`` (asked),
-  ``receipt.json`` (answered) and ``rate.json`` (the cap).
+* ``DETENTE_CONTROL_DIR``: a directory with four files, each published by atomic rename: ``pause`` (asked),
+  ``receipt.json`` (answered), ``rate.json`` (the cap) and ``rate-kept.json`` (the cap that the job keeps to by itself).
 
 Whatever cannot be read restricts: an unreadable request is still a request, an unreadable cap still holds the job.
 Specification: ``spec/receipt.md`` §3. A loop needs four lines::
@@ -27,6 +27,7 @@ Request(id='', then='exit')
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -69,6 +70,8 @@ class Control:
         self._next_poll = 0.0
         self._rate_seen: tuple[int, int] | None = None
         self._fraction = 1.0
+        self._cap: str | None = None
+        self._kept: str | None = None
 
     @classmethod
     def from_environment(cls, run: str = "local") -> Control:
@@ -135,11 +138,23 @@ class Control:
         began = time.monotonic()
         while True:
             fraction = self._read_fraction()
+            self.keep_rate()
             target = step_seconds * (1.0 / fraction - 1.0) if fraction > 0 else float("inf")
             left = target - (time.monotonic() - began)
             if left <= 0 or self.is_asked():
                 return time.monotonic() - began
             time.sleep(min(left, HOLD_POLL_S))
+
+    def keep_rate(self) -> None:
+        """Say that the job keeps to the cap last read, once for each cap: one that does not say so is frozen from outside.
+
+        Call it only where the job really rests, as ``throttle`` does. What the disk refuses was not said.
+        """
+        if self.directory is None or self._cap is None or self._cap == self._kept:
+            return
+        with contextlib.suppress(OSError):
+            write_durably(self.directory / "rate-kept.json", json.dumps({"fraction": self._cap}).encode() + b"\n")
+            self._kept = self._cap
 
     def is_asked(self) -> bool:
         """Is a request open? Answers without taking note of it, unlike ``pause_asked``."""
@@ -167,13 +182,13 @@ class Control:
         try:
             found = (self.directory / "rate.json").stat()
         except FileNotFoundError:
-            self._rate_seen, self._fraction = None, 1.0
+            self._rate_seen, self._fraction, self._cap = None, 1.0, None
             return 1.0
         except OSError:
             return 0.0
         seen = (found.st_ino, found.st_mtime_ns)
         if seen != self._rate_seen:
-            self._fraction = _fraction(self._read("rate.json"))
+            self._fraction, self._cap = _fraction(self._read("rate.json"))
             self._rate_seen = seen
         return self._fraction
 
@@ -190,12 +205,16 @@ class Control:
             return b""
 
 
-def _fraction(data: bytes | None) -> float:
+def _fraction(data: bytes | None) -> tuple[float, str | None]:
+    """The cap as a number and as it is spelt; a cap that cannot be read is 0, and there is nothing to say of it."""
     try:
-        fraction = float(json.loads(data or b"")["fraction"])
+        text = json.loads(data or b"")["fraction"]
+        fraction = float(text)
     except (ValueError, TypeError, KeyError, RecursionError):
-        return 0.0
-    return fraction if 0.0 <= fraction <= 1.0 else 0.0
+        return 0.0, None
+    if not 0.0 <= fraction <= 1.0:
+        return 0.0, None
+    return fraction, text if isinstance(text, str) else None
 
 
 def write_durably(path: Path, data: bytes, *, pause_s: float = 0.0, piece: int = 1 << 16) -> None:
