@@ -31,7 +31,7 @@ from detente.app.own_log import log_key_path
 from detente.base.digest import Digest
 from detente.base.errors import DetenteError, Misuse, Refused, Unavailable
 from detente.base.identity import Party, PublicKey
-from detente.statement.envelope import encode_envelope, parse_envelope, sign_payload, statement_id
+from detente.statement.envelope import add_signatures, encode_envelope, parse_envelope, sign_payload, statement_id
 from detente.statement.keys import Enrolment, KeyRotation, prove_possession
 from detente.statement.signing import SoftwareSigner
 from detente.statement.statement import Header, make_payload
@@ -105,8 +105,8 @@ def _prepare(
 
 
 def sign_also(envelope: bytes, roots: Sequence[Path]) -> bytes:
-    """The same statement with the signatures of these root keys alone; raises ``Refused`` S…, C01, C02."""
-    return encode_envelope(sign_payload(parse_envelope(envelope).payload, *(read_key(path) for path in roots)))
+    """The same statement with the signatures of these root keys too; raises ``Refused`` S…, C01, C02."""
+    return encode_envelope(add_signatures(parse_envelope(envelope), *(read_key(path) for path in roots)))
 
 
 async def file_opening(home: Path, opening: Opening) -> Opening:

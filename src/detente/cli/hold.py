@@ -10,13 +10,26 @@ from typing import Any
 
 import click
 
+from detente.adapters.files import store_file
 from detente.adapters.keys import read_key
+from detente.app.config import find_home, load_config
 from detente.app.door import Door, open_door
 from detente.app.holding import hold_point_notes, signed_approval
 from detente.app.pausing import note_on
-from detente.app.reviewing import REVIEWER, Enrolled, enrol_reviewer, organisation_of
+from detente.app.reviewing import (
+    REVIEWER,
+    Draft,
+    Enrolled,
+    draft_enrolment,
+    enrol_reviewer,
+    organisation_of,
+    read_draft,
+    sign_draft,
+    submit_draft,
+)
 from detente.base.digest import Digest, parse_digest
-from detente.base.errors import Misuse
+from detente.base.errors import Misuse, Unavailable
+from detente.base.identity import parse_party, show_key
 from detente.cli import home_option, json_option, reports_errors
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
 from detente.statement.proposal import Proposal
@@ -116,28 +129,98 @@ def decide(
         click.echo(f"it is on record; {said['stands']}")
 
 
+FILE = click.Path(path_type=Path)
+
+
 @hold.command()
 @reviewer_option
 @key_option
 @click.option("--revoke", is_flag=True, help="Take the reviewer's keys out of force instead.")
+@click.option("--draft", type=FILE, help="Write the statement here, signed by --root, instead of filing it.")
+@click.option(
+    "--sign", type=FILE, help="Show what this draft says and add the signature of --root to it; needs no node."
+)
+@click.option("--submit", type=FILE, help="File this draft once enough root keys have signed it.")
+@click.option(
+    "--root", "roots", type=FILE, multiple=True, help="A root key's file; may be repeated. [default: keys/root.key]"
+)
 @organisation_option
 @home_option
 @json_option
 @reports_errors
 def enrol(
-    reviewer: str, key_path: Path | None, party: str | None, home: str | None, *, revoke: bool, as_json: bool
+    *,
+    reviewer: str,
+    key_path: Path | None,
+    revoke: bool,
+    draft: Path | None,
+    sign: Path | None,
+    submit: Path | None,
+    roots: tuple[Path, ...],
+    party: str | None,
+    home: str | None,
+    as_json: bool,
 ) -> None:
-    """Let the organisation's root key enrol a reviewer's key, which is made if it is not there.
+    """Let the organisation's root keys enrol a reviewer's key, which is made if it is not there.
 
-    Until its organisation has enrolled it, a reviewer's key decides nothing.
+    Until its organisation has enrolled it, a reviewer's key decides nothing. Where the terms ask for several root keys,
+    --draft FILE, --sign FILE and --submit FILE collect their signatures.
     """
-    done = asyncio.run(_enrol(reviewer, key_path, party, home, revoke=revoke))
+    if sum(each is not None for each in (draft, sign, submit)) > 1:
+        raise Misuse("--draft, --sign and --submit are three steps: one at a time")
+    if sign is not None:
+        _sign(
+            sign,
+            roots or (load_config(find_home(home)).key_path("root", None if party is None else parse_party(party)),),
+            as_json=as_json,
+        )
+    elif draft is not None:
+        made = asyncio.run(_draft(reviewer, key_path, party, home, roots, revoke=revoke))
+        store_file(draft, made.envelope, mode=0o644)
+        _show_draft(made, as_json=as_json)
+        if not as_json:
+            click.echo(f"written to {draft}, not filed: `detente hold enrol --sign {draft} --root FILE`, then --submit")
+    elif submit is not None:
+        _show_enrolled(*asyncio.run(_submit(read_draft(_read(submit)), home)), as_json=as_json)
+    elif roots:
+        raise Misuse("--root signs a draft: say --draft FILE or --sign FILE")
+    else:
+        _show_enrolled(asyncio.run(_enrol(reviewer, key_path, party, home, revoke=revoke)), "", as_json=as_json)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unavailable(f"cannot read {path}: {error.strerror}") from None
+
+
+def _sign(path: Path, roots: tuple[Path, ...], *, as_json: bool) -> None:
+    signed = sign_draft(read_draft(_read(path)), roots)
+    store_file(path, signed.envelope, mode=0o644)
+    _show_draft(signed, as_json=as_json)
+
+
+def _show_draft(draft: Draft, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(done.as_json()))
+        click.echo(json.dumps(draft.as_json()))
+        return
+    keys = ", ".join(show_key(key) for key in draft.keys)
+    click.echo(f"{draft.party} {'revokes' if draft.revokes else f'enrols {draft.reviewer} with'} {keys}")
+    count = len(draft.signed)
+    click.echo(f"signed by {count} key{'s' if count != 1 else ''}: {', '.join(show_key(key) for key in draft.signed)}")
+
+
+def _show_enrolled(done: Enrolled, without_effect: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({**done.as_json(), "without_effect": without_effect}))
         return
     word = "revoked" if done.revoked else "enrolled"
     when = ("from now on" if done.revoked else "in force") if done.witnessed else "once that is witnessed"
-    click.echo(f"{done.reviewer} of {done.party}: {word}, {when}; filed {done.statement[:12]}…")
+    if without_effect:
+        click.echo(f"NOT COUNTED: {without_effect}; filed {done.statement[:12]}…")
+    else:
+        click.echo(f"{done.reviewer} of {done.party}: {word}, {when}; filed {done.statement[:12]}…")
 
 
 async def _enrol(
@@ -146,6 +229,26 @@ async def _enrol(
     door = await open_door(home)
     organisation = organisation_of(door, party)
     return await enrol_reviewer(door, party=organisation, reviewer=reviewer, key_path=key_path, revoke=revoke)
+
+
+async def _draft(
+    reviewer: str,
+    key_path: Path | None,
+    party: str | None,
+    home: str | None,
+    roots: tuple[Path, ...],
+    *,
+    revoke: bool,
+) -> Draft:
+    door = await open_door(home)
+    organisation = organisation_of(door, party)
+    return await draft_enrolment(
+        door, party=organisation, reviewer=reviewer, key_path=key_path, revoke=revoke, roots=roots
+    )
+
+
+async def _submit(draft: Draft, home: str | None) -> tuple[Enrolled, str]:
+    return await submit_draft(await open_door(home), draft)
 
 
 async def _waiting(home: str | None) -> tuple[Door, list[dict[str, Any]]]:

@@ -12,16 +12,17 @@ b'DSSEv1 29 http://example.com/HelloWorld 11 hello world'
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
 from detente.base.digest import Digest
 from detente.base.errors import Refused, shown
-from detente.base.identity import show_key
+from detente.base.identity import PublicKey, parse_key, show_key
 from detente.base.strict_json import encode_json, parse_json
 from detente.statement.fields import Codec, Record, listing, octets, optional, record_codec
-from detente.statement.signing import Signer
+from detente.statement.signing import Signer, verify_ed25519
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 MAX_ENVELOPE_BYTES: Final = 65_535
@@ -127,3 +128,23 @@ def sign_payload(payload: bytes, *signers: Signer, payload_type: str = PAYLOAD_T
         payload,
         tuple(EnvelopeSignature(show_key(signer.public_key), signer.sign(message)) for signer in signers),
     )
+
+
+def add_signatures(envelope: Envelope, *signers: Signer) -> Envelope:
+    """The same statement with these signers' signatures beside those it has; nobody's stands twice."""
+    more = sign_payload(envelope.payload, *signers, payload_type=envelope.payload_type).signatures
+    fresh = {signature.keyid for signature in more}
+    kept = tuple(signature for signature in envelope.signatures if signature.keyid not in fresh)
+    return Envelope(envelope.payload_type, envelope.payload, (*kept, *more))
+
+
+def signers_of(envelope: Envelope) -> tuple[PublicKey, ...]:
+    """The keys whose signatures verify under the key that each hints; whether such a key is anybody's is not asked."""
+    message = pae(envelope.payload_type, envelope.payload)
+    found = []
+    for signature in envelope.signatures:
+        with contextlib.suppress(Refused):
+            key = parse_key(signature.keyid)
+            verify_ed25519(key, message, signature.sig)
+            found.append(key)
+    return tuple(sorted(set(found)))
