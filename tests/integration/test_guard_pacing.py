@@ -142,6 +142,24 @@ def test_a_paced_job_that_will_not_stop_is_dead_by_the_deadline(tmp_path: Path):
     play(scenario())
 
 
+def test_a_job_that_cannot_be_paced_is_stopped(tmp_path: Path):
+    """Where the system will not let it be frozen, it may not run on at full speed."""
+
+    def refuse() -> None:
+        raise OSError(24, "Too many open files")
+
+    async def scenario() -> None:
+        place = tmp_path / "pids"
+        async with Bench(tmp_path, [sys.executable, "-c", BUSY, str(place)]) as bench:
+            await bench.until(lambda: len(names(place)) == 2)
+            bench.supervision.job.freeze = refuse
+            slow_down(bench, CAP)
+            assert await bench.code == 75
+            assert any("cannot slow the job" in line for line in bench.said)
+
+    play(scenario())
+
+
 def test_a_job_that_keeps_its_cap_by_itself_is_never_frozen(tmp_path: Path):
     """The workload says so in its control directory, and its guard lets it be."""
 

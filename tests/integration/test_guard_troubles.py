@@ -71,7 +71,7 @@ def test_a_slowdown_that_cannot_be_told_stops_the_job(tmp_path: Path):
             bench.issuers.offers = {name: {"rate": Decimal("0.25")} for name in ISSUERS}
             bench.session.ask_now()
             assert await bench.code == 75
-            assert any("cannot tell the job its speed" in line for line in bench.said)
+            assert any("cannot slow the job" in line for line in bench.said)
 
     play(scenario())
 
