@@ -81,6 +81,7 @@ def test_a_log_that_tells_two_stories_is_found_out_and_closed(tmp_path: Path):
                 await nodes["dev-a"].submit(coalition.vote("aud-1"), witnessed=False)
                 log = nodes["dev-a"].sequencer.log
                 await until(lambda: {"aud-1", "aud-2"} <= log.stored.parties)
+                told_first = log.stored.body
             shutil.rmtree(home)
             shutil.copytree(tmp_path / "copy", home)
             router.cut = set()
@@ -97,7 +98,8 @@ def test_a_log_that_tells_two_stories_is_found_out_and_closed(tmp_path: Path):
             proof = await flushed(mirrors["auth-1"], log)
             first_head, second_head = verify_equivocation(parse_equivocation(proof[0]))
             assert first_head.root != second_head.root
-            assert log.witnessed.size == 1
+            # Two mirrors are no quorum, unless another hears of the first story from them before the second is told.
+            assert log.witnessed.size == 1 or log.witnessed.body == told_first
             client = rig.http_of(coalition, "auth-1", router)
             answer = await client.add_checkpoint(
                 encode_add_checkpoint(AddCheckpoint(2, (), log.latest.body + b"\n" + log.latest.own))
