@@ -25,6 +25,14 @@ TERMS = founding(
     .replace("  - id: spreading\n", "  - id: spreading\n    from: {after_entry: 300 s}\n")
     .replace("  - id: unattended\n", f"  - id: unattended\n    until: {show_instant(T0 + 900)}\n")
 )
+EMERGENCY = founding(
+    BODY.replace("every: 7 d, ", "").replace(
+        "  - id: call\n",
+        "  - id: call\n    lapses: {after: 500 s, unless: {auditor: 1, authority: 1}, again_after: 50 s}\n",
+    )
+)
+"""What is called lapses within the play unless it is confirmed."""
+texts = st.sampled_from((TERMS, EMERGENCY))
 VOTERS = ("aud-1", "aud-2", "auth-1", "auth-2")
 LATER = (T0 + 400, T0 + 1_300, T0 + 40 * DAY)
 
@@ -85,9 +93,9 @@ def digest(name):
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def played(script):
+def played(script, text):
     """A coalition in force after these acts, in the order of their times, as logs have them."""
-    play = Play(TERMS).begin()
+    play = Play(text).begin()
     for act in sorted(script, key=lambda act: act[3] if act[0] == "vote" else act[-1]):
         do(play, act)
     return play
@@ -100,10 +108,10 @@ def seen(evidence):
 
 
 @FEW
-@given(script=st.lists(acts, max_size=14), seed=st.integers(0, 2**32))
-def test_any_order_folds_to_the_same_state(script, seed):
+@given(text=texts, script=st.lists(acts, max_size=14), seed=st.integers(0, 2**32))
+def test_any_order_folds_to_the_same_state(text, script, seed):
     """Entries, cosignatures and keys in any order: equal digests and equal statuses."""
-    play = played(script)
+    play = played(script, text)
     steps = list(play.log)
     random.Random(seed).shuffle(steps)
     assert seen(play.replayed(steps)) == seen(play.evidence)
@@ -111,18 +119,24 @@ def test_any_order_folds_to_the_same_state(script, seed):
 
 @FEW
 @example(
+    text=TERMS,
     script=[("model", "dev-a", 1, T0 + 100), ("measure", "dev-a", 4, T0 + 101)],
     seed=0,
     cuts=[len(Play(TERMS).begin().log) + 4],
 )
-@given(script=st.lists(acts, max_size=14), seed=st.integers(0, 2**32), cuts=st.lists(st.integers(0, 90), max_size=4))
-def test_any_prefix_then_the_rest_folds_to_the_same_state(script, seed, cuts):
+@given(
+    text=texts,
+    script=st.lists(acts, max_size=14),
+    seed=st.integers(0, 2**32),
+    cuts=st.lists(st.integers(0, 90), max_size=4),
+)
+def test_any_prefix_then_the_rest_folds_to_the_same_state(text, script, seed, cuts):
     """Folding and asking in between, at whatever instants, leaves no trace."""
-    play = played(script)
+    play = played(script, text)
     steps = list(play.log)
     if seed % 2:
         random.Random(seed).shuffle(steps)
-    other = Play(TERMS).evidence
+    other = Play(text).evidence
     for number, step in enumerate(steps):
         feed(other, step)
         if number in cuts:
@@ -132,10 +146,10 @@ def test_any_prefix_then_the_rest_folds_to_the_same_state(script, seed, cuts):
 
 
 @FEW
-@given(script=st.lists(acts, max_size=10), seed=st.integers(0, 2**32))
-def test_every_copy_twice_changes_nothing(script, seed):
+@given(text=texts, script=st.lists(acts, max_size=10), seed=st.integers(0, 2**32))
+def test_every_copy_twice_changes_nothing(text, script, seed):
     """Duplicated entries, cosignatures and hearsay never count twice."""
-    play = played(script)
+    play = played(script, text)
     steps = [*play.log, *play.log]
     random.Random(seed).shuffle(steps)
     assert seen(play.replayed(steps)) == seen(play.evidence)
@@ -153,22 +167,26 @@ def held(state, at):
 
 
 def releases(state, at):
-    """The ends of pauses by a lift, and what each answered."""
-    return {(e.trigger, e.scope, e.round, e.answered_before) for e in status(state, at).ended if e.how == "lift"}
+    """The ends of pauses by a lift, and what each answered; and the lapses of what nobody confirmed."""
+    return {
+        (e.trigger, e.scope, e.round, e.answered_before) for e in status(state, at).ended if e.how in {"lift", "lapse"}
+    }
 
 
 @MORE
 @given(
+    text=texts,
     script=st.lists(acts, max_size=12),
     late=restrictions,
     witnessed=st.booleans(),
     at=st.integers(300, 1_400).map(lambda offset: T0 + offset),
 )
-def test_late_restricting_evidence_only_tightens(script, late, witnessed, at):
+def test_late_restricting_evidence_only_tightens(text, script, late, witnessed, at):
     """A restricting statement that turns up later, witnessed at whatever time or only heard, releases nobody, unless a
-    lift then rests on later votes than it did (it answers what was witnessed before its last vote).
+    lift then rests on later votes than it did (it answers what was witnessed before its last vote), or what lapses turns
+    out to have begun earlier.
     """
-    play = played(script)
+    play = played(script, text)
     before, lifts = held(play.state, at), releases(play.state, at)
     kept = status(play.state, at)
     play.last.update({"dev-a": 10**12, "dev-b": 10**12, "cloud": 10**12})
@@ -179,10 +197,15 @@ def test_late_restricting_evidence_only_tightens(script, late, witnessed, at):
 
 
 @MORE
-@given(script=st.lists(acts, max_size=12), at=st.integers(300, 1_400).map(lambda offset: T0 + offset), data=st.data())
-def test_late_cosignatures_cannot_release(script, at, data):
+@given(
+    text=texts,
+    script=st.lists(acts, max_size=12),
+    at=st.integers(300, 1_400).map(lambda offset: T0 + offset),
+    data=st.data(),
+)
+def test_late_cosignatures_cannot_release(text, script, at, data):
     """Restricting entries that stood in a log without a time get one: nobody is released whom no lift answers."""
-    play = played(script)
+    play = played(script, text)
     late = data.draw(restrictions.filter(lambda act: act[0] == "vote"))
     party, choice, when, number = late[1:]
     play.last.update({"dev-a": 10**12, "dev-b": 10**12, "cloud": 10**12})

@@ -13,7 +13,7 @@ from detente.accord.keychain import KeyBook
 from detente.accord.records import ROOT_KINDS, Item
 from detente.accord.standing import FoldNote
 from detente.accord.terms import Terms
-from detente.accord.voters import list_callers, list_lifters
+from detente.accord.voters import list_callers, list_confirmers, list_lifters
 from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.instant import INSTANT_MAX
@@ -193,8 +193,12 @@ def _scope_fits(terms: Terms, vote: Vote) -> bool:
 
 
 def _may_vote(terms: Terms, item: Item, vote: Vote) -> bool:
-    """A vote to pause needs a role that a trigger names; every other one needs a role of the lift."""
-    return item.party in list_lifters(terms) or item.party in list_callers(terms, vote.trigger)
+    """A vote needs a role that the trigger names, that confirms what it starts, or that lifts."""
+    return (
+        item.party in list_lifters(terms)
+        or item.party in list_callers(terms, vote.trigger)
+        or item.party in list_confirmers(terms, vote.trigger)
+    )
 
 
 _CHECKS: Mapping[str, Callable[[Admission, Item, Lookup], FoldNote | None]] = {

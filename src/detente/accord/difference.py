@@ -22,6 +22,7 @@ from detente.accord.terms import (
     HoldNeed,
     HoldPoint,
     Indicator,
+    Lapse,
     LiftTerms,
     Limit,
     RoleQuorum,
@@ -238,6 +239,12 @@ def _limit(key: str, a: Limit, b: Limit) -> Iterator[Change]:
     yield from _condition("limits", key, a.when, b.when, true_restricts=True)
     yield from _word("limits", f"unknown in {key}", a.unknown, b.unknown, tight="holds")
     yield from _span("limits", key, a.span, b.span)
+    if a.during != b.during:
+        told = [
+            f"while {during} is latched" if during is not None else "at all times" for during in (a.during, b.during)
+        ]
+        tighter = None if a.during is not None and b.during is not None else b.during is None
+        yield Change("limits", f"{key}: applies {told[1]} instead of {told[0]}", _effect(tighter=tighter))
     if a.refuse != b.refuse:
         text = (
             f"{key}: refuses instead of asking for approval"
@@ -356,7 +363,28 @@ def _trigger(key: str, a: Trigger, b: Trigger) -> Iterator[Change]:
     yield from _word(section, f"whom {key} binds", a.scope, b.scope, tight="all")
     yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
     yield from _span(section, key, a.span, b.span)
+    yield from _lapse(section, key, a.lapse, b.lapse)
     yield from _on_purpose(section, key, a, b)
+
+
+def _lapse(section: str, key: str, a: Lapse | None, b: Lapse | None) -> Iterator[Change]:
+    """What ends by itself unless confirmed. The sooner and the harder to keep, the looser."""
+    if a is None or b is None:
+        if a != b:
+            found = a or b
+            after = "" if found is None else show_duration(found.after_s)
+            text = f"what {key} starts {'now lapses after ' if a is None else 'no longer lapses after '}{after}"
+            yield Change(section, text, _effect(tighter=b is None))
+        return
+    what = f"what {key} starts"
+    yield from _number(section, f"the time after which {what} lapses", a.after_s, b.after_s, spelled=show_duration, rise=True)  # fmt: skip
+    yield from _number(section, f"the time for which {key} starts nothing after that", a.again_after_s, b.again_after_s, spelled=show_duration, rise=False)  # fmt: skip
+    if a.unless is not None and b.unless is not None:
+        yield from _quorum(section, f"to confirm {what}", a.unless, b.unless, rise=False)
+    elif a.unless is not None:
+        yield Change(section, f"nobody can confirm {what} any more", "loosens")
+    elif b.unless is not None:
+        yield Change(section, f"{b.unless.spelled()} can confirm {what}", "tightens")
 
 
 def _pause(old: Terms, new: Terms) -> Iterator[Change]:

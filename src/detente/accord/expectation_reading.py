@@ -19,6 +19,7 @@ from detente.accord.scenario import (
     Expectation,
     FindingIs,
     HaltIs,
+    LatchedIs,
     LiftLacks,
     Made,
     PhaseIs,
@@ -174,6 +175,13 @@ class ExpectationReader:
 
         return self._fields(node, take)
 
+    def _latched(self, node: Node, *, holds: bool) -> Iterator[Expectation]:
+        def take(f: Fields) -> Iterator[Expectation]:
+            trigger, scope = self._scoped(f)
+            yield LatchedIs(node.where, trigger, scope, f.take("round", whole, None) if holds else None, holds)
+
+        return self._fields(node, take)
+
     def _lift_lacks(self, node: Node) -> Iterator[Expectation]:
         def take(f: Fields) -> Iterator[Expectation]:
             trigger, scope = self._scoped(f)
@@ -249,6 +257,8 @@ EXPECTATIONS: Mapping[str, Callable[[ExpectationReader, Node], Iterator[Expectat
     "lapsed": lambda reader, node: reader._ended(node, "lapse", holds=True),
     "not_lapsed": lambda reader, node: reader._ended(node, "lapse", holds=False),
     "ended_by_expiry": lambda reader, node: reader._ended(node, "expiry", holds=True),
+    "latched": lambda reader, node: reader._latched(node, holds=True),
+    "not_latched": lambda reader, node: reader._latched(node, holds=False),
     "lift_lacks": ExpectationReader._lift_lacks,
     "halt": ExpectationReader._halt,
     "finding": ExpectationReader._finding,

@@ -24,7 +24,7 @@ def explain(status: Status) -> tuple[Reason, ...]:
 
 
 def _told(status: Status) -> Iterator[Reason]:
-    for pause in (*status.pauses, *status.slowdowns):
+    for pause in (*status.pauses, *status.slowdowns, *status.measures):
         yield from _pause(pause)
     for sanction in status.sanctions:
         who = sanction.by or "everybody"
@@ -55,10 +55,14 @@ def _told(status: Status) -> Iterator[Reason]:
 
 
 def _pause(pause: Pause) -> Iterator[Reason]:
-    what = "pause" if pause.effect == "pause" else f"slowdown to {show_decimal(pause.rate * 100)} %"
+    what = {
+        "pause": f"pause of {', '.join(pause.activities)}",
+        "slowdown": f"slowdown to {show_decimal(pause.rate * 100)} % of {', '.join(pause.activities)}",
+        "limits": "limits in effect",
+    }[pause.effect]
     whom = "all" if pause.scope == "all" else pause.scope
     since = show_instant(pause.since) + ("" if pause.witnessed else ", heard and not yet witnessed")
-    head = f"{what} of {', '.join(pause.activities)} for {whom}, round {pause.round}, since {since}"
+    head = f"{what} for {whom}, round {pause.round}, since {since}"
     for why in pause.why:
         yield Reason(f"{head}: {why.text}", why.cites, why.places)
     if pause.released:
@@ -67,5 +71,10 @@ def _pause(pause: Pause) -> Iterator[Reason]:
         yield Reason(f"to lift {pause.trigger} round {pause.round}: {pause.lift.missing}")
     elif pause.lift.effective_at is not None:
         yield Reason(f"{pause.trigger} round {pause.round} is lifted at {show_instant(pause.lift.effective_at)}")
-    if pause.lapses_at is not None:
+    if pause.confirm is not None and pause.confirm.confirmed_at is None and pause.lapses_at is not None:
+        lapses = show_instant(pause.lapses_at)
+        yield Reason(
+            f"{pause.trigger} round {pause.round} lapses at {lapses} unless confirmed: {pause.confirm.missing}"
+        )
+    elif pause.lapses_at is not None:
         yield Reason(f"{pause.trigger} round {pause.round} lapses at {show_instant(pause.lapses_at)} unless renewed")

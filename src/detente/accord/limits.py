@@ -111,8 +111,12 @@ def limit_standing(
     *,
     flop: Decimal | None,
     in_force_since: int | None,
+    covered: frozenset[tuple[str, Party]],
 ) -> Standing:
-    """How the limits of the terms let a declared run stand; the strictest outcome, with every reason."""
+    """How the limits of the terms let a declared run stand; the strictest outcome, with every reason.
+
+    ``covered`` says which latched trigger covers which party: a limit may apply only so long.
+    """
     run = item.body
     if not isinstance(run, Run):
         return Standing("held", ("declaration",), (Reason("what is named is not a run", (item.id,)),))
@@ -122,6 +126,8 @@ def limit_standing(
     refused = False
     for limit in terms.limits:
         if not limit.span.applies(at, in_force_since):
+            continue
+        if limit.during is not None and (limit.during, item.party) not in covered:
             continue
         value = evaluate(limit.when, view)
         if value is False or (value is None and limit.unknown == "silent"):

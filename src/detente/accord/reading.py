@@ -42,6 +42,7 @@ from detente.accord.terms import (
     HoldNeed,
     HoldPoint,
     Indicator,
+    Lapse,
     LiftTerms,
     Limit,
     MirrorTerms,
@@ -312,6 +313,7 @@ class _Reader:
             need,
             f.take("unknown", _on_unknown, "holds"),
             _span(f),
+            f.take("while", name, None),
         )
         if refuse == (need is not None):
             self.errors.append(
@@ -386,12 +388,13 @@ class _Reader:
         return Trigger(
             f.take("id", name),
             f.take("when", self._when("trigger")),
-            f.take("then", one_of("pause", "slowdown")),
+            f.take("then", one_of("pause", "slowdown", "limits")),
             f.take("scope", one_of("party", "all")),
             f.take("unknown", _on_unknown, "holds"),
             f.take("alone_on_purpose", listed(_party), ()),
             f.take("veto_on_purpose", listed(_party), ()),
             _span(f),
+            f.take("lapses", self.one(_lapse), None),
         )
 
     def _pause(self, f: Fields) -> PauseTerms:
@@ -477,6 +480,10 @@ def _consequence(node: Node) -> Consequence:
         raise Refused("T07", "wrong-type", got=f"{node.where} {node}", expected="publish or {party: act}")
     party, act = next(iter(node.entries.items()))
     return Consequence(one_of("refuse_compute", "refuse_deployment")(act), parse_party(party))
+
+
+def _lapse(f: Fields) -> Lapse:
+    return Lapse(f.take("after", _duration), f.take("unless", _quorum, None), f.take("again_after", _duration, 0))
 
 
 def _closed_log(f: Fields) -> ClosedLog:

@@ -285,6 +285,21 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class LatchedIs:
+    """Is a trigger latched, whatever it starts?"""
+
+    where: str
+    trigger: str
+    scope: Party | Literal["all"]
+    round: int | None
+    holds: bool
+
+    def spelled(self) -> str:
+        text = f"{self.trigger} for {self.scope} is {'' if self.holds else 'not '}latched"
+        return text + ("" if self.round is None else f" in round {self.round}")
+
+
+@dataclass(frozen=True, slots=True)
 class LiftLacks:
     """A latched trigger has no lift yet, and this is among what it lacks."""
 
@@ -385,7 +400,7 @@ class AlertIs:
 
 Expectation: TypeAlias = (
     PhaseIs | Bound | Restricted | Stands | Ended | LiftLacks | HaltIs | FindingIs | Sanctioned | ReleasedByTime
-    | WithoutEffect | PolicyIs | AlertIs
+    | WithoutEffect | PolicyIs | AlertIs | LatchedIs
 )  # fmt: skip
 
 

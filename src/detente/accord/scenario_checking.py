@@ -22,6 +22,7 @@ from detente.accord.scenario import (
     Expectation,
     FindingIs,
     HaltIs,
+    LatchedIs,
     LiftLacks,
     PhaseIs,
     PolicyIs,
@@ -152,7 +153,17 @@ def _ended(asked: Ended, scene: Scene) -> Answer:
 
 def _latched(scene: Scene, trigger: str, scope: str) -> list[Pause]:
     now = scene.status
-    return [each for each in (*now.pauses, *now.slowdowns) if (each.trigger, each.scope) == (trigger, scope)]
+    return [
+        each for each in (*now.pauses, *now.slowdowns, *now.measures) if (each.trigger, each.scope) == (trigger, scope)
+    ]
+
+
+def _latched_is(asked: LatchedIs, scene: Scene) -> Answer:
+    latched = _latched(scene, asked.trigger, asked.scope)
+    met = any(asked.round in {None, each.round} for each in latched)
+    got = f"{asked.trigger} for {asked.scope} is {'' if latched else 'not '}latched"
+    told = "".join(f" in round {each.round} since {show_instant(each.since)}" for each in latched)
+    return met == asked.holds, got + told, tuple(why for each in latched for why in each.why)
 
 
 def _lacks(pause: Pause) -> str:
@@ -242,6 +253,7 @@ _JUDGES: Mapping[type[Any], Callable[[Any, Scene], Answer]] = {
     Restricted: _restricted,
     Stands: _stands,
     Ended: _ended,
+    LatchedIs: _latched_is,
     LiftLacks: _lift_lacks,
     HaltIs: _halt,
     FindingIs: _finding,

@@ -30,6 +30,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     5. Ids stand once: T22. Permits live, in alert no longer than in calm: T23.
     6. Every rule that begins or ends has an instant at which it applies: T30.
     7. Enough parties are left to certify what any developer must have certified: T42.
+    8. A limit names a trigger, and a trigger that only brings limits into effect has one: T31.
     """
     found: list[Refused] = []
 
@@ -61,6 +62,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
         found += _once(at(section), [item.id for item in ids])  # 5
         found += _spans(at(section), {item.id: item.span for item in ids})  # 6
     found += _checkpoints(terms, at("checkpoints"))  # 7
+    found += _brought(terms, at)  # 8
     if not 0 < terms.permits.alert_s <= terms.permits.calm_s:
         found.append(
             Refused(
@@ -125,6 +127,9 @@ def _quorums(terms: Terms) -> Iterator[tuple[str, RoleQuorum]]:
     yield "amendment", terms.amendment
     if terms.adjudication is not None:
         yield "adjudication", terms.adjudication.votes
+    for trigger in terms.triggers:
+        if trigger.lapse is not None and trigger.lapse.unless is not None:
+            yield "triggers", trigger.lapse.unless
 
 
 def _conditions(terms: Terms) -> Iterator[tuple[str, Condition]]:
@@ -237,6 +242,19 @@ def _checkpoints(terms: Terms, where: str) -> Iterator[Refused]:
                     expected=f"at most the {left} who may certify what is {author or 'anybody'}'s: nobody certifies their own",
                 )
                 break
+
+
+def _brought(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:
+    """The limits that a trigger brings into effect."""
+    for limit in terms.limits:
+        if limit.during is not None and terms.trigger(limit.during) is None:
+            got = f"{at('limits')} {limit.id} while {shown(limit.during)}"
+            yield Refused("T31", "terms-unsound", got=got, expected="the id of a trigger")
+    named = {limit.during for limit in terms.limits}
+    for trigger in terms.triggers:
+        if trigger.then == "limits" and trigger.id not in named:
+            got = f"{at('triggers')} {trigger.id} brings no limit into effect"
+            yield Refused("T31", "terms-unsound", got=got, expected=f"a limit with `while: {trigger.id}`")
 
 
 def _once(where: str, ids: list[str]) -> Iterator[Refused]:

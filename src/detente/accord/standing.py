@@ -73,17 +73,30 @@ class LiftProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Of something that lapses unless it is confirmed: who has, what is missing, and when it was (None: not yet)."""
+
+    voted: tuple[Party, ...]
+    missing: str
+    confirmed_at: Instant | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"voted": list(self.voted), "missing": self.missing, "confirmed_at": _when(self.confirmed_at)}
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """One latched trigger: (accord, trigger, round) and, where the scope is a party, that party.
 
     ``since`` is the witnessed time or instant at which it latched; where it rests on evidence that was heard and not
-    yet witnessed, the instant of asking, and ``witnessed`` is false. ``rate`` is 0 for a pause, the cap for a slowdown.
+    yet witnessed, the instant of asking, and ``witnessed`` is false. ``rate`` is 0 for a pause, the cap for a slowdown. Where
+    only limits come into effect, ``rate`` is 1 and ``activities`` are none.
     """
 
     trigger: str
     round: int
     scope: Party | Literal["all"]
-    effect: Literal["pause", "slowdown"]
+    effect: Literal["pause", "slowdown", "limits"]
     rate: Decimal
     activities: tuple[str, ...]
     since: Instant
@@ -95,6 +108,7 @@ class Pause:
     cited: tuple[Digest, ...]
     why: tuple[Reason, ...]
     lift: LiftProgress
+    confirm: Confirmation | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -113,6 +127,7 @@ class Pause:
             "cited": list(self.cited),
             "why": [reason.as_json() for reason in self.why],
             "lift": self.lift.as_json(),
+            "confirm": None if self.confirm is None else self.confirm.as_json(),
         }
 
 
@@ -309,6 +324,7 @@ class Status:
     bindings: tuple[Binding, ...]
     pauses: tuple[Pause, ...]
     slowdowns: tuple[Pause, ...]
+    measures: tuple[Pause, ...]
     ended: tuple[Lifted, ...]
     halts: tuple[Halt, ...]
     findings: tuple[FindingStanding, ...]
@@ -330,6 +346,12 @@ class Status:
     def open_findings(self) -> tuple[FindingStanding, ...]:
         """Confirmed findings that nobody has ruled on."""
         return tuple(finding for finding in self.findings if finding.state == "open")
+
+    @property
+    def covered(self) -> frozenset[tuple[str, Party]]:
+        """Which latched trigger covers which party."""
+        latched = (*self.pauses, *self.slowdowns, *self.measures)
+        return frozenset((pause.trigger, party) for pause in latched for party in pause.parties)
 
     def policy(self, activity: str) -> Literal["free", "refuse", "governed"]:
         """What the phase says of an activity: free or refused outside force, governed by everything else within."""
@@ -372,6 +394,7 @@ class Status:
             "bindings": [binding.as_json() for binding in self.bindings],
             "pauses": [pause.as_json() for pause in self.pauses],
             "slowdowns": [slowdown.as_json() for slowdown in self.slowdowns],
+            "measures": [measure.as_json() for measure in self.measures],
             "ended": [ended.as_json() for ended in self.ended],
             "halts": [halt.as_json() for halt in self.halts],
             "findings": [finding.as_json() for finding in self.findings],

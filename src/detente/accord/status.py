@@ -40,7 +40,7 @@ from detente.accord.standing import (
 from detente.accord.sweep import Standpoint, Sweep, TrackKey, phase_at, sweep_of
 from detente.accord.terms import Terms
 from detente.accord.topics import ballot_topic, vote_topic
-from detente.accord.tracks import Latch, lift_progress
+from detente.accord.tracks import Latch, confirmation, lapse_of, lift_progress
 from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant, show_instant
@@ -101,8 +101,9 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         bindings=_bindings(state, terms, point.members, latched),
         pauses=pauses,
         slowdowns=tuple(pause for pause in latched if pause.effect == "slowdown"),
+        measures=tuple(pause for pause in latched if pause.effect == "limits"),
         ended=ended,
-        halts=_halts(state, terms, sweep, pauses, since, at),
+        halts=_halts(state, terms, sweep, latched, since, at),
         findings=tuple(_finding(case) for case in cases),
         sanctions=tuple(sanction for case in cases for sanction in _sanctions(state, terms, case)),
         released_by_time=(*_released_by_time(state, terms, point, phase, ended), *ended_rules(schedule, since)),
@@ -120,9 +121,11 @@ def run_standing(state: AccordState, run: Digest, at: Instant, *, flop: Decimal 
     item = state.get(run)
     if item is None or not isinstance(item.body, Run):
         return Standing("held", ("declaration",), (Reason(f"run {run} is not declared"),))
-    since = status(state, at).in_force_since
+    now = status(state, at)
     ancestry = sweep_of(state).ancestry_at(at)
-    limited = limit_standing(state, state.terms_at(at), item, ancestry, at, flop=flop, in_force_since=since)
+    limited = limit_standing(
+        state, state.terms_at(at), item, ancestry, at, flop=flop, in_force_since=now.in_force_since, covered=now.covered
+    )
     return _both(limited, _checked(state, (item,), "run.start", at, flop=flop))
 
 
@@ -221,23 +224,25 @@ def _pause(
         if not _was_held_before(point, party, latch.since)
         and not met_halted_conditions(state, terms, point.members, party, latch.since, point.at)
     )
-    longest_s = terms.pause.longest_s
+    lapses = lapse_of(latch, terms, trigger)
+    rates = {"pause": Decimal(0), "slowdown": terms.slowdown_rate, "limits": Decimal(1)}
     return Pause(
         trigger=trigger_id,
         round=point.tracks[key].round,
         scope=Party(scope),
         effect=effect,
-        rate=Decimal(0) if effect == "pause" else terms.slowdown_rate,
-        activities=terms.pause.activities,
+        rate=rates[effect],
+        activities=() if effect == "limits" else terms.pause.activities,
         since=Instant(latch.since),
         witnessed=latch.witnessed,
         halt_by=Instant(latch.since + terms.pause.halt_within_s),
-        lapses_at=None if longest_s is None else Instant(latch.last + longest_s),
+        lapses_at=None if lapses is None else Instant(lapses),
         parties=tuple(party for party in covered if party not in released),
         released=released,
         cited=latch.cited,
         why=(latch.why,),
         lift=LiftProgress((), "", None) if view is None else lift_progress(view, since=latch.since),
+        confirm=None if view is None else confirmation(view, latch),
     )
 
 
@@ -291,10 +296,12 @@ def _bindings(
 
 
 def _halts(
-    state: AccordState, terms: Terms, sweep: Sweep, pauses: tuple[Pause, ...], since: int | None, at: Instant
+    state: AccordState, terms: Terms, sweep: Sweep, latched: list[Pause], since: int | None, at: Instant
 ) -> tuple[Halt, ...]:
+    pauses = [pause for pause in latched if pause.effect == "pause"]
     if not pauses:
         return ()
+    covered = frozenset((pause.trigger, party) for pause in latched for party in pause.parties)
     halts = []
     for item, _ in state.upto(("run",), at):
         body = item.body
@@ -304,7 +311,7 @@ def _halts(
         if not stops:
             continue
         ancestry = sweep.ancestry_at(at)
-        limits = limit_standing(state, terms, item, ancestry, at, flop=None, in_force_since=since)
+        limits = limit_standing(state, terms, item, ancestry, at, flop=None, in_force_since=since, covered=covered)
         may_run = limits.outcome == "free" and (
             body.proposal is None or _held(state, body.proposal, "version.train", at, since).outcome == "free"
         )

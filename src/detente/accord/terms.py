@@ -146,7 +146,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A bound on a run. Exactly one of ``refuse`` and ``need`` says what happens above it; ``span`` when it applies."""
+    """A bound on a run. Exactly one of ``refuse`` and ``need`` says what happens above it; ``span`` when it applies.
+
+    With ``during`` it binds only whom that trigger covers, and only while it is latched.
+    """
 
     id: str
     on: Literal["run.start"]
@@ -155,6 +158,7 @@ class Limit:
     need: Need | None
     unknown: OnUnknown = "holds"
     span: Span = ALWAYS
+    during: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +230,20 @@ class Indicator:
 
 
 @dataclass(frozen=True, slots=True)
+class Lapse:
+    """An emergency: what a trigger starts ends after ``after_s`` unless ``unless`` confirmed it (None: nobody can).
+
+    After that the trigger starts nothing for ``again_after_s``.
+    """
+
+    after_s: int
+    unless: RoleQuorum | None
+    again_after_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
-    """What starts a pause or a slowdown, and for whom.
+    """What starts a pause or a slowdown, or brings limits into effect that name it, and for whom.
 
     ``alone_on_purpose`` names parties that can start it by themselves by design, ``veto_on_purpose`` those without whom it
     cannot start: the checker objects to both unless they are said. Outside its ``span`` it starts nothing; what it began goes on.
@@ -235,12 +251,13 @@ class Trigger:
 
     id: str
     when: Condition
-    then: Literal["pause", "slowdown"]
+    then: Literal["pause", "slowdown", "limits"]
     scope: Literal["party", "all"]
     unknown: OnUnknown = "holds"
     alone_on_purpose: tuple[Party, ...] = ()
     veto_on_purpose: tuple[Party, ...] = ()
     span: Span = ALWAYS
+    lapse: Lapse | None = None
 
 
 @dataclass(frozen=True, slots=True)

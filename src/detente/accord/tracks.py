@@ -10,6 +10,8 @@ trigger sees to ``view`` and the order of instants to ``sweep``. Normative text:
 - A voter's pause or retraction, witnessed no earlier than their lift, cancels it, up to the instant it takes effect.
 - A pause lapses ``longest`` after the last evidence that would have latched it or the last renewal. A lapse answers the
   evidence up to then, ends the round like a lift, and is listed as released by time.
+- What a trigger with ``lapses`` starts ends so long after it began, whatever evidence comes, unless the quorum that it names
+  confirmed it by votes to renew, witnessed no later than that. Then it is a pause like others.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from detente.accord.conditions import atoms, evaluate
 from detente.accord.quorum import missing
 from detente.accord.reason import Place, Reason
 from detente.accord.records import Item
-from detente.accord.standing import Lifted, LiftProgress
+from detente.accord.standing import Confirmation, Lifted, LiftProgress
 from detente.accord.terms import Terms, Trigger
 from detente.accord.view import View, distinct_voices
 from detente.base.digest import Digest
@@ -35,24 +37,32 @@ ENDED_MAX = 256
 
 @dataclass(frozen=True, slots=True)
 class Latch:
-    """A latched trigger. ``witnessed``: not only by what is heard. ``last`` is the time of the latest evidence that would have latched it, or of a renewal."""
+    """A latched trigger. ``witnessed``: not only by what is heard. ``last`` is the time of the latest evidence that would have latched it, or of a renewal.
+
+    ``confirmed`` is when a quorum confirmed what lapses otherwise.
+    """
 
     since: int
     last: int
     witnessed: bool
     cited: tuple[Digest, ...]
     why: Reason
+    confirmed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Where a trigger over a scope stands: its round, what earlier rounds answered, and whether it is latched."""
+    """Where a trigger over a scope stands: its round, what earlier rounds answered, and whether it is latched.
+
+    Before ``again_at`` it starts nothing: it lapsed, and nobody had confirmed it.
+    """
 
     round: int = 0
     cut: int = 0
     started: int = 0
     latch: Latch | None = None
     ended: tuple[Lifted, ...] = ()
+    again_at: int = 0
 
 
 MakeView = Callable[[Terms, Trigger, Track], View]
@@ -80,7 +90,7 @@ def advance(
             return replace(track, latch=_refreshed(latch, view, at))
         track = ended
         view = make_view(terms, trigger, track)
-    if not trigger.span.applies(at, view.members.in_force_since):
+    if at < track.again_at or not trigger.span.applies(at, view.members.in_force_since):
         return track
     value = evaluate(trigger.when, view)  # 3
     if value is False or (value is None and trigger.unknown == "silent"):
@@ -91,14 +101,24 @@ def advance(
 def timers(track: Track, view: View) -> Iterator[int]:
     """The instants at which the mere passing of time may change the track."""
     if track.latch is not None:
-        longest_s = view.terms.pause.longest_s
-        if longest_s is not None:
-            yield track.latch.last + longest_s
+        lapses = lapse_of(track.latch, view.terms, view.trigger)
+        if lapses is not None:
+            yield lapses
+    if track.again_at:
+        yield track.again_at
     begins = view.trigger.span.begins_at(view.members.in_force_since)
     if begins is not None:
         yield begins
     if any(getattr(atom, "what", None) in view.terms.indicators for atom in atoms(view.trigger.when)):
         yield from view.next_due()
+
+
+def lapse_of(latch: Latch, terms: Terms, trigger: Trigger | None) -> int | None:
+    """When what is latched ends by itself, if nothing more is said; None: it does not."""
+    ends = [] if terms.pause.longest_s is None else [latch.last + terms.pause.longest_s]
+    if trigger is not None and trigger.lapse is not None and latch.confirmed is None:
+        ends.append(latch.since + trigger.lapse.after_s)
+    return min(ends, default=None)
 
 
 def _latched(trigger: Trigger, view: View, at: int, *, certain: bool) -> Latch:
@@ -120,14 +140,36 @@ def _refreshed(latch: Latch, view: View, at: int) -> Latch:
     in_span = view.trigger.span.applies(at, view.members.in_force_since)
     if in_span and evaluate(view.trigger.when, view) is not False:
         last = max([last, *(time for _, time in view.cited), *view.moments])
-    standing: dict[Party, tuple[Item, int]] = {}
-    for item, body, time in view.votes("renew"):
-        if at < body.expires_at:
-            standing[item.party] = (item, time)
+    standing = _renewals(view)
     voices = distinct_voices(item for item, _ in standing.values())
+    confirmed = latch.confirmed
+    unless = None if view.trigger.lapse is None else view.trigger.lapse.unless
+    if unless is not None and confirmed is None and voices and not missing(unless, voices, view.terms.parties):
+        confirmed = max(standing[party][1] for party in voices)
+        last = max(last, confirmed)
     if voices and not missing(view.terms.lift.votes, voices, view.terms.parties):
         last = max([last, *(standing[party][1] for party in voices)])
-    return latch if last == latch.last else replace(latch, last=last)
+    return (
+        latch if (last, confirmed) == (latch.last, latch.confirmed) else replace(latch, last=last, confirmed=confirmed)
+    )
+
+
+def _renewals(view: View) -> dict[Party, tuple[Item, int]]:
+    """Each party's latest vote to renew in this round that has not expired."""
+    said = view.votes("renew")
+    return {item.party: (item, time) for item, body, time in said if view.at < body.expires_at}
+
+
+def confirmation(view: View, latch: Latch) -> Confirmation | None:
+    """Who has confirmed what would lapse and what is missing; None where the trigger does not lapse so."""
+    lapse = view.trigger.lapse
+    if lapse is None:
+        return None
+    if latch.confirmed is not None:
+        return Confirmation((), "", Instant(latch.confirmed))
+    voices = distinct_voices(item for item, _ in _renewals(view).values())
+    lacking = "nobody can confirm it" if lapse.unless is None else missing(lapse.unless, voices, view.terms.parties)
+    return Confirmation(voices, lacking, None)
 
 
 def _released(track: Track, latch: Latch, view: View, at: int) -> Track | None:
@@ -136,13 +178,17 @@ def _released(track: Track, latch: Latch, view: View, at: int) -> Track | None:
     if lifted is not None:
         cut, cited = lifted
         return _end(track, latch, trigger_id=view.trigger.id, scope=view.scope, at=at, cut=cut, how="lift", cited=cited)
-    longest_s = view.terms.pause.longest_s
     latch = _refreshed(latch, view, at)
-    if longest_s is not None and at >= latch.last + longest_s:
-        return _end(
-            track, latch, trigger_id=view.trigger.id, scope=view.scope, at=at, cut=latch.last + 1, how="lapse", cited=()
-        )
-    return None
+    lapses = lapse_of(latch, view.terms, view.trigger)
+    if lapses is None or at < lapses:
+        return None
+    ended = _end(
+        track, latch, trigger_id=view.trigger.id, scope=view.scope, at=at, cut=latch.last + 1, how="lapse", cited=()
+    )
+    lapse = view.trigger.lapse
+    if lapse is not None and latch.confirmed is None:
+        return replace(ended, again_at=at + lapse.again_after_s)
+    return ended
 
 
 def _end(

@@ -41,16 +41,7 @@ def lines(said: Mapping[str, Any], *, served: str, why: bool) -> Iterator[str]:
     yield f"phase  {phase['now']}" + (f" since {phase['since']}" if phase["since"] else "")
     bound = [each["party"] for each in said["bindings"] if each["bound"]]
     yield f"bound  {', '.join(bound) or 'nobody'}"
-    for pause in said["pauses"]:
-        yield f"PAUSED by {pause['trigger']}, round {pause['round']}, scope {pause['scope']}, since {pause['since']}"
-        yield f"       stops {', '.join(pause['activities'])} of {', '.join(pause['parties']) or 'nobody'}"
-        yield f"       to lift: {pause['lift']['missing'] or 'nothing is missing'}"
-        if pause["lift"]["effective_at"]:
-            yield f"       the lift takes effect at {pause['lift']['effective_at']}"
-    for slow in said["slowdowns"]:
-        yield f"SLOWED by {slow['trigger']} to {slow['rate']} of full speed, since {slow['since']}"
-    if not said["pauses"] and not said["slowdowns"]:
-        yield f"nothing is latched; permits live {said['permit_life_s']} s"
+    yield from _latched(said)
     for halt in said["halts"]:
         by = f" (by {halt['halt_by']})" if halt["halt_by"] else ""
         yield f"halt   {halt['party']} {halt['name']}: {halt['state']}{by}"
@@ -73,6 +64,26 @@ def lines(said: Mapping[str, Any], *, served: str, why: bool) -> Iterator[str]:
             cites = ", ".join(f"{cite[:12]}…" for cite in reason.get("cites", ()))
             yield f"why    {reason['text']}" + (f"  [{places or cites}]" if places or cites else "")
     yield f"as seen by {served or 'the store of this home, opened directly'}"
+
+
+def _latched(said: Mapping[str, Any]) -> Iterator[str]:
+    """What stops, slows and limits, and what it would take to end or keep it."""
+    for pause in said["pauses"]:
+        yield f"PAUSED by {pause['trigger']}, round {pause['round']}, scope {pause['scope']}, since {pause['since']}"
+        yield f"       stops {', '.join(pause['activities'])} of {', '.join(pause['parties']) or 'nobody'}"
+        yield f"       to lift: {pause['lift']['missing'] or 'nothing is missing'}"
+        if pause["lift"]["effective_at"]:
+            yield f"       the lift takes effect at {pause['lift']['effective_at']}"
+    for slow in said["slowdowns"]:
+        yield f"SLOWED by {slow['trigger']} to {slow['rate']} of full speed, since {slow['since']}"
+    for measure in said.get("measures", ()):
+        yield f"LIMITS of {measure['trigger']} in effect for {', '.join(measure['parties']) or 'nobody'}, since {measure['since']}"
+    for latched in (*said["pauses"], *said["slowdowns"], *said.get("measures", ())):
+        confirm = latched.get("confirm")
+        if confirm and not confirm["confirmed_at"]:
+            yield f"       {latched['trigger']} lapses at {latched['lapses_at']} unless confirmed: {confirm['missing']}"
+    if not said["pauses"] and not said["slowdowns"] and not said.get("measures"):
+        yield f"nothing is latched; permits live {said['permit_life_s']} s"
 
 
 def _depths(each: Mapping[str, Any]) -> str:

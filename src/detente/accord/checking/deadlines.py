@@ -34,8 +34,24 @@ def check_deadlines(terms: Terms) -> Iterator[Claim]:
         )
     if not terms.mirrors.self_witnessed and life.alert_s <= terms.mirrors.settle_s:
         yield _broken("permits", f"a permit in alert lives {show_duration(life.alert_s)}, no longer than what permits takes to settle, {show_duration(terms.mirrors.settle_s)}")  # fmt: skip
+    yield from _emergencies(terms)
     if pause.longest_s is not None:
         yield from _against_longest(terms, pause.longest_s)
+
+
+def _emergencies(terms: Terms) -> Iterator[Claim]:
+    """What lapses unless confirmed must leave time to halt, and to confirm what was seen."""
+    longest_s, mirrors = terms.pause.longest_s, terms.mirrors
+    for trigger in terms.triggers:
+        if trigger.lapse is None:
+            continue
+        after = f"{trigger.id} lapses after {show_duration(trigger.lapse.after_s)}"
+        if trigger.then == "pause" and trigger.lapse.after_s <= terms.pause.halt_within_s:
+            yield _broken("triggers", f"{after}, before jobs must have halted")
+        if not mirrors.self_witnessed and trigger.lapse.after_s <= mirrors.settle_s:
+            yield _broken("triggers", f"{after}, before anything could settle")
+        if longest_s is not None and longest_s <= trigger.lapse.after_s:
+            yield _broken("triggers", f"{after}, and every pause after {show_duration(longest_s)}, confirmed or not")
 
 
 def _against_longest(terms: Terms, longest_s: int) -> Iterator[Claim]:

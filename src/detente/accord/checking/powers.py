@@ -17,6 +17,7 @@ from detente.accord.conditions import OpenFinding, Votes, atoms
 from detente.accord.quorum import missing
 from detente.accord.terms import Terms, Trigger
 from detente.base.identity import Party
+from detente.base.instant import show_duration
 
 STATES_MAX = 60_000
 """States explored for one question; shipped accords need a few thousand. Beyond, the answer is *not shown*."""
@@ -38,6 +39,7 @@ def check_powers(terms: Terms) -> Iterator[Claim]:
     """The claims about every trigger, then those that need no play."""
     found = [claim for trigger in terms.triggers for claim in _trigger(terms, trigger)]
     found += _alone_to_lift(terms)
+    found += _alone_to_confirm(terms)
     yield from found
     for kind, section, text in _NOBODY:
         if not any(claim.id == kind for claim in found) and all(claim.verdict != "not shown" for claim in found):
@@ -103,10 +105,21 @@ def _forces(trigger: Trigger, play: Play, party: Party) -> Iterator[Claim]:
         "forces-pause",
         "triggers",
         "on purpose" if on_purpose else "broken",
-        f"{party} alone can stop {whom} through {trigger.id}",
+        f"{party} alone can {_DOES[trigger.then]} {whom} through {trigger.id}{_until(trigger)}",
         alone.trace(found),
         _bound(alone),
     )
+
+
+_DOES = {"pause": "stop", "slowdown": "slow down", "limits": "limit"}
+
+
+def _until(trigger: Trigger) -> str:
+    """How long what one party starts lasts, where that ends by itself."""
+    if trigger.lapse is None:
+        return ""
+    unless = "" if trigger.lapse.unless is None else f" unless {trigger.lapse.unless.spelled()} confirm it"
+    return f", for {show_duration(trigger.lapse.after_s)}{unless}"
 
 
 def _prevents(trigger: Trigger, play: Play, party: Party) -> Iterator[Claim]:
@@ -165,6 +178,19 @@ def _alone_to_lift(terms: Terms) -> Iterator[Claim]:
         if not missing(terms.lift.votes, (party,), terms.parties):
             verdict: Verdict = "on purpose" if party in terms.lift.alone_on_purpose else "broken"
             yield Claim("lifts-alone", "lift", verdict, f"{party} alone can lift a pause", (f"{party} votes to lift",))
+
+
+def _alone_to_confirm(terms: Terms) -> Iterator[Claim]:
+    """What one party can keep by itself does not lapse: whoever started it must not decide alone that it stays."""
+    for trigger in terms.triggers:
+        unless = None if trigger.lapse is None else trigger.lapse.unless
+        if unless is None:
+            continue
+        alone = [party for party in _different(terms) if not missing(unless, (party,), terms.parties)]
+        for party in alone:
+            yield Claim("confirms-alone", "triggers", "broken", f"{party} alone can confirm what {trigger.id} starts, which lapses otherwise", (f"{party} votes to renew",))  # fmt: skip
+        if not alone:
+            yield Claim("confirms-alone", "triggers", "holds", f"no single party can confirm what {trigger.id} starts: {unless.spelled()}")  # fmt: skip
 
 
 def _different(terms: Terms) -> tuple[Party, ...]:

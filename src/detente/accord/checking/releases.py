@@ -73,6 +73,13 @@ def _texts(terms: Terms) -> Iterator[tuple[str, str]]:
 
 
 def _ends(terms: Terms) -> Iterator[tuple[str, str]]:
+    for trigger in terms.triggers:
+        lapse = trigger.lapse
+        if lapse is None:
+            continue
+        unless = "; nobody can keep it" if lapse.unless is None else f" unless {lapse.unless.spelled()} confirm it"
+        again = f", and {trigger.id} starts nothing for {show_duration(lapse.again_after_s)} then" if lapse.again_after_s else ", and can be started again at once"  # fmt: skip
+        yield "triggers", f"{trigger.id}: lapses {show_duration(lapse.after_s)} after it began{unless}{again}"
     for section, rule, span in spanned_rules(terms):
         if span.ends is not None:
             keeps = "; a pause that it began goes on" if section == "triggers" else ""

@@ -48,7 +48,7 @@ def _limits(terms: Terms) -> Iterator[Claim]:
             yield _dead("limits", f"{limit.id} is never met: “{limit.when.spelled()}”")
             continue
         shadows = [
-            other for other in others if other.span.covers(limit.span) and all(_of(other.when, cell) for cell in met)
+            other for other in others if _applies_with(other, limit) and all(_of(other.when, cell) for cell in met)
         ]
         if shadows and not (limit.refuse and any(_same(limit, other, cells) for other in shadows)):
             verb = "approves" if limit.need is not None else "refuses"
@@ -57,8 +57,15 @@ def _limits(terms: Terms) -> Iterator[Claim]:
             yield _dead("limits", f"{limit.id} refuses what {shadows[0].id} refuses")
 
 
+def _applies_with(other: Limit, limit: Limit) -> bool:
+    """Does the other limit apply whenever this one does?"""
+    return other.span.covers(limit.span) and other.during in {None, limit.during}
+
+
 def _same(one: Limit, other: Limit, cells: list[Mapping[str, object]]) -> bool:
-    return one.span == other.span and all(_of(one.when, cell) == _of(other.when, cell) for cell in cells)
+    return (one.span, one.during) == (other.span, other.during) and all(
+        _of(one.when, cell) == _of(other.when, cell) for cell in cells
+    )
 
 
 def _cells(conditions: list[Condition]) -> list[Mapping[str, object]] | None:
@@ -132,7 +139,9 @@ def _fulfillable(terms: Terms, hold: HoldPoint) -> Iterator[Claim]:
 def _twice(terms: Terms) -> Iterator[Claim]:
     seen: dict[object, str] = {}
     for trigger in terms.triggers:
-        same = (trigger.when, trigger.then, trigger.scope, trigger.unknown, trigger.span)
+        same = (trigger.when, trigger.then, trigger.scope, trigger.unknown, trigger.span, repr(trigger.lapse))
+        if trigger.then == "limits":
+            continue  # It does what its own limits do.
         if same in seen:
             yield _dead("triggers", f"{trigger.id} does what {seen[same]} does")
         seen.setdefault(same, trigger.id)
