@@ -94,6 +94,32 @@ def test_observing_needs_no_set_up_and_changes_nothing_but_the_record(tmp_path: 
     assert "halted" not in [each["state"] for each in json.loads(out)["halts"]]
 
 
+def no_folder(home: Path) -> None:
+    home.write_text("in the way")
+
+
+def other_terms(home: Path) -> None:
+    run("init", "--solo", cwd=home.parent)
+    (home / "terms.yaml").write_bytes((home / "terms.yaml").read_bytes() + b"# one more line")
+
+
+def no_database(home: Path) -> None:
+    run("init", "--solo", cwd=home.parent)
+    (home / "node.db").write_bytes(b"no database" * 900)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "trouble"), [(no_folder, "cannot write"), (other_terms, "N01"), (no_database, "C11")]
+)
+def test_observing_that_fails_never_stops_the_command(tmp_path: Path, spoil, trouble):
+    """A home that can be neither made nor read is a trouble in the summary; the command runs and its code is its own."""
+    spoil(tmp_path / ".detente")
+    script = "import sys, time; time.sleep(2); print('ran'); sys.exit(7)"
+    out, said = run("guard", "--observe", "--", sys.executable, "-c", script, cwd=tmp_path, expect=7)
+    assert out == "ran\n"
+    assert any(line.startswith("  trouble") and trouble in line for line in said.splitlines())
+
+
 def test_observing_says_when_a_pause_would_have_stopped_the_job(tmp_path: Path):
     """The job runs through a real pause, untouched; the summary names the moment and the reason."""
     run("init", "--solo", cwd=tmp_path)

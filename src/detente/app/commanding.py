@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from detente.adapters.clock import SystemClock
 from detente.adapters.rundir import GuardMemory, RunFolder
+from detente.app.config import find_home
 from detente.app.guarding import Channel, GuardSession, Leave
 from detente.app.observing import Observation, Observer, run_observed
 from detente.app.outfit import Outfit, declared_run, first_leave, open_outfit, planned_flop
@@ -150,21 +153,39 @@ async def enforce(order: Order, *, home: str | Path | None, report: Callable[[st
                 loop.remove_signal_handler(number)
 
 
-async def observe(order: Order, *, home: str | Path | None) -> tuple[Observation, Digest | None]:
-    """Run the command untouched and record what would have been done; the run's id where one could be declared."""
-    outfit = await open_outfit(home)
+async def observe(
+    order: Order, *, home: str | Path | None, report: Callable[[str], None]
+) -> tuple[Observation, Digest | None]:
+    """Run the command untouched and record what would have been done; the run's id where one could be declared.
+
+    Makes a self-witnessed home where there is none. A home that can be neither made nor read is a trouble of the
+    observer's: the command runs all the same.
+    """
+    place = find_home(home)
+    outfit, made, trouble = await _outfit_to_observe(place)
+    report(
+        f"not enforced: observing `{shlex.join(order.command)}`; record in {place}"
+        + (" (self-witnessed, made now)" if made else "")
+    )
     observer = Observer(
-        outfit.home, command=order.command, clock=outfit.clock, halt_within_s=outfit.terms.pause.halt_within_s
+        place,
+        command=order.command,
+        clock=SystemClock(),
+        halt_within_s=0.0 if outfit is None else outfit.terms.pause.halt_within_s,
     )
     run: list[Digest] = []
+    if trouble:
+        observer.trouble(trouble)
 
     async def watch() -> None:
+        if outfit is None:
+            return
         try:
             async with _Session(outfit, order, observe=True, on_change=observer.leave_changed) as guard:
                 run.append(guard.run)
                 await guard.running
-        except (DetenteError, OSError) as error:
-            observer.trouble(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever ends observing, the command goes on and the summary says it
+            observer.trouble(str(error) or repr(error))
 
     watching = asyncio.create_task(watch())
     try:
@@ -173,6 +194,20 @@ async def observe(order: Order, *, home: str | Path | None) -> tuple[Observation
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
     return observation, run[0] if run else None
+
+
+async def _outfit_to_observe(place: Path) -> tuple[Outfit | None, bool, str]:
+    """What to observe with, whether its home was made now, and what stood in the way."""
+    made = False
+    try:
+        if not (place / "config.toml").exists():
+            from detente.app.init import make_solo
+
+            await make_solo(place)
+            made = True
+        return await open_outfit(place), made, ""
+    except (DetenteError, OSError) as error:
+        return None, made, str(error)
 
 
 def _ender(supervision: Supervision, report: Callable[[str], None]) -> Callable[[asyncio.Task[None]], None]:

@@ -130,7 +130,10 @@ class Observer:
         elif leave.why != "none":
             order = StopOrdered(now_s, "lapse" if leave.why == "lapse" else "pause")
             self._machine, actions = step(self._machine, order)
-        elif leave.held_by and leave.held_by not in {("declaration",), ("no answer",)} and not self._permits:
+        elif leave.held_by == ("no answer",):
+            self.trouble(f"no answer: {_why(leave)}")
+            return
+        elif leave.held_by and leave.held_by != ("declaration",) and not self._permits:
             self._note(Would(now_s - self._began_s, "not started the job", _why(leave)))
             return
         else:
@@ -150,7 +153,9 @@ class Observer:
         self._steps[0] += 1
 
     def trouble(self, text: str) -> None:
-        """Something could not be observed."""
+        """Something could not be observed. Said once, however often it happens."""
+        if text in self._troubles:
+            return
         self._troubles.append(text)
         self.write("trouble", text=text)
 
@@ -179,8 +184,13 @@ class Observer:
         """Append one line; a record that cannot be written must not stop the job."""
         at_s = round(self._clock.boottime_s() - self._began_s, 3)
         line = json.dumps({"event": event, "at_s": at_s, "enforced": False, **about}, sort_keys=True)
-        with contextlib.suppress(OSError), self.record.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            with self.record.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            unwritten = f"cannot write {self.record}: {error.strerror}"
+            if unwritten not in self._troubles:
+                self._troubles.append(unwritten)
 
     def _would_have(self, would: WouldHave, leave: Leave) -> None:
         at_s = would.now_s - self._began_s

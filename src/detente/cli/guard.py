@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import Literal
@@ -13,11 +14,10 @@ from typing import Literal
 import click
 
 from detente.app.commanding import Order, enforce, observe
-from detente.app.config import find_home
 from detente.app.observing import Observation
 from detente.base.digest import Digest
 from detente.base.errors import Misuse
-from detente.cli import home_option, json_option, reports_errors
+from detente.cli import home_option, reports_errors
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -30,7 +30,7 @@ from detente.cli import home_option, json_option, reports_errors
 @click.option("--hold/--exit", default=False, help="After a pause, wait for the lift and go on; or exit 75.")
 @click.option("--wait", "wait_s", default=30.0, show_default=True, help="Seconds to wait for the first permit.")
 @home_option
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print a refusal, or what --observe saw, as one line of JSON.")
 @click.argument("command", nargs=-1, required=True)
 @reports_errors
 def guard(
@@ -69,17 +69,7 @@ def guard(
 
 
 def _observe(order: Order, home: str | None, *, as_json: bool) -> int:
-    place = find_home(home)
-    made = not (place / "config.toml").exists()
-    if made:
-        from detente.app.init import make_solo
-
-        asyncio.run(make_solo(place))
-    _say(
-        f"not enforced: observing `{' '.join(order.command)}`; record in {place}"
-        + (" (self-witnessed, made now)" if made else "")
-    )
-    observation, run = asyncio.run(observe(order, home=home))
+    observation, run = asyncio.run(observe(order, home=home, report=_say))
     if as_json:
         click.echo(json.dumps({**observation.as_json(), "run": run}))
     else:
@@ -90,16 +80,19 @@ def _observe(order: Order, home: str | None, *, as_json: bool) -> int:
 
 def summary(seen: Observation, run: Digest | None, *, run_name: str) -> list[str]:
     """What a person reads after ``--observe``, a line each."""
-    command = " ".join(seen.command)
+    command = shlex.join(seen.command)
     if seen.steps.count:
         gaps = f"{_time(seen.steps.mean_gap_s)} apart, longest gap {_time(seen.steps.longest_gap_s)}"
         steps = f"{seen.steps.count} seen, {gaps}"
     else:
         steps = "none seen: `from detente import guard`, then g.step() after each, lets a pause save first"
+    permits = "permit" if seen.permits == 1 else "permits"
     would = [f"at {_time(each.at_s)}: {each.what} ({each.why})" for each in seen.would]
     if not would:
         would = [
-            f"nothing: it was permitted throughout ({seen.permits} permits)" if seen.permits else "unknown: no permit"
+            f"nothing: it was permitted throughout ({seen.permits} {permits})"
+            if seen.permits
+            else "unknown: no permit was had before it ended"
         ]
     rows = [
         ("command", f"{command} → exit {seen.exit_code} after {_time(seen.wall_s)}"),
@@ -109,7 +102,7 @@ def summary(seen: Observation, run: Digest | None, *, run_name: str) -> list[str
         *(("", each) for each in would[1:]),
         *(("trouble", each) for each in seen.troubles),
         ("record", f"{seen.record}" + (f", run {run[:12]}…" if run else "")),
-        ("to enforce", f"detente guard --run {run_name} --planned-flop 1e15 -- {command}"),
+        ("to enforce", f"detente guard --run {shlex.quote(run_name)} --planned-flop 1e15 -- {command}"),
     ]
     return ["", "detente guard --observe: not enforced", *(f"  {name:<11} {text}" for name, text in rows)]
 

@@ -38,7 +38,7 @@ def test_a_job_that_is_permitted_throughout_would_not_have_been_touched(tmp_path
     """Nothing to report is said in so many words."""
     seen = observed(tmp_path, (0.1, GIVEN))
     assert (seen.would, seen.permits, seen.wall_s) == ((), 1, 10.0)
-    assert "nothing: it was permitted throughout (1 permits)" in "\n".join(summary(seen, None, run_name="r"))
+    assert "nothing: it was permitted throughout (1 permit)" in "\n".join(summary(seen, None, run_name="r"))
 
 
 def test_a_pause_is_recorded_with_its_time_and_reason(tmp_path):
@@ -79,7 +79,16 @@ def test_a_record_that_cannot_be_written_stops_nothing(tmp_path):
     place = tmp_path / "no" / "such" / "folder"
     observer = Observer(place, command=["x"], clock=Clock(), halt_within_s=1)
     observer.leave_changed(GIVEN)
-    assert observer.ended(0).exit_code == 0
+    seen = observer.ended(0)
+    assert seen.exit_code == 0
+    assert [trouble for trouble in seen.troubles if "cannot write" in trouble] == list(seen.troubles)
+
+
+def test_the_command_to_enforce_with_can_be_pasted(tmp_path):
+    """What a shell would take apart is quoted."""
+    observer = Observer(tmp_path, command=["sh", "-c", "echo a; echo b"], clock=Clock(), halt_within_s=1)
+    said = summary(observer.ended(0), None, run_name="two words")
+    assert said[-1].endswith("--run 'two words' --planned-flop 1e15 -- sh -c 'echo a; echo b'")
 
 
 def test_steps_of_several_processes_are_added_and_the_longest_gap_counts(tmp_path):
