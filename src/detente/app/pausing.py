@@ -140,12 +140,13 @@ def note_on(status: Mapping[str, Any], statement: Digest) -> str:
 
 
 def only_trigger(terms: Terms, status: Mapping[str, Any], choice: str) -> str:
-    """The trigger that is meant when none is named: the one that is latched, or the only one that votes can call."""
+    """The trigger that is meant when none is named: the one that is latched, or the only one by which votes call a pause."""
     if choice == "lift":
         names = sorted({str(pause["trigger"]) for pause in _latched(status)})
         asked = "lift which? name one with --trigger"
     else:
-        names = [trigger.id for trigger in terms.triggers if list_callers(terms, trigger.id)]
+        called = [trigger for trigger in terms.triggers if list_callers(terms, trigger.id)]
+        names = [trigger.id for trigger in called if trigger.then == "pause"] or [trigger.id for trigger in called]
         asked = "pause by which? name one with --trigger"
     if len(names) != 1:
         raise Misuse(f"{asked}: {', '.join(names) or 'none is latched'}")

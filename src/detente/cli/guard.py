@@ -18,6 +18,7 @@ from detente.app.observing import Observation
 from detente.base.digest import Digest
 from detente.base.errors import Misuse
 from detente.cli import home_option, reports_errors
+from detente.cli.wording import counted
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -86,11 +87,10 @@ def summary(seen: Observation, run: Digest | None, *, run_name: str) -> list[str
         steps = f"{seen.steps.count} seen, {gaps}"
     else:
         steps = "none seen: `from detente import guard`, then g.step() after each, lets a pause save first"
-    permits = "permit" if seen.permits == 1 else "permits"
     would = [f"at {_time(each.at_s)}: {each.what} ({each.why})" for each in seen.would]
     if not would:
         would = [
-            f"nothing: it was permitted throughout ({seen.permits} {permits})"
+            f"nothing: it was permitted throughout ({counted(seen.permits, 'permit')})"
             if seen.permits
             else "unknown: no permit was had before it ended"
         ]

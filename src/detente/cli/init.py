@@ -79,13 +79,15 @@ def _show(made: Made, *, as_json: bool, solo: bool) -> None:
         }
         click.echo(json.dumps(said, indent=2))
         return
-    click.echo(json.dumps(cards[0] if len(cards) == 1 else cards, indent=2))
     click.echo(f"home: {made.home}", err=True)
     if made.accord is not None:
-        click.echo(f"accord: {made.accord} (compare it with the others by telephone)", err=True)
+        compare = "" if solo else " (compare it with the others by telephone)"
+        click.echo(f"accord: {made.accord}{compare}", err=True)
+        if not solo:
+            click.echo("name the others' nodes in config.toml, start yours, then `detente accord join`", err=True)
     else:
-        click.echo("give this card to whoever writes the terms; for its `keys` section:\n", err=True)
-        click.echo(made.cards[0].terms_block, err=True)
+        click.echo("give this card to whoever writes the terms; it goes into their `keys` section:", err=True)
+        click.echo(made.cards[0].terms_block)
     for advice in made.advice:
         click.echo(advice, err=True)
     if solo:

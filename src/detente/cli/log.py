@@ -18,6 +18,7 @@ from detente.app.log_verifying import VerifiedLog, export_log, show_counts, veri
 from detente.base.errors import Misuse, Unavailable
 from detente.base.instant import show_instant
 from detente.cli import home_option, json_option, reports_errors
+from detente.cli.wording import counted
 
 TERMS_OPTION = click.option(
     "--terms",
@@ -61,7 +62,9 @@ def verify(*, target: str, terms: tuple[Path, ...], origin: str | None, home: st
 
 def _show(verified: VerifiedLog) -> None:
     witnessed = "itself: no quorum" if verified.self_witnessed else ", ".join(verified.witnesses)
-    click.echo(f"{verified.origin}: {verified.size} entries verify, root {verified.root[:16]}…")
+    click.echo(
+        f"{verified.origin}: {counted(verified.size, 'entry verifies', 'entries verify')}, root {verified.root[:16]}…"
+    )
     click.echo(f"  cosigned by {witnessed}")
     click.echo(f"  {show_counts(verified.kinds)}")
     for index, why in verified.unread:
@@ -80,7 +83,10 @@ def fsck(*, home: str | None, as_json: bool) -> None:
     if as_json and not check.damages:
         click.echo(json.dumps(check.as_json()))
     elif not as_json:
-        click.echo(f"{check.entries} entries of {check.logs} logs and {check.heads} heads re-hashed")
+        click.echo(
+            f"{counted(check.entries, 'entry', 'entries')} of {counted(check.logs, 'log')} and "
+            f"{counted(check.heads, 'head')} re-hashed"
+        )
         for damage in check.damages:
             click.echo(f"  {damage}")
     refuse_damage(check)
@@ -101,7 +107,9 @@ def recover(*, home: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(recovered.as_json()))
         return
-    click.echo(f"{recovered.origin}: {recovered.mended} entries mended, {recovered.fetched} fetched")
+    click.echo(
+        f"{recovered.origin}: {counted(recovered.mended, 'entry', 'entries')} mended, {recovered.fetched} fetched"
+    )
     click.echo(f"  asked: {', '.join(recovered.asked) or 'nobody holds a head of it'}")
     click.echo(f"  the node signs on from size {recovered.size}, root {recovered.root[:16]}…")
 
@@ -184,7 +192,7 @@ def contradiction(*, proof: Path, terms: tuple[Path, ...], home: str | None, as_
         return
     click.echo(f"{found.origin} of {found.operator} contradicted itself")
     for size, root in found.heads:
-        click.echo(f"  it signed a head of {size} entries with root {root}")
+        click.echo(f"  it signed a head of {counted(size, 'entry', 'entries')} with root {root}")
 
 
 @log.command()
@@ -209,7 +217,7 @@ def export(
         click.echo(json.dumps(written))
     for name, size in written.items():
         if not as_json:
-            click.echo(f"{folder / _folder_name(name)}: {size} entries of {name}")
+            click.echo(f"{folder / _folder_name(name)}: {counted(size, 'entry', 'entries')} of {name}")
 
 
 @log.command()

@@ -16,6 +16,7 @@ import click
 from detente.adapters.client import NodeClient
 from detente.app.config import find_home, load_config
 from detente.cli import home_option, json_option, reports_errors
+from detente.cli.wording import counted
 
 
 @click.group()
@@ -83,10 +84,12 @@ def status(*, home: str | None, as_json: bool) -> None:
         click.echo("self-witnessed: one party confirms its own log")
     if log:
         state = "closed" if log["closed"] else "signing" if log["signs"] else "not signing"
-        click.echo(f"own log {log['origin']}: {log['size']} entries, {log['witnessed']} witnessed, {state}")
+        click.echo(
+            f"own log {log['origin']}: {counted(log['size'], 'entry', 'entries')}, {log['witnessed']} witnessed, {state}"
+        )
     for origin, held in said["logs"].items():
         if origin != log.get("origin"):
-            click.echo(f"holds {origin}: {held['size']} entries, {held['witnessed']} witnessed")
+            click.echo(f"holds {origin}: {counted(held['size'], 'entry', 'entries')}, {held['witnessed']} witnessed")
     for party, answers in said["peers"].items():
         click.echo(f"peer {party}: {'answers' if answers else 'silent'}")
 

@@ -14,7 +14,9 @@ from detente.cli import home_option, json_option, reports_errors
 
 
 @click.command()
-@click.option("--trigger", metavar="ID", help="The trigger of the terms. [default: the only one that votes can call]")
+@click.option(
+    "--trigger", metavar="ID", help="The trigger of the terms. [default: the only one by which votes call a pause]"
+)
 @click.option("--reason", default="", help="Why, for people; kept here, in no log.")
 @click.option("--as", "party", metavar="PARTY", help="The party that votes, of those whose keys are here.")
 @click.option("--scope", metavar="all|PARTY", help="Whom it is for, where the trigger is by party.")

@@ -39,6 +39,8 @@ def lines(said: Mapping[str, Any], *, served: str, why: bool) -> Iterator[str]:
     witnessed = ", self-witnessed: no quorum" if terms["self_witnessed"] else ""
     yield f"accord {said['name']} ({said['accord'][:12]}…), terms version {terms['version']}{witnessed}"
     yield f"phase  {phase['now']}" + (f" since {phase['since']}" if phase["since"] else "")
+    if phase["now"] != "in_force":
+        yield f"       {phase['why']['text']}"
     bound = [each["party"] for each in said["bindings"] if each["bound"]]
     yield f"bound  {', '.join(bound) or 'nobody'}"
     yield from _latched(said)

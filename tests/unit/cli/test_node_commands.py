@@ -48,11 +48,12 @@ def test_the_interface_page_names_every_path():
             assert f"`{method.upper()} {path}`" in page
 
 
-def test_init_prints_the_card_as_json_and_the_root_advice_apart(tmp_path: Path):
-    """Data on stdout, the rest on stderr; no private key in either."""
+def test_init_prints_the_block_for_the_terms_and_the_root_advice_apart(tmp_path: Path):
+    """Data on stdout, as YAML for the `keys` section or as JSON; the rest on stderr; no private key in either."""
     result = called("init", "--party", "dev-a", "--home", str(tmp_path / "home"))
-    card = json.loads(result.stdout)
-    assert card["party"] == "dev-a"
+    assert result.stdout.startswith("keys:\n  dev-a:\n    root:\n")
+    said = json.loads(called("init", "--party", "dev-a", "--home", str(tmp_path / "home"), "--json").stdout)
+    assert (said["cards"][0]["party"], said["terms_blocks"]) == ("dev-a", [result.stdout.rstrip("\n") + "\n"])
     assert "offline" in result.stderr
     for path in (tmp_path / "home" / "keys").glob("*.key"):
         seed = path.read_text().split()[2]

@@ -1,6 +1,7 @@
 """``detente accord``: the text of an accord, before and while it binds.
 
-One module per command, imported when it is called. Works with no keys, no node and no set-up.
+One module per command, imported when it is called. All but ``join``, ``leave`` and ``register``, which sign and file, work
+with no keys, no node and no set-up.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ ACCORD: dict[str, str] = {
     "compare": "detente.cli.accord.compare:compare",
     "replay": "detente.cli.accord.replay:replay",
     "schema": "detente.cli.accord.schema:schema",
+    "join": "detente.cli.accord.join:join",
+    "leave": "detente.cli.accord.leave:leave",
+    "register": "detente.cli.accord.register:register",
 }
 
 
 @click.group(cls=LazyGroup, targets=ACCORD)
 def accord() -> None:
-    """Write the terms of an accord, prove them sound, and see what they do."""
+    """Write the terms of an accord, prove them sound, see what they do, and join it."""

@@ -13,6 +13,7 @@ from detente.accord.checking.claim import Claim
 from detente.accord.checking.outages import Outages
 from detente.app.drafting import Assumed, check_draft
 from detente.cli import json_option, reports_errors
+from detente.cli.wording import counted
 
 BROKEN = 1
 _MARKS = {
@@ -58,7 +59,9 @@ def check(
         for claim in claims:
             _show(claim)
         broken = sum(claim.verdict == "broken" for claim in claims)
-        click.echo(f"{len(claims)} claims, {broken} broken, in {time.perf_counter() - started:.1f} s", err=True)
+        click.echo(
+            f"{counted(len(claims), 'claim')}, {broken} broken, in {time.perf_counter() - started:.1f} s", err=True
+        )
     if any(claim.verdict == "broken" for claim in claims):
         sys.exit(BROKEN)
 

@@ -18,6 +18,7 @@ from detente.app.simulating import simulate as play
 from detente.base.errors import Misuse
 from detente.base.instant import show_instant
 from detente.cli import json_option, reports_errors
+from detente.cli.wording import counted
 
 FAILED = 1
 T = TypeVar("T")
@@ -99,14 +100,14 @@ def _to_first_broken(plays: Iterable[RandomPlay]) -> Iterable[RandomPlay]:
 def _sum_up(told: list[Played], failed: int, drawn: list[RandomPlay], broken: int) -> None:
     if told:
         asked = sum(len(played.judged) for played in told)
-        click.echo(f"{failed} of {len(told)} scenarios failed, {asked} expectations", err=True)
+        click.echo(f"{failed} of {counted(len(told), 'scenario')} failed, {counted(asked, 'expectation')}", err=True)
     if drawn:
         tally = Tally()
         for each in drawn:
             tally.add(each.tally)
         click.echo(
-            f"{broken} of {len(drawn)} plays broke something; {tally.steps} steps, at which {tally.allowed} runs might "
-            f"go on and {tally.under_pause} were under a witnessed pause; {tally.ended} pauses ended",
+            f"{broken} of {counted(len(drawn), 'play')} broke something; {counted(tally.steps, 'step')}, at which {counted(tally.allowed, 'run')} might "
+            f"go on and {tally.under_pause} were under a witnessed pause; {counted(tally.ended, 'pause')} ended",
             err=True,
         )
 

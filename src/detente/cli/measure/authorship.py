@@ -14,6 +14,7 @@ from detente.base.errors import DetenteError, Refused
 from detente.cli import json_option, reports_errors, show_error
 from detente.cli.measure.history import Ticker
 from detente.cli.measure.showing import is_to_be_filed, printable, show_result, sign_option
+from detente.cli.wording import counted
 from detente.measure.indicator import Result
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -111,7 +112,7 @@ def _table(result: Result, name: str, title: str, last: int) -> Iterator[str]:
         first = printable(str(row[ledger.columns[0]]))
         lines = _number(row["lines"])
         share = _interval(_number(row["ai_lines_low"]), _number(row["ai_lines_high"]), lines)
-        of_commits = f"   {row['ai_marked']} of {row['commits']} commits" if marked else ""
+        of_commits = f"   {row['ai_marked']} of {counted(_number(row['commits']), 'commit')}" if marked else ""
         yield f"  {first:<16.40}{lines:>10}   {share:>17}{of_commits}"
     if len(rows) > len(shown):
         yield f"  and {len(rows) - len(shown)} more: --evidence"

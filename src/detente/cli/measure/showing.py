@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detente.cli.wording import counted
 from detente.measure.indicator import Result
 from detente.measure.report.wording import show_value
 
@@ -47,7 +48,7 @@ def show_result(result: Result, *, as_json: bool, evidence: bool = False) -> Non
         click.echo(f"  left out: {exclusion.count} {exclusion.what}: {exclusion.why}{named}")
     if evidence:
         for ledger in result.ledgers:
-            click.echo(f"\n{ledger.title} ({len(ledger.rows)} rows, sha256 {ledger.digest()})")
+            click.echo(f"\n{ledger.title} ({counted(len(ledger.rows), 'row')}, sha256 {ledger.digest()})")
             click.echo("\t".join(ledger.columns))
             for row in ledger.rows:
                 click.echo("\t".join("" if cell is None else printable(str(cell)) for cell in row))
