@@ -23,7 +23,6 @@ from detente.accord.conditions import (
     Atom,
     Breach,
     Compare,
-    Condition,
     NoneOpen,
     OpenFinding,
     Proposer,
@@ -37,7 +36,7 @@ from detente.accord.conditions import (
 from detente.accord.facts import ChangeGiven, Fact, Facts, Given, RunGiven, Said, Thing, said_until, spell
 from detente.accord.sources import Source
 from detente.accord.terms import Terms
-from detente.accord.vocabulary import Vocabulary, conditions_of, name_of, subjects_of
+from detente.accord.vocabulary import Clause, Vocabulary, clauses_of, name_of, subjects_of
 from detente.base.identity import Party
 from detente.base.instant import Instant
 from detente.base.quantity import Interval
@@ -133,10 +132,10 @@ class Compared:
     silent: tuple[str, ...]
 
     def count(self, state: State) -> int:
-        """How many clauses come out so; of ``silent``, how many subjects have no clause."""
-        return (
-            len(self.silent) if state == "silent" else sum(each.state == state for each in self.outcomes)
-        )  # fmt: skip
+        """How many clauses come out so; of ``silent``, on how many subjects no clause applies."""
+        if state == "silent":
+            return len(self.silent)
+        return sum(each.state == state for each in self.outcomes)
 
     @property
     def nobody_owes(self) -> int:
@@ -158,7 +157,8 @@ def compare_facts(
     """Every clause of every accord by the facts that stand at an instant (None: at the end)."""
     said = said_until(facts, at)
     about = frozenset(fact.about for fact in facts.facts if fact.about is not None)
-    return tuple(_compared(terms, _counting(terms, said, about), vocabulary) for terms in accords)
+    when = facts.ends_at if at is None else at
+    return tuple(_compared(terms, _counting(terms, said, about), vocabulary, when) for terms in accords)
 
 
 def _counting(
@@ -169,61 +169,58 @@ def _counting(
     return {key: each for key, each in said.items() if not named or key.about is None or key.about in named}
 
 
-def _compared(terms: Terms, said: Mapping[Thing, Said], vocabulary: Vocabulary) -> Compared:
+def _compared(terms: Terms, said: Mapping[Thing, Said], vocabulary: Vocabulary, at: Instant) -> Compared:
     outcomes = []
     on: set[str] = set()
-    for clause, condition in conditions_of(terms):
-        on |= {subject.id for subject in subjects_of(vocabulary, terms.accord, clause, condition)}
-        cases = tuple(_cases(terms, clause, condition, said))
+    for clause in clauses_of(terms):
+        cases: tuple[Case, ...] = (Case("", "silent", (), (f"it applies {clause.span.spelled()}",), ()),)
+        if clause.applies(at):
+            on |= {subject.id for subject in subjects_of(vocabulary, terms.accord, clause)}
+            cases = tuple(_cases(terms, clause, said))
         state = strictest(case.state for case in cases)
-        sources = terms.sources.clauses.get(clause, ())
-        outcomes.append(Outcome(terms.accord, clause, condition.spelled(), state, cases, sources))
+        sources = terms.sources.clauses.get(clause.id, ())
+        outcomes.append(Outcome(terms.accord, clause.id, clause.when.spelled(), state, cases, sources))
     silent = tuple(subject.title for subject in vocabulary.subjects if subject.id not in on)
     return Compared(terms.accord, tuple(outcomes), silent)
 
 
-def _cases(
-    terms: Terms, clause: str, condition: Condition, said: Mapping[Thing, Said]
-) -> Iterator[Case]:  # fmt: skip
+def _cases(terms: Terms, clause: Clause, said: Mapping[Thing, Said]) -> Iterator[Case]:
     """One case for each run, change or developer that facts tell something of; one for nobody where they tell nothing."""
-    kind = clause.partition(".")[0]
+    kind = clause.id.partition(".")[0]
     if kind == "limits":
         things = [(key, each) for key, each in said.items() if isinstance(each.given, RunGiven)]
     elif kind == "hold_points":
         things = [(key, each) for key, each in said.items() if isinstance(each.given, ChangeGiven)]
     else:
-        yield from _developers(terms, clause, condition, said)
+        yield from _developers(terms, clause, said)
         return
     for key, each in things:
         of = "" if key.about is None else f" of {key.about}"
-        yield _case(terms, clause, condition, said, key.about, f"{each.given.name}{of}", each)
+        yield _case(terms, clause, said, key.about, f"{each.given.name}{of}", each)
     if not things:
-        yield _case(terms, clause, condition, said, None, "", None)
+        yield _case(terms, clause, said, None, "", None)
 
 
-def _developers(
-    terms: Terms, clause: str, condition: Condition, said: Mapping[Thing, Said]
-) -> Iterator[Case]:  # fmt: skip
-    wanted = {name_of(atom) for atom in atoms(condition)} - {""}
+def _developers(terms: Terms, clause: Clause, said: Mapping[Thing, Said]) -> Iterator[Case]:
+    wanted = {name_of(atom) for atom in atoms(clause.when)} - {""}
     abouts = sorted({key.about for key in said if key.about is not None and key.name in wanted})
     for about in abouts:
-        yield _case(terms, clause, condition, said, about, about, None)
+        yield _case(terms, clause, said, about, about, None)
     if not abouts:
-        yield _case(terms, clause, condition, said, None, "", None)
+        yield _case(terms, clause, said, None, "", None)
 
 
 def _case(
     terms: Terms,
-    clause: str,
-    condition: Condition,
+    clause: Clause,
     said: Mapping[Thing, Said],
     about: Party | None,
     shown: str,
     thing: Said | None,
 ) -> Case:
-    view = _FactsView(terms, clause, said, about, thing)
-    truth = evaluate(condition, view)
-    asked = list(dict.fromkeys(atoms(condition)))
+    view = _FactsView(terms, clause.id, said, about, thing)
+    truth = evaluate(clause.when, view)
+    asked = list(dict.fromkeys(atoms(clause.when)))
     state: State = "unknown" if truth is None else "triggered" if truth else "held"
     found = [view.found[atom] for atom in asked if atom in view.found]
     # What made it so: of a condition that came out, the atoms that are known; of one that did not, those that are not.

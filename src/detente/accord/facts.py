@@ -115,19 +115,7 @@ class CaseGiven:
         return f"{self.number} open finding{'' if self.number == 1 else 's'} under {self.accord}"
 
 
-@dataclass(frozen=True, slots=True)
-class TextGiven:
-    """A document of which an accord is made came out, or stopped to apply."""
-
-    accord: str
-    out: bool
-
-    def spelled(self) -> str:
-        """What became of the document."""
-        return f"the document of {self.accord} {'is out' if self.out else 'no longer applies'}"
-
-
-GivenAny: TypeAlias = Given | RunGiven | ChangeGiven | VotesGiven | CaseGiven | TextGiven
+GivenAny: TypeAlias = Given | RunGiven | ChangeGiven | VotesGiven | CaseGiven
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +173,12 @@ class Facts:
         """The facts of that instant and before; all of them for None."""
         return (fact for fact in self.facts if at is None or fact.date <= at)
 
+    @property
+    def ends_at(self) -> Instant:
+        """The last instant of which anything is known: the end of what they cover, else the date of the last fact."""
+        last = self.covers_to if self.covers_to is not None else max((fact.date for fact in self.facts), default=0)
+        return Instant(last)
+
     def dates(self) -> tuple[Instant, ...]:
         """Every date on which something is said."""
         return tuple(dict.fromkeys(fact.date for fact in self.facts))
@@ -200,9 +194,7 @@ def key_of(given: GivenAny) -> str:
         return f"change {given.name}"
     if isinstance(given, VotesGiven):
         return f"votes {given.accord} {given.clause}"
-    if isinstance(given, CaseGiven):
-        return f"{given.what} {given.accord}"
-    return f"text {given.accord}"
+    return f"{given.what} {given.accord}"
 
 
 def standing(said: Iterable[Said]) -> dict[Thing, Said]:

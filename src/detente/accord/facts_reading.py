@@ -22,7 +22,6 @@ from detente.accord.facts import (
     Given,
     GivenAny,
     RunGiven,
-    TextGiven,
     VotesGiven,
     key_of,
 )
@@ -39,7 +38,7 @@ FACTS_MAX = 10_000
 """A file is read by people; the shipped year holds about forty."""
 LABEL_MAX = 28
 """Characters of a label: what fits above a column of a figure."""
-_KINDS = ("indicator", "run", "change", "votes", "open_findings", "breach", "out")
+_KINDS = ("indicator", "run", "change", "votes", "open_findings", "breach")
 
 
 def read_facts(data: bytes, known: Known) -> Facts:
@@ -186,9 +185,6 @@ class _Reader:
     def _breach(self, f: Fields) -> GivenAny:
         return CaseGiven(f.take("in", self._accord) or "", "breach", int(bool(f.take("breach", flag))))
 
-    def _out(self, f: Fields) -> GivenAny:
-        return TextGiven(f.take("in", self._accord) or "", bool(f.take("out", flag)))
-
     def _asked(self, node: Node) -> str:
         spelled = name(node)
         if spelled in RUN or spelled not in self.known.units:
@@ -243,7 +239,6 @@ _BUILD: dict[str, Callable[[_Reader, Fields], GivenAny]] = {
     "votes": _Reader._votes,
     "open_findings": _Reader._findings,
     "breach": _Reader._breach,
-    "out": _Reader._out,
 }
 
 

@@ -18,9 +18,11 @@ from dataclasses import dataclass, field
 from detente.accord.conditions import Atom, Compare, Condition, Proposer, RunActivity, Touches, atoms
 from detente.accord.document import Node, read_document
 from detente.accord.fields import Fields, TermsRefused, listed, name, text
+from detente.accord.span import AfterEntry, Span
 from detente.accord.terms import Terms
 from detente.accord.tree_reading import LINEAGE, RUN
 from detente.base.errors import Refused
+from detente.base.instant import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,22 @@ class Vocabulary:
 
     subjects: tuple[Subject, ...] = ()
     words: Mapping[str, Word] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A clause with a condition that facts can meet, named as in ``sources``, and when it applies."""
+
+    id: str
+    when: Condition
+    span: Span
+
+    def applies(self, at: Instant) -> bool:
+        """Does it apply then, as far as dates tell? What counts from entry into force is taken to have come."""
+        begins, ends = self.span.begins, self.span.ends
+        if begins is not None and not isinstance(begins, AfterEntry) and at < begins:
+            return False
+        return ends is None or isinstance(ends, AfterEntry) or at < ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +126,18 @@ def known(vocabulary: Vocabulary, accords: Iterable[Terms]) -> Known:
     clauses: dict[str, frozenset[str]] = {}
     for terms in accords:
         units |= {each.name: each.unit for each in terms.indicators.values() if each.supplied_by}
-        clauses[terms.accord] = frozenset(clause for clause, _ in conditions_of(terms))
+        clauses[terms.accord] = frozenset(clause.id for clause in clauses_of(terms))
     return Known(units | {spelled: word.unit for spelled, word in vocabulary.words.items()}, clauses)
 
 
-def conditions_of(terms: Terms) -> Iterator[tuple[str, Condition]]:
-    """The clauses with a condition that facts can meet, named as in ``sources``."""
+def clauses_of(terms: Terms) -> Iterator[Clause]:
+    """The clauses with a condition that facts can meet."""
     for limit in terms.limits:
-        yield f"limits.{limit.id}", limit.when
+        yield Clause(f"limits.{limit.id}", limit.when, limit.span)
     for hold in terms.hold_points:
-        yield f"hold_points.{hold.id}", hold.when
+        yield Clause(f"hold_points.{hold.id}", hold.when, hold.span)
     for trigger in terms.triggers:
-        yield f"triggers.{trigger.id}", trigger.when
+        yield Clause(f"triggers.{trigger.id}", trigger.when, trigger.span)
 
 
 def names_in(condition: Condition) -> Iterator[str]:
@@ -141,7 +159,7 @@ def name_of(atom: Atom) -> str:
     return "run.activity" if isinstance(atom, RunActivity) else ""
 
 
-def subjects_of(vocabulary: Vocabulary, accord: str, clause: str, condition: Condition) -> tuple[Subject, ...]:
+def subjects_of(vocabulary: Vocabulary, accord: str, clause: Clause) -> tuple[Subject, ...]:
     """The subjects that a clause is on."""
-    asked = {*names_in(condition), f"{accord}:{clause}"}
+    asked = {*names_in(clause.when), f"{accord}:{clause.id}"}
     return tuple(subject for subject in vocabulary.subjects if not asked.isdisjoint(subject.asks))

@@ -99,6 +99,20 @@ def test_a_lift_that_waits_for_good_news_is_blocked_by_whoever_owes_it():
     assert "without aud-2, a pause that call starts is not lifted" in [claim.text for claim in claims(terms)]
 
 
+def test_who_measures_another_can_stop_it_alone_and_the_other_cannot():
+    """Of each party, but measured by an auditor: the power is the auditor's, not that of the party that it is about."""
+    terms = edited(
+        ("supplied_by: auditor, every: 90 d", "supplied_by: aud-2, about: party, every: 90 d"),
+        (
+            "        - votes: {of: [auditor, authority], at_least: 2}\n    then: slowdown\n    scope: all",
+            "    then: slowdown\n    scope: party",
+        ),
+    )
+    alone = [claim for claim in claims(terms) if claim.id == "forces-pause"]
+    assert [claim.text for claim in alone] == ["aud-2 alone can stop another party through acceleration"]
+    assert alone[0].trace == ("aud-2 measures doubling_days at 59",)
+
+
 def test_two_of_seven_mirrors_may_be_silent_together():
     """With f = 2 pairs are tried, and one whose members together are needed is named."""
     parties = "".join(f"  m-{n}: {{country: US, roles: [auditor, mirror, adjudicator]}}\n" for n in range(7))

@@ -185,3 +185,19 @@ def test_numbers_beyond_a_float_are_compared_exactly(over: str):
     """At 1e25 a limit of more than 1e25 is held; one operation more triggers it."""
     (compared,) = run(f"dev|{{run: a, cumulative_flop: {over} FLOP}}")
     assert states(compared)["big"] == ("held" if over == "1e25" else "triggered")
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"), [("2026-06-01", "silent"), ("2026-06-02", "triggered"), ("2026-06-04", "silent")]
+)
+def test_a_clause_that_does_not_apply_at_the_date_is_silent(at: str, expected: str):
+    """From its first day on, and no longer at its last; its subject has no clause then."""
+    text = (
+        TERMS.replace("NAME", "ours")
+        .replace("DEVELOPER", "dev")
+        .replace("{id: call,", "{id: call, from: 2026-06-02, until: 2026-06-04,")
+    )
+    ours = parse_terms(text.encode(), template=True)
+    (compared,) = run("|{votes: 1, in: ours, clause: triggers.call}", accords=(ours,), at=at)
+    assert states(compared)["call"] == expected
+    assert ("calls" in compared.silent) == (expected == "silent")

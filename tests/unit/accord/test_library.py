@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from detente.accord.terms import Terms, parse_terms
-from detente.accord.vocabulary import conditions_of, names_in, read_vocabulary, subjects_of
+from detente.accord.vocabulary import clauses_of, names_in, read_vocabulary, subjects_of
 from detente.app.comparing import VOCABULARY, library
 
 ACCORDS = Path(__file__).parents[3] / "accords"
@@ -32,7 +32,7 @@ def test_shipped_accords_are_sound_templates(name: str):
     """They read as they stand, are called like their file, and say what they mean in words."""
     terms = terms_of(name)
     assert terms.accord == name
-    assert all(condition.spelled() for _, condition in conditions_of(terms))
+    assert all(clause.when.spelled() for clause in clauses_of(terms))
     assert not terms.keys
 
 
@@ -41,7 +41,7 @@ def test_every_clause_says_where_it_comes_from_or_that_it_is_our_choice(name: st
     """Nothing of ours passes for a document's: clauses with a condition, what they start, who lifts, and who keeps record."""
     terms = terms_of(name)
     noted = set(terms.sources.clauses)
-    wanted = {clause for clause, _ in conditions_of(terms)} | {"mirrors", "lift", "permits"}
+    wanted = {clause.id for clause in clauses_of(terms)} | {"mirrors", "lift", "permits"}
     assert wanted <= noted
 
 
@@ -49,19 +49,20 @@ def test_every_clause_says_where_it_comes_from_or_that_it_is_our_choice(name: st
 def test_every_clause_is_on_a_subject_and_every_word_is_in_the_vocabulary(name: str):
     """One name, one unit; so a fact means the same to every text."""
     terms = terms_of(name)
-    off = [clause for clause, condition in conditions_of(terms) if not subjects_of(WORDS, name, clause, condition)]
+    off = [clause.id for clause in clauses_of(terms) if not subjects_of(WORDS, name, clause)]
     assert off == []
     for indicator in terms.indicators.values():
         assert WORDS.words[indicator.name].unit == indicator.unit
-    asked = {each for _, condition in conditions_of(terms) for each in names_in(condition)}
+    asked = {each for clause in clauses_of(terms) for each in names_in(clause.when)}
     assert {each for each in asked if "." not in each} <= set(WORDS.words)
 
 
 def test_a_subject_asks_for_nothing_that_no_text_has():
     """Names and clauses of the vocabulary are those of the texts."""
-    asked = {each for name in NAMES for _, condition in conditions_of(terms_of(name)) for each in names_in(condition)}
-    clauses = {f"{name}:{clause}" for name in NAMES for clause, _ in conditions_of(terms_of(name))}
+    asked = {each for name in NAMES for clause in clauses_of(terms_of(name)) for each in names_in(clause.when)}
+    clauses = {f"{name}:{clause.id}" for name in NAMES for clause in clauses_of(terms_of(name))}
     more = {"self_depth", "cumulative_flop", "run.planned_flop", "run.spent_flop", "run.activity"}
+    more |= next(subject.asks for subject in WORDS.subjects if subject.id == "share-of-work")  # that no text asks is a finding
     assert {each for subject in WORDS.subjects for each in subject.asks} <= asked | clauses | more
 
 

@@ -156,5 +156,5 @@ def test_facts_that_cannot_be_read_are_refused_with_their_place(tmp_path: Path):
     facts = tmp_path / "facts.yaml"
     facts.write_text(FACTS.replace("in: openai-pause-2026", "in: nobody", 1), "utf-8")
     result = called("accord", "compare", facts)
-    assert f"Y03 not-found: got {facts}:5:26 'nobody'" in result.stderr
+    assert f"Y03 not-found: got {facts}:5:29 'nobody'" in result.stderr
     assert result.stdout == ""

@@ -277,9 +277,8 @@ class Play:
         return tuple(different.values())
 
     def _suppliers(self, indicator: Indicator) -> set[Party]:
-        if indicator.about == "party":
-            return {self.subject}
-        return {party for party in self.terms.parties if self.terms.among(party, indicator.supplied_by)}
+        subject = self.subject if indicator.about == "party" else None
+        return {party for party in self.terms.parties if self.terms.supplies(party, indicator, subject)}
 
     def _classes(self, apart: frozenset[Party]) -> tuple[Players, ...]:
         callers = [atom.of for atom in self._asked if isinstance(atom, Votes)]
