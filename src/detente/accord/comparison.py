@@ -36,6 +36,7 @@ from detente.accord.conditions import (
 from detente.accord.facts import ChangeGiven, Fact, Facts, Given, RunGiven, Said, Thing, said_until, spell
 from detente.accord.sources import Source
 from detente.accord.terms import Terms
+from detente.accord.tree_reading import RUN
 from detente.accord.vocabulary import Clause, Vocabulary, clauses_of, name_of, subjects_of
 from detente.base.identity import Party
 from detente.base.instant import Instant
@@ -185,24 +186,20 @@ def _compared(terms: Terms, said: Mapping[Thing, Said], vocabulary: Vocabulary, 
 
 
 def _cases(terms: Terms, clause: Clause, said: Mapping[Thing, Said]) -> Iterator[Case]:
-    """One case for each run, change or developer that facts tell something of; one for nobody where they tell nothing."""
-    kind = clause.id.partition(".")[0]
-    if kind == "limits":
-        things = [(key, each) for key, each in said.items() if isinstance(each.given, RunGiven)]
-    elif kind == "hold_points":
-        things = [(key, each) for key, each in said.items() if isinstance(each.given, ChangeGiven)]
-    else:
-        yield from _developers(terms, clause, said)
-        return
-    for key, each in things:
-        of = "" if key.about is None else f" of {key.about}"
-        yield _case(terms, clause, said, key.about, f"{each.given.name}{of}", each)
-    if not things:
-        yield _case(terms, clause, said, None, "", None)
+    """One case for each run, change or developer that facts tell something of; one for nobody where they tell nothing.
 
-
-def _developers(terms: Terms, clause: Clause, said: Mapping[Thing, Said]) -> Iterator[Case]:
+    What a clause asks about a run is asked of each run, what it asks about a change of each change.
+    """
     wanted = {name_of(atom) for atom in atoms(clause.when)} - {""}
+    for kind, prefix in ((RunGiven, "run."), (ChangeGiven, "change.")):
+        if any(each.startswith(prefix) for each in wanted):
+            things = [(key, each) for key, each in said.items() if isinstance(each.given, kind)]
+            for key, each in things:
+                of = "" if key.about is None else f" of {key.about}"
+                yield _case(terms, clause, said, key.about, f"{each.given.name}{of}", each)
+            if not things:
+                yield _case(terms, clause, said, None, "", None)
+            return
     abouts = sorted({key.about for key in said if key.about is not None and key.name in wanted})
     for about in abouts:
         yield _case(terms, clause, said, about, about, None)
@@ -277,7 +274,7 @@ class _FactsView:
     def _compare(self, atom: Compare) -> _Found:
         interval: Interval | None = None
         fact: Fact | None = None
-        if self.thing is not None and isinstance(self.thing.given, RunGiven):
+        if self.thing is not None and isinstance(self.thing.given, RunGiven) and atom.what in RUN:
             fact, interval = self.thing.fact, self.thing.given.figure(atom.what)
         else:
             said = self.said.get(Thing(atom.what, self.about)) or self.said.get(Thing(atom.what, None))

@@ -136,6 +136,8 @@ def clauses_of(terms: Terms) -> Iterator[Clause]:
         yield Clause(f"limits.{limit.id}", limit.when, limit.span)
     for hold in terms.hold_points:
         yield Clause(f"hold_points.{hold.id}", hold.when, hold.span)
+    for checkpoint in terms.checkpoints:
+        yield Clause(f"checkpoints.{checkpoint.id}", checkpoint.when, checkpoint.span)
     for trigger in terms.triggers:
         yield Clause(f"triggers.{trigger.id}", trigger.when, trigger.span)
 

@@ -62,7 +62,9 @@ def test_a_subject_asks_for_nothing_that_no_text_has():
     asked = {each for name in NAMES for clause in clauses_of(terms_of(name)) for each in names_in(clause.when)}
     clauses = {f"{name}:{clause.id}" for name in NAMES for clause in clauses_of(terms_of(name))}
     more = {"self_depth", "cumulative_flop", "run.planned_flop", "run.spent_flop", "run.activity"}
-    more |= next(subject.asks for subject in WORDS.subjects if subject.id == "share-of-work")  # that no text asks is a finding
+    more |= next(
+        subject.asks for subject in WORDS.subjects if subject.id == "share-of-work"
+    )  # that no text asks is a finding
     assert {each for subject in WORDS.subjects for each in subject.asks} <= asked | clauses | more
 
 

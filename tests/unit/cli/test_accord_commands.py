@@ -106,9 +106,9 @@ FACTS = """\
 facts: a-year
 covers_to: 2026-10-06
 items:
-  - {date: 2026-07-01, says: nobody pauses, source: https://example.org/<b>, grade: S,
+  - {date: 2026-08-18, says: nobody pauses, source: https://example.org/<b>, grade: S,
      gives: [{votes: 0, in: openai-pause-2026, clause: triggers.breach-by-agents}]}
-  - {date: 2026-08-18, says: it pauses, source: a newspaper, grade: "1",
+  - {date: 2026-08-20, says: it pauses, source: a newspaper, grade: "1",
      gives: [{votes: 1, in: openai-pause-2026, clause: triggers.breach-by-agents}]}
 """
 
@@ -122,10 +122,10 @@ def test_a_comparison_names_state_clause_source_fact_and_grade(tmp_path: Path):
     assert result.exit_code == 0
     assert "■ triggered  triggers.breach-by-agents: 1 vote of openai" in result.stdout
     assert "announcement (secondary)" in result.stdout
-    assert "[1] 2026-08-18 it pauses; a newspaper" in result.stdout
+    assert "[1] 2026-08-20 it pauses; a newspaper" in result.stdout
     assert "– silent     the pace of AI research and development" in result.stdout
     assert "2 of 2 facts, known to 2026-10-06" in result.stderr
-    before = json.loads(called("accord", "compare", facts, text, "--at", "2026-07-31", "--json").stdout)
+    before = json.loads(called("accord", "compare", facts, text, "--at", "2026-08-19", "--json").stdout)
     (clause,) = before["accords"][0]["clauses"]
     assert (clause["state"], clause["cases"][0]["facts"][0]["grade"]) == ("held", "S")
 
@@ -145,7 +145,7 @@ def test_a_page_of_a_comparison_escapes_what_it_shows(tmp_path: Path):
     """An address is a link and no markup; states are words."""
     facts = tmp_path / "facts.yaml"
     facts.write_text(FACTS, "utf-8")
-    page = called("accord", "compare", facts, ACCORDS / "openai-pause-2026.yaml", "--at", "2026-07-31", "--html").stdout
+    page = called("accord", "compare", facts, ACCORDS / "openai-pause-2026.yaml", "--at", "2026-08-19", "--html").stdout
     assert "○ held" in page
     assert "https://example.org/&lt;b&gt;" in page
     assert "<b>" not in page.replace("<b>triggers.breach-by-agents</b>", "")
