@@ -77,7 +77,7 @@ def test_a_log_that_tells_two_stories_is_found_out_and_closed(tmp_path: Path):
             # One story reaches two mirrors; then the home is put back, and another story is told to everybody.
             router.cut = {coalition.ports[Party(party)] for party in ("auth-1", "auth-2")}
             async with rig.opened(coalition, "dev-a", router=router) as nodes:
-                nodes["dev-a"]._cleared.set()  # a liar does not ask
+                nodes["dev-a"].voice.cleared.set()  # a liar does not ask
                 await nodes["dev-a"].submit(coalition.vote("aud-1"), witnessed=False)
                 log = nodes["dev-a"].sequencer.log
                 await until(lambda: {"aud-1", "aud-2"} <= log.stored.parties)
@@ -86,10 +86,10 @@ def test_a_log_that_tells_two_stories_is_found_out_and_closed(tmp_path: Path):
             shutil.copytree(tmp_path / "copy", home)
             router.cut = set()
             async with rig.opened(coalition, "dev-a", router=router) as nodes:
-                nodes["dev-a"]._cleared.set()
+                nodes["dev-a"].voice.cleared.set()
                 nodes["dev-a"].sequencer.ahead = None
                 await nodes["dev-a"].sequencer.append(nodes["dev-a"].feed.check(coalition.vote("aud-1")))
-                nodes["dev-a"].pusher.wake()
+                nodes["dev-a"].voice.pusher.wake()
                 await until(lambda: all(node.book.find("dev-a.example/log").closed for node in mirrors.values()))
             log = mirrors["auth-1"].book.find("dev-a.example/log")
             with pytest.raises(Refused) as refused:

@@ -33,6 +33,8 @@ class LogOf:
     operator: Party
     successor: bool = False
     """Was it opened by the party's root keys after another one?"""
+    since: int = 0
+    """The witnessed time at which a successor was opened."""
 
     @property
     def origin(self) -> str:
@@ -55,10 +57,18 @@ class Coalition:
         """What one log may add in a day."""
         return DailyCap(self.terms.mirrors.day_entries, self.terms.mirrors.day_bytes)
 
-    def own_log(self, party: Party) -> LogOf | None:
-        """The log in which a party speaks: its last successor, else that of the terms."""
+    def own_log(self, party: Party, *, settled_by: int | None = None) -> LogOf | None:
+        """The log in which a party speaks: its last successor, else that of the terms.
+
+        With ``settled_by``, successors whose opening had not settled at that instant are left out.
+        """
         own = [log for log in self.logs.values() if log.operator == party]
-        return next((log for log in reversed(own) if log.successor), own[0] if own else None)
+        settle_s = self.terms.mirrors.settle_s
+        successors = (
+            log for log in reversed(own) if log.successor and (settled_by is None or log.since + settle_s <= settled_by)
+        )
+        first = next((log for log in own if not log.successor), None)
+        return next(successors, first)
 
     def is_quorum(self, parties: Iterable[Party], operator: Party) -> bool:
         """Do the cosignatures of these parties witness a head of the log of ``operator``?
@@ -89,7 +99,7 @@ def coalition_of(chain: Iterable[Terms], succession: Succession = NO_SUCCESSION)
     assert terms is not None, "a chain has its founding terms"
     for one in succession.successors:
         key = NoteKey(one.origin, ED25519, one.key)
-        logs.setdefault(one.origin, LogOf(key=key, operator=one.party, successor=True))
+        logs.setdefault(one.origin, LogOf(key=key, operator=one.party, successor=True, since=one.since))
     return Coalition(
         terms=terms,
         logs=logs,

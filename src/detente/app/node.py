@@ -37,7 +37,6 @@ from detente.adapters.store_writer import StoreWriter
 from detente.app.admission import Rates, check_admission, check_rate
 from detente.app.amendments import Amendments
 from detente.app.blobs import Blobs
-from detente.app.clearing import ask_mirrors
 from detente.app.coalition import NO_SUCCESSION, Coalition, coalition_of
 from detente.app.config import Config, load_config
 from detente.app.evidence_feed import EvidenceFeed
@@ -46,15 +45,14 @@ from detente.app.health import health_of
 from detente.app.hearing import FORWARDS_MAX, Hearing, restricts
 from detente.app.issuing import Issuer
 from detente.app.log_serving import LogServing
-from detente.app.logbook import HeldLog, LogBook, SeenHead
+from detente.app.logbook import HeldLog, LogBook
 from detente.app.mirroring import Mirror, Witness
 from detente.app.notices import Hub, Notices
-from detente.app.own_log import log_head_path, log_signer
-from detente.app.pushing import Pusher
 from detente.app.sequencer import Sequencer
 from detente.app.upkeep import Upkeep
+from detente.app.voice import Voice
 from detente.base.digest import Digest
-from detente.base.errors import DetenteError, Refused, Unavailable
+from detente.base.errors import DetenteError, Refused
 from detente.base.identity import Party
 from detente.base.instant import Instant
 from detente.base.strict_json import encode_json
@@ -169,13 +167,13 @@ class Node:
             on_heard=self.consider,
         )
         self._forwarding: set[asyncio.Future[None]] = set()
-        self._cleared = asyncio.Event()
         self._started = False
         self._dirty = False
         self._at_close: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self.sequencer: Sequencer | None = None
-        self.pusher: Pusher | None = None
+        self.voice = Voice(
+            config=config, store=store, writer=self.writer, book=self.book, clock=clock, peers=self.peers
+        )
         self.mirror = self._make_mirror()
         self.witness = self._make_witness()
         self.notices = Notices(
@@ -240,7 +238,7 @@ class Node:
     def load(self, head_file: Callable[[Path, str], HeadFile]) -> None:
         """Read the store into memory and evidence, and open the sequencer; see ``open_node``."""
         self.load_logs()
-        self._open_sequencer(head_file)
+        self.voice.open(head_file)
 
     def load_logs(self) -> None:
         """Read the store into memory and evidence; nothing can be signed yet."""
@@ -254,31 +252,15 @@ class Node:
             pass
         self._refresh(fold(self.evidence))
 
-    def _open_sequencer(self, head_file: Callable[[Path, str], HeadFile]) -> None:
-        own = self.coalition.own_log(self.party)
-        signer = None if own is None else log_signer(self.config, own)
-        if own is not None and signer is not None:
-            self.sequencer = Sequencer(
-                store=self.store,
-                writer=self.writer,
-                book=self.book,
-                log=self.book.find(own.origin),
-                head_file=head_file(log_head_path(self.config, own), own.origin),
-                signer=signer,
-                clock=self.clock,
-                on_head=self._on_own_head,
-            )
-            self.sequencer.open()
-            self.pusher = Pusher(
-                book=self.book, log=self.sequencer.log, own=self.party, peers=self.peers, on_ahead=self._on_ahead
-            )
-        if self.terms_self_witnessed or not self.config.peers:
-            self._cleared.set()
-
     @property
     def cleared(self) -> bool:
         """Have enough mirrors said how far they hold this party's log?"""
-        return self._cleared.is_set()
+        return self.voice.cleared.is_set()
+
+    @property
+    def sequencer(self) -> Sequencer | None:
+        """The sequencer of this party's own log; None where it has none."""
+        return self.voice.sequencer
 
     @property
     def terms_self_witnessed(self) -> bool:
@@ -293,14 +275,14 @@ class Node:
         """Begin everything that needs a network or a clock."""
         self._started = True
         self.follower.start()
-        work = (self._clear(), self.upkeep.run(), self.amendments.run())
+        self.voice.start()
+        work = (self.upkeep.run(), self.amendments.run())
         self._tasks = [asyncio.create_task(each) for each in work]
         self.consider()
 
     def abandon(self) -> None:
         """Close the store of a node that could not be loaded; no task of it runs yet."""
-        if self.sequencer is not None:
-            self.sequencer.release()
+        self.voice.release()
         self.writer.close()
         self.feed.close()
         self.amendments.close()
@@ -309,15 +291,13 @@ class Node:
     async def close(self) -> None:
         """End every task, finish what is being written, release the home."""
         self._started = False
+        self.voice.stop()
         self.hub.close()
         for task in (*self._tasks, *self._forwarding):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._forwarding, return_exceptions=True)
         await self.follower.close()
-        if self.pusher is not None:
-            await self.pusher.close()
-        if self.sequencer is not None:
-            await self.sequencer.close()
+        await self.voice.close()
         await self.upkeep.close()
         await self.book.flush()
         await asyncio.gather(*(client.close() for client in self.peers.values()), return_exceptions=True)
@@ -340,7 +320,7 @@ class Node:
         if isinstance(checked, Refused):
             raise checked
         verified = self._admit(checked)
-        sequencer = await self._ready_sequencer()
+        sequencer = await self.voice.ready()
         index = await sequencer.append(verified)
         if restricts(verified):
             self._forward(verified.envelope_bytes)
@@ -357,7 +337,7 @@ class Node:
         Gives each its place under a signed head, or its refusal; ``prove`` makes the proof of one.
         """
         checked = await self.feed.check_all(envelopes)
-        sequencer = await self._ready_sequencer()
+        sequencer = await self.voice.ready()
         check = self._checker()
         outcomes: list[asyncio.Future[int] | Refused] = []
         for found in checked:
@@ -487,25 +467,6 @@ class Node:
         check_rate(self._check(verified), self._keys, at_s=time.monotonic())
         return verified
 
-    async def _ready_sequencer(self) -> Sequencer:
-        if self.sequencer is None:
-            raise Refused(
-                "N27",
-                "unknown-role",
-                got=f"{self.party}, which keeps no log",
-                expected="a node whose party has a log in the terms",
-                todo="submit to another party's node: any log carries any party's statement",
-            )
-        if not self._cleared.is_set():
-            try:
-                async with asyncio.timeout(self.config.ack_s):
-                    await self._cleared.wait()
-            except TimeoutError:
-                raise Unavailable(
-                    "too few mirrors have said how far they hold this log; nothing is signed before that"
-                ) from None
-        return self.sequencer
-
     async def _wait_witnessed(self, log: HeldLog, index: int) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.config.ack_s
@@ -517,15 +478,11 @@ class Node:
         place = Place(log.origin, index)
         return Receipt(statement, place, witnessed, self.prove(place))
 
-    def _on_own_head(self, _head: SeenHead) -> None:
-        if self.pusher is not None and self._started:
-            self.pusher.wake()
-
     def _on_move(self, log: HeldLog) -> None:
         if not self._started:
             return
-        if self.pusher is not None and self.sequencer is not None and log is self.sequencer.log:
-            self.pusher.tell()
+        if self.voice.pusher is not None and self.sequencer is not None and log is self.sequencer.log:
+            self.voice.pusher.tell()
         witnessed = log.witnessed.size if log.witnessed else 0
         self.hub.publish("head", encode_json({"origin": log.origin, "size": log.size, "witnessed": witnessed}))
 
@@ -552,20 +509,8 @@ class Node:
             self._succession = state.succession
             self.coalition = coalition_of(chain, state.succession)
             self.book.open(self.coalition)
-            own = self.coalition.own_log(self.party)
-            if self.sequencer is not None and own is not None and own.origin != self.sequencer.log.origin:
-                _LOG.warning(
-                    "%s is closed, %s follows it: start this node again to write there",
-                    self.sequencer.log.origin,
-                    own.origin,
-                )
-            if self.pusher is not None and self._cleared.is_set() and self._started:
-                self.pusher.start()
-
-    def _on_ahead(self, refused: Refused) -> None:
-        if self.sequencer is not None and self.sequencer.ahead is None:
-            self.sequencer.ahead = refused
-            _LOG.error("nothing is signed any more: %s", refused)
+            self.voice.serve_mirrors()
+        self.voice.follow()
 
     def _forward(self, envelope: bytes) -> None:
         """Tell the issuers of a restricting statement at once: it binds them on receipt."""
@@ -575,22 +520,6 @@ class Node:
                     task = asyncio.ensure_future(_tell(client, envelope))
                     self._forwarding.add(task)
                     task.add_done_callback(self._forwarding.discard)
-
-    async def _clear(self) -> None:
-        """Sign only once enough mirrors have said how far they hold our log, then begin to push."""
-        if self.sequencer is None:
-            return
-        if not self._cleared.is_set():
-            refused = await ask_mirrors(self.sequencer.log, self.party, self.coalition, self.peers)
-            if refused is not None:
-                self._on_ahead(refused)
-            self._cleared.set()
-        if self.sequencer.ahead is None:
-            with contextlib.suppress(DetenteError):
-                await self.sequencer.catch_up()
-            if self.pusher is not None:
-                self.pusher.start()
-                self.pusher.tell()
 
 
 async def _tell(client: NodeClient, envelope: bytes) -> None:

@@ -11,7 +11,7 @@ Decides what the ``keys`` statement says, who signs it and where it is filed. Le
    merge.
 5. It is filed in the log of another party, whichever takes it: the closed one takes nothing.
 
-Once it is witnessed, every node reads and mirrors the successor, and this one writes there when it is started again.
+Once it is witnessed, every node reads and mirrors the successor; once it has settled, this one writes there (``voice``).
 """
 
 from __future__ import annotations

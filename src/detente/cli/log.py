@@ -143,7 +143,7 @@ def succeed(
 ) -> None:
     """Open a successor of this party's log, which is closed: root keys sign, a peer's log carries the statement.
 
-    The node must not run. When the statement is witnessed, start the node: it writes in the successor from then on.
+    The node must not run meanwhile. Start it again: once the statement has settled, it writes in the successor.
     """
     from detente.app import succeeding
 
@@ -170,7 +170,9 @@ def succeed(
         )
     else:
         click.echo(f"  in the log of {opening.taken_by}, {'witnessed' if opening.witnessed else 'not witnessed yet'}")
-        click.echo("  start the node: it writes in the successor once the statement is witnessed and the threshold met")
+        click.echo(
+            "  start the node: it writes in the successor once the threshold is met and the statement has settled"
+        )
 
 
 @log.command()

@@ -216,7 +216,7 @@ def test_the_terms_cap_per_day_is_kept(tmp_path: Path):
 
     async def work(expected):
         node = open_node(coalition.home("dev-a"))
-        node._cleared.set()
+        node.voice.cleared.set()
         try:
             results = await node.submit_all([coalition.vote("aud-1") for _ in range(2)])
             assert [isinstance(each, Refused) for each in results] == expected

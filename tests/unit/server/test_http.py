@@ -276,7 +276,7 @@ def test_a_party_without_a_part_says_so(tmp_path: Path):
         head = b"old 0\n\naud-1.example/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\xe2\x80\x94 x AAAA\n"
         answer = await http.post("/mirror/add-checkpoint", content=head)
         assert (answer.status_code, answer.text[:3]) == (404, "N23")
-        node.sequencer = None
+        node.voice.sequencer = None
         filed = await http.post("/v1/statements", content=coalition.vote("aud-1"))
         assert filed.json()["rule"] == "N27"
 
