@@ -38,6 +38,7 @@ def edit(text, old, new):
     return text.replace(old, new, 1)
 
 
+CONFIDENTIAL = "confidential: {run.code: auditor-only, run.planned_flop: committed, run.data: public}\n"
 CHECKPOINT = """\
 checkpoints:
   - id: large
@@ -72,6 +73,7 @@ def _terms():
         ),
     )
     yield "exact-inequalities", "n = 4, f = 1, q = m = 3: every inequality holds with nothing to spare.", BODY + PARTIES
+    yield "confidential", "Code for auditors alone, and plans behind commitments.", SMALL + CONFIDENTIAL
     yield "checkpoint", "A capability checkpoint, which two auditors can meet.", SMALL + CHECKPOINT
     yield "sources", "Where clauses come from, and what is not expressed; names of clauses may hold dots.", SOURCED
     fails = {
@@ -117,6 +119,9 @@ def _terms():
         "T20-lift-nobody-supplies": ("a lift that asks for what nobody measures", edit(SMALL, "lift: {votes: {auditor: 2}}", "lift: {votes: {auditor: 2}, when: {at_most: [mood, 3]}}")),
         "T22-one-certification-twice": ("a certification named twice", SMALL + CHECKPOINT.replace("[honest]", "[honest, honest]")),
         "T42-nobody-else": ("two auditors to certify what one of the two develops", edit(SMALL, "aud-1: {country: CA, roles: [", "aud-1: {country: CA, roles: [developer, ") + CHECKPOINT.replace("count: 1", "count: 2")),
+        "T43-no-such-field": ("a field kept that no statement has", SMALL + "confidential: {run.weights: auditor-only}\n"),
+        "T44-a-digest-committed": ("a digest that cannot be committed to", SMALL + "confidential: {run.code: committed}\n"),
+        "T45-no-auditor": ("kept for auditors, and there is none", SMALL.replace("auditor", "authority") + "confidential: {run.code: auditor-only}\n"),
         "T23-alert-longer": ("permits that live longer in alert", edit(SMALL, "alert: 10 min", "alert: 2 h")),
         "T40-no-such-clause": ("the source of a clause that is not there", SMALL + "sources: {limits.small: {our_choice: ours}}\n"),
         "T41-no-document": ("a note that names an article of no document", SMALL + "sources: {limits.big: {clause: Art. 1}}\n"),

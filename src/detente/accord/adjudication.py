@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from detente.accord.admission import INSPECTORS
 from detente.accord.fold import AccordState
 from detente.accord.quorum import missing
 from detente.accord.records import BOUND, Item
-from detente.accord.terms import Terms
+from detente.accord.terms import INSPECTORS, Terms
 from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.identity import Party

@@ -2,17 +2,18 @@
 
 Decides, statement by statement, whether it is of this accord and these terms, signed by a key in force, said by somebody
 who may say it, and about something that is there. Leaves what follows to the rest. A statement refused here stays stored
-and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17, F20).
+and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17, F20, F23).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from detente.accord.confidentiality import disclosed
 from detente.accord.keychain import KeyBook
 from detente.accord.records import ROOT_KINDS, Item
 from detente.accord.standing import FoldNote
-from detente.accord.terms import Terms
+from detente.accord.terms import INSPECTORS, Terms
 from detente.accord.voters import list_callers, list_confirmers, list_lifters
 from detente.base.digest import Digest
 from detente.base.errors import Refused
@@ -28,8 +29,6 @@ from detente.statement.ruling import Ruling
 from detente.statement.vote import Vote
 
 Lookup = Callable[[Digest], Item | None]
-INSPECTORS = ("auditor", "authority")
-"""The roles that may file findings."""
 
 
 class Admission:
@@ -46,7 +45,7 @@ class Admission:
 
         1. It is of this accord and speaks under terms of its chain: F02, F03.
         2. A key of its party, in force at its place, signed it (root threshold where asked): F04, F13.
-        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17, F20.
+        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17, F20, F23.
         """
         if accord != self.accord:  # 1
             return self._no("F02", item, "it speaks of another accord")
@@ -111,6 +110,15 @@ class Admission:
             audit = lookup(body.audit)
             if audit is None or not isinstance(audit.body, Audit) or audit.party != body.about:
                 return self._no("F08", item, "it is about no audit of that party")
+        return None
+
+    def _run(self, item: Item, _: Lookup) -> FoldNote | None:
+        """Judged by the terms that it speaks under: what was said before they kept it back stays said."""
+        for terms in self.chain:
+            if terms.version == item.terms_version:
+                spelled = ", ".join(disclosed(terms.confidential, item.kind, item.body))
+                if spelled:
+                    return self._no("F23", item, f"it spells out {spelled}, which these terms have committed to")
         return None
 
     def _audit(self, item: Item, _: Lookup) -> FoldNote | None:
@@ -206,6 +214,7 @@ _CHECKS: Mapping[str, Callable[[Admission, Item, Lookup], FoldNote | None]] = {
     "measurement": Admission._measurement,
     "finding": Admission._finding,
     "audit": Admission._audit,
+    "run": Admission._run,
     "ruling": Admission._ruling,
     "halted": Admission._about_run,
     "resumed": Admission._about_run,

@@ -68,6 +68,7 @@ def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
             _adjudication,
             _leaving,
             _keys,
+            _confidential,
             _sources,
         )
         for change in part(old, new)
@@ -487,6 +488,14 @@ def _keys(old: Terms, new: Terms) -> Iterator[Change]:
         uses = [f.name for f in fields(before) if getattr(before, f.name) != getattr(after, f.name)]
         if uses:
             yield Change("keys", f"changes the {', '.join(uses)} keys of {party}", "changes")
+
+
+def _confidential(old: Terms, new: Terms) -> Iterator[Change]:
+    """Who reads what changes no leave; that a plan must be committed to means that it can no longer be declared openly."""
+    a, b = old.confidential, new.confidential
+    for name in sorted(a.keys() | b.keys()):
+        before, after = a.get(name, "public"), b.get(name, "public")
+        yield from _word("confidential", f"who learns {name}", before, after, tight="committed" if "committed" in {before, after} else None)  # fmt: skip
 
 
 def _sources(old: Terms, new: Terms) -> Iterator[Change]:

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from detente.accord.adjudication import claimed_bound
-from detente.accord.admission import INSPECTORS
 from detente.accord.ancestry import Ancestry
 from detente.accord.conditions import Atom, Compare, RunActivity, Truth, evaluate
 from detente.accord.fold import AccordState
 from detente.accord.reason import Reason
 from detente.accord.records import Item
 from detente.accord.standing import Standing
-from detente.accord.terms import Limit, Need, Terms
+from detente.accord.terms import INSPECTORS, Limit, Need, Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.quantity import ZERO, Interval, exactly

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, get_args
 
 from detente.accord.conditions import AccededCount
+from detente.accord.confidentiality import read_confidential
 from detente.accord.document import Node, read_document
 from detente.accord.fields import (
     Fields,
@@ -217,6 +218,7 @@ class _Reader:
             "adjudication": fields.take("adjudication", self.one(self._adjudication), None),
             "withdrawal_notice_s": fields.take("withdrawal", self.one(self._withdrawal), None),
             "amendment": fields.take("amendment", self.one(lambda f: f.take("votes", _quorum)), None),
+            "confidential": fields.take("confidential", lambda node: read_confidential(node, self.errors), {}),
             "sources": fields.take("sources", lambda node: read_sources(node, self.root, self.errors), Sources()),
         }
         fields.done()

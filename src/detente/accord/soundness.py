@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from detente.accord.conditions import AccededCount, AccededParties, Compare, Condition, OpenFinding, Votes, atoms
+from detente.accord.confidentiality import READER
 from detente.accord.document import Node
 from detente.accord.quorum import missing
 from detente.accord.span import Span
-from detente.accord.terms import Checkpoint, HoldPoint, Limit, RoleQuorum, Terms, Trigger
+from detente.accord.terms import INSPECTORS, Checkpoint, HoldPoint, Limit, RoleQuorum, Terms, Trigger
 from detente.accord.tree_reading import LINEAGE, RUN
 from detente.base.errors import Refused, shown
 
@@ -31,6 +32,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     6. Every rule that begins or ends has an instant at which it applies: T30.
     7. Enough parties are left to certify what any developer must have certified: T42.
     8. A limit names a trigger, and a trigger that only brings limits into effect has one: T31.
+    8. What is kept can be read, or found out, by somebody: T45.
     """
     found: list[Refused] = []
 
@@ -63,6 +65,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
         found += _spans(at(section), {item.id: item.span for item in ids})  # 6
     found += _checkpoints(terms, at("checkpoints"))  # 7
     found += _brought(terms, at)  # 8
+    found += _confidential(terms, at("confidential"))  # 8
     if not 0 < terms.permits.alert_s <= terms.permits.calm_s:
         found.append(
             Refused(
@@ -255,6 +258,18 @@ def _brought(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:
         if trigger.then == "limits" and trigger.id not in named:
             got = f"{at('triggers')} {trigger.id} brings no limit into effect"
             yield Refused("T31", "terms-unsound", got=got, expected=f"a limit with `while: {trigger.id}`")
+
+
+def _confidential(terms: Terms, where: str) -> Iterator[Refused]:
+    for name, kept in terms.confidential.items():
+        able = {"auditor-only": (READER,), "committed": INSPECTORS}.get(kept)
+        if able is not None and not any(terms.among(party, able) for party in terms.parties):
+            yield Refused(
+                "T45",
+                "terms-unsound",
+                got=f"{where} {name}: {kept}, and no {' or '.join(able)}",
+                expected="a party that may look: what nobody can check restricts nobody",
+            )
 
 
 def _once(where: str, ids: list[str]) -> Iterator[Refused]:

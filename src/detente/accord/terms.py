@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Literal
 
 from detente.accord.conditions import Condition
+from detente.accord.confidentiality import Confidentiality
 from detente.accord.sources import Sources
 from detente.accord.span import ALWAYS, Span
 from detente.base.digest import Digest
@@ -29,6 +30,8 @@ Role = Literal[
     "research", "safety",
 ]  # fmt: skip
 """``research`` and ``safety`` are the two sides of one organisation under ``accords/solo.yaml``."""
+INSPECTORS = ("auditor", "authority")
+"""The roles that may file findings."""
 
 Activity = Literal["training", "self_improvement", "compute", "deployment"]
 Policy = Literal["free", "refuse"]
@@ -333,6 +336,7 @@ class Terms:
     withdrawal_notice_s: int | None
     amendment: RoleQuorum
     checkpoints: tuple[Checkpoint, ...] = ()
+    confidential: Mapping[str, Confidentiality] = field(default_factory=dict)
     sources: Sources = field(default_factory=Sources)
 
     def with_role(self, role: str) -> tuple[Party, ...]:

@@ -26,7 +26,8 @@ import httpx
 from detente.accord.reason import Place
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import RefusalKind, Refused, Unavailable, shown
-from detente.base.identity import show_key
+from detente.base.identity import Party, show_key
+from detente.base.instant import Instant
 from detente.base.strict_json import parse_json
 from detente.log.note import NOTE_MAX
 from detente.log.proof import PROOF_MAX
@@ -85,6 +86,17 @@ def blob_message(digest: Digest) -> bytes:
 def blob_leave(digest: Digest, signer: Signer) -> str:
     """The value of ``BLOB_HEADER``: the key in whose name a blob is stored, and its signature."""
     return f"{show_key(signer.public_key)} {base64.b64encode(signer.sign(blob_message(digest))).decode()}"
+
+
+def blob_reading_message(digest: Digest, node: Party, at: Instant) -> bytes:
+    """What an enrolled key signs to be given a blob that terms keep for auditors, by one node, at about one time."""
+    return f"detente-read-blob/v1\n{digest}\n{node}\n{at}\n".encode()
+
+
+def blob_reading(digest: Digest, node: Party, at: Instant, signer: Signer) -> str:
+    """The value of ``BLOB_HEADER`` with which a blob is asked for: the key, the time, and the signature."""
+    signature = base64.b64encode(signer.sign(blob_reading_message(digest, node, at))).decode()
+    return f"{show_key(signer.public_key)} {at} {signature}"
 
 
 def origin_hash(origin: str) -> Digest:
@@ -168,9 +180,10 @@ class NodeClient:
         """Who the node is, and how it fares."""
         return await self._json("GET", "/healthz")
 
-    async def find_blob(self, digest: Digest, *, most: int) -> bytes:
-        """A blob, not yet checked against its digest."""
-        return await self._bytes("GET", f"/v1/blobs/{digest}", most=most)
+    async def find_blob(self, digest: Digest, *, most: int, reading: str = "") -> bytes:
+        """A blob, not yet checked against its digest. ``reading`` (``blob_reading``) asks for one that is kept for auditors."""
+        headers = {BLOB_HEADER: reading} if reading else None
+        return await self._bytes("GET", f"/v1/blobs/{digest}", most=most, headers=headers)
 
     async def store_blob(self, data: bytes, signer: Signer) -> Digest:
         """Store a blob in the name of an enrolled statement or guard key; returns its digest."""

@@ -8,7 +8,8 @@ everything that depends on the state (``accord``). Any party may speak here: nob
 2. It speaks of this accord: N30. Under a version of the terms that is known: N31.
 3. Its own date is not far ahead of our clock: N32. (Otherwise its date is only a claim, and nothing rests on it.)
 4. An approval is by a reviewer whose key its organisation has enrolled: N45.
-5. Its key has not said too much in a short time: N33.
+5. It spells out nothing that the terms in effect have committed to: N48.
+6. Its key has not said too much in a short time: N33.
 
 >>> rates = Rates(per_s=1, burst=2)
 >>> [rates.take("a", at_s=at) for at in (0.0, 0.0, 0.0, 1.0)]
@@ -19,10 +20,12 @@ from __future__ import annotations
 
 import base64
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
-from detente.adapters.client import BLOB_HEADER, blob_message
+from detente.accord.confidentiality import Confidentiality, disclosed
+from detente.adapters.client import BLOB_HEADER, blob_message, blob_reading_message
 from detente.base.digest import Digest
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party, PublicKey, parse_key, show_key
@@ -34,6 +37,8 @@ from detente.statement.statement import VerifiedStatement
 IsReviewer: TypeAlias = Callable[[Party, str, PublicKey, int], bool]
 AHEAD_MAX_S = 3_600
 """How far a statement's date may be ahead of our clock: clocks of honest machines differ by seconds."""
+DIGITS_MAX = 12
+"""Digits of a time in seconds: some thirty thousand years."""
 NAMES_MAX = 16_384
 """Keys or addresses remembered; the one unused longest is forgotten first."""
 
@@ -58,9 +63,15 @@ class Rates:
 
 
 def check_admission(
-    verified: VerifiedStatement, *, accord: Digest, versions: Collection[int], now: Instant, is_reviewer: IsReviewer
+    verified: VerifiedStatement,
+    *,
+    accord: Digest,
+    versions: Collection[int],
+    now: Instant,
+    is_reviewer: IsReviewer,
+    confidential: Mapping[str, Confidentiality] = MappingProxyType({}),
 ) -> VerifiedStatement:
-    """Steps 2 to 4 of the module; raises ``Refused`` N30, N31, N32, N45."""
+    """Steps 2 to 5 of the module; raises ``Refused`` N30, N31, N32, N45, N48."""
     header = verified.statement.header
     if header.accord != accord:  # 2
         raise Refused("N30", "wrong-accord", got=f"accord {header.accord}", expected=f"accord {accord}")
@@ -91,11 +102,19 @@ def check_admission(
                 expected="a key that the organisation's root keys have enrolled for that reviewer, and not revoked",
                 todo=f"`detente hold enrol --as {header.party} --reviewer {body.reviewer}` where its root key is",
             )
+    for name in disclosed(confidential, verified.statement.kind, body):  # 5
+        raise Refused(
+            "N48",
+            "wrong-type",
+            got=f"{name} spelled out",
+            expected="a commitment to it, as the terms ask",
+            todo="commit to it with a fresh salt (spec/statement.md §7), and open it to an inspector alone",
+        )
     return verified
 
 
 def check_rate(verified: VerifiedStatement, rates: Rates, *, at_s: float) -> None:
-    """Step 5: each signer's key counts; raises ``Refused`` N33."""
+    """Step 6: each signer's key counts; raises ``Refused`` N33."""
     if not all(rates.take(signer.key, at_s=at_s) for signer in verified.signers):
         raise Refused(
             "N33",
@@ -121,6 +140,24 @@ def verify_blob_header(digest: Digest, signed: str) -> PublicKey:
             todo="see docs/reference/http-api.md",
         ) from None
     return key
+
+
+def verify_blob_reading(digest: Digest, node: Party, asked: str) -> tuple[PublicKey, Instant]:
+    """The key and time with which a blob is asked of ``node``: ``<key> <seconds> <signature>``; raises ``Refused`` N18."""
+    name, spelled, signature = (*asked.split(" "), "", "", "")[:3]
+    try:
+        key = parse_key(name)
+        at = Instant(int(spelled) if spelled.isascii() and spelled.isdigit() and len(spelled) < DIGITS_MAX else -1)
+        verify_ed25519(key, blob_reading_message(digest, node, at), base64.b64decode(signature, validate=True))
+    except (Refused, ValueError):
+        raise Refused(
+            "N18",
+            "bad-signature",
+            got=f"{BLOB_HEADER}: {shown(asked)}" if asked else f"no header {BLOB_HEADER}",
+            expected="an enrolled key, the time in seconds, and the key's signature over digest, node and time",
+            todo="the terms keep this for auditors; see docs/reference/http-api.md",
+        ) from None
+    return key, at
 
 
 def check_blob_leave(

@@ -445,6 +445,19 @@ class Node:
         self.amendments.wake(digest)
         return size
 
+    async def read_blob(self, digest: Digest, asked: str) -> tuple[bytes, bool]:
+        """A blob, and whether it is kept from anybody: raises ``Refused`` N18, N46, N47, C33.
+
+        Reading and hashing it takes a disk's time, and finding who may read it a look at every statement: beside the loop.
+        """
+        state, now = self.state(), self.clock.now()
+
+        def read() -> tuple[bytes, bool]:
+            kept = self.blob_shares.check_reading(digest, asked, state=state, node=self.party, now=now)
+            return self.blobs.read(digest), kept
+
+        return await asyncio.to_thread(read)
+
     def check_guard_rate(self, guard: object) -> None:
         """Refuse (N35) a guard that asks too often."""
         if not self._guards.take(guard, at_s=time.monotonic()):
@@ -461,7 +474,15 @@ class Node:
         state, now = self.state(), self.clock.now()
         versions = frozenset(link.terms.version for link in state.chain)
         known = state.book.is_reviewer
-        return partial(check_admission, accord=state.accord, versions=versions, now=now, is_reviewer=known)
+        confidential = state.terms_at(now).confidential
+        return partial(
+            check_admission,
+            accord=state.accord,
+            versions=versions,
+            now=now,
+            is_reviewer=known,
+            confidential=confidential,
+        )
 
     def _admit(self, verified: VerifiedStatement) -> VerifiedStatement:
         check_rate(self._check(verified), self._keys, at_s=time.monotonic())

@@ -17,7 +17,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
-from detente.accord.admission import INSPECTORS
 from detente.accord.conditions import Compare, atoms
 from detente.accord.scenario import (
     Accede,
@@ -42,7 +41,7 @@ from detente.accord.scenario import (
     Withdraw,
 )
 from detente.accord.scenario_writing import spell_table
-from detente.accord.terms import Terms
+from detente.accord.terms import INSPECTORS, Terms
 from detente.adapters.files import store_file
 from detente.app.drafting import read_draft, read_text
 from detente.app.invariants import Breach, Name, Tally, Watch

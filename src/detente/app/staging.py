@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from detente.accord.act_reading import REVIEWER
@@ -52,12 +53,13 @@ from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse
 from detente.base.identity import Party
 from detente.base.instant import Instant
-from detente.base.quantity import ZERO
+from detente.base.quantity import ZERO, show_decimal
 from detente.statement.accession import Accession
 from detente.statement.approval import Approval, sign_approval
 from detente.statement.audit import Audit
 from detente.statement.challenge import Challenge
 from detente.statement.change import ProposedBy, ProposerKind
+from detente.statement.commitment import Committed, commit
 from detente.statement.envelope import encode_envelope, sign_payload
 from detente.statement.facility import Facility
 from detente.statement.finding import Finding
@@ -218,8 +220,8 @@ class Stage:
             self._cosign(at)
 
     def _say(self, party: Party, kind: Kind, body: Any, at: Instant, *, heard: bool, logged_s: int | None) -> Digest:
+        nonce = self._nonce()
         self._count += 1
-        nonce = hashlib.sha256(f"{self.troupe.seed} {self._count}".encode()).hexdigest()[:32]
         terms = self.troupe.terms
         if isinstance(body, Approval):
             hand = self.troupe.signer(party, "reviewer", body.reviewer)
@@ -233,6 +235,10 @@ class Stage:
             self.happened.append(Heard(data))
             return self.evidence.receive(data).statement.id
         return self._place(party, data, at)
+
+    def _nonce(self) -> str:
+        """The nonce of the statement that is made next."""
+        return hashlib.sha256(f"{self.troupe.seed} {self._count + 1}".encode()).hexdigest()[:32]
 
     def _place(self, party: Party, data: bytes, at: Instant) -> Digest:
         logs = [party if party in self.troupe.operators else self.troupe.operators[0]]
@@ -291,7 +297,14 @@ class Stage:
     def _run(self, deed: DeclareRun, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
         parents = tuple(self.named[name] for name in deed.parents)
         proposal = None if deed.proposal is None else self.named[deed.proposal]
-        return "run", Run(deed.name, deed.activity, deed.flop, parents, (), proposal=proposal), deed.name
+        flop: Decimal | Committed = deed.flop
+        if self.troupe.terms.confidential.get("run.planned_flop") == "committed":
+            value = show_decimal(deed.flop).encode()
+            salt = hashlib.sha256(f"salt {self._nonce()}".encode()).digest()
+            flop = commit(
+                accord=self.troupe.terms.digest, nonce=self._nonce(), field="planned_flop", salt=salt, value=value
+            )
+        return "run", Run(deed.name, deed.activity, flop, parents, (), proposal=proposal), deed.name
 
     def _spend(self, deed: Spend, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
         return "progress", Progress(self.named[deed.run], 1, deed.flop, WEIGHTS), None

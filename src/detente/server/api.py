@@ -9,7 +9,6 @@ sessions, cookies or tokens.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -166,10 +165,9 @@ class Api:
 
     async def blob(self, request: Request) -> Response:
         digest = parse_digest(request.path_params["digest"])
-        async with self._reads.of(
-            request
-        ):  # Each may hold 64 MiB in memory; reading and hashing them takes a disk's time.
-            return _bytes(await asyncio.to_thread(self._node.blobs.read, digest), "application/octet-stream", IMMUTABLE)
+        async with self._reads.of(request):  # Each may hold 64 MiB in memory.
+            data, kept = await self._node.read_blob(digest, request.headers.get(BLOB_HEADER, ""))
+            return _bytes(data, "application/octet-stream", "private, no-store" if kept else IMMUTABLE)
 
     async def store_blob(self, request: Request) -> Response:
         digest = parse_digest(request.path_params["digest"])

@@ -155,7 +155,7 @@ PATHS: Json = {
     },
     "/v1/blobs/{digest}": {
         "get": _operation(
-            "Evidence by its digest",
+            "Evidence by its digest; what the terms keep for auditors, for whoever signs as one in detente-signed",
             {"200": _bytes_of("application/octet-stream", "the bytes")},
             parameters=[_path("digest", "SHA-256 of the bytes")],
         ),

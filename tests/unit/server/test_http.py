@@ -3,13 +3,14 @@
 import asyncio
 import base64
 import gzip
+from decimal import Decimal
 from pathlib import Path
 from typing import get_args
 
 import httpx
 import pytest
 
-from detente.adapters.client import BLOB_HEADER, blob_message, encode_notes, origin_hash
+from detente.adapters.client import BLOB_HEADER, blob_message, blob_reading, encode_notes, origin_hash
 from detente.app.node import open_node
 from detente.base.digest import sha256_hex
 from detente.base.errors import RefusalKind
@@ -19,6 +20,8 @@ from detente.server.asgi import EVENTS, make_app
 from detente.server.bounds import STATUSES
 from detente.server.events import serve_events
 from detente.server.openapi import OPENAPI
+from detente.statement.commitment import Committed
+from detente.statement.run import Run
 from detente.statement.signing import SoftwareSigner
 from tests import node_coalition as rig
 
@@ -209,6 +212,55 @@ def test_a_blob_goes_in_and_comes_out(tmp_path: Path):
         assert (await http.get(f"/v1/blobs/{other}")).status_code == 404
 
     asked(tmp_path, work, blob_bytes=1_000_000)
+
+
+KEPT = SOLO + "confidential: {run.code: auditor-only, run.planned_flop: committed}\n"
+
+
+def reading_of(signer, digest, *, node="dev-a", at):
+    return {BLOB_HEADER: blob_reading(digest, node, at, signer)}
+
+
+def test_what_the_terms_keep_for_auditors_is_given_to_them_alone(tmp_path: Path):
+    """N46 for a competitor, N18 without a signature or for another node, N47 for an old one; never cached by others."""
+
+    async def work(http, node, coalition):
+        data = b"training code"
+        digest = sha256_hex(data)
+        keys = {party: coalition.keys[party]["statement"] for party in ("dev-a", "dev-b", "aud-1", "auth-1")}
+        leave = {BLOB_HEADER: leave_of(keys["dev-a"], digest)}
+        assert (await http.put(f"/v1/blobs/{digest}", content=data, headers=leave)).status_code == 201
+        run = Run("run-1", "training", Committed("c" * 64), (), (), code=digest)
+        assert (await http.post("/v1/statements?wait=logged", content=coalition.say("dev-a", "run", run))).is_success
+        now = node.clock.now()
+        for party, want in (("aud-1", 200), ("dev-a", 200), ("dev-b", 403), ("auth-1", 403)):
+            answer = await http.get(f"/v1/blobs/{digest}", headers=reading_of(keys[party], digest, at=now))
+            assert (party, answer.status_code) == (party, want)
+            assert answer.content == data if want == 200 else answer.json()["rule"] == "N46"
+            assert want != 200 or answer.headers["cache-control"] == "private, no-store"
+        wrong = {
+            "N18": [{}, leave, reading_of(keys["aud-1"], digest, node="dev-b", at=now), {BLOB_HEADER: "x y z w"}],
+            "N47": [reading_of(keys["aud-1"], digest, at=now - 301), reading_of(keys["aud-1"], digest, at=now + 301)],
+        }
+        for rule, asked_with in wrong.items():
+            for headers in asked_with:
+                refused = await http.get(f"/v1/blobs/{digest}", headers=headers)
+                assert (refused.json()["rule"], data in refused.content) == (rule, False)
+
+    asked(tmp_path, work, text=KEPT)
+
+
+def test_a_plan_that_had_to_be_committed_to_is_refused_before_it_is_logged(tmp_path: Path):
+    """N48: spelled out it would be public for good. Nothing is appended."""
+
+    async def work(http, node, coalition):
+        run = Run("run-1", "training", Decimal("1e24"), (), ())
+        answer = await http.post("/v1/statements?wait=logged", content=coalition.say("dev-a", "run", run))
+        assert (answer.status_code, answer.json()["rule"]) == (400, "N48")
+        assert node.state().index.get(("run",)) is None
+        assert node.health()["log"]["size"] == 0
+
+    asked(tmp_path, work, text=KEPT)
 
 
 def test_a_stranger_stores_no_blob(tmp_path: Path):

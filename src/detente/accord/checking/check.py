@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from detente.accord.checking.claim import Claim
 from detente.accord.checking.deadlines import check_ageing, check_deadlines
+from detente.accord.checking.disclosure import check_disclosure
 from detente.accord.checking.inputs import check_inputs
 from detente.accord.checking.outages import Outages, list_halts
 from detente.accord.checking.powers import check_powers
@@ -40,6 +41,7 @@ def _claims(terms: Terms, assumptions: Assumptions) -> Iterator[Claim]:
     yield from check_inputs(terms)
     yield from check_deadlines(terms)
     yield from check_rules(terms)
+    yield from check_disclosure(terms)
     if assumptions.doubling_s is not None:
         yield from check_ageing(
             terms, doubling_s=assumptions.doubling_s, source=assumptions.doubling_source, at=assumptions.at

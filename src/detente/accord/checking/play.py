@@ -19,7 +19,6 @@ from decimal import Decimal
 from itertools import pairwise, product
 from typing import Final, NamedTuple
 
-from detente.accord.admission import INSPECTORS
 from detente.accord.conditions import (
     AccededCount,
     Atom,
@@ -36,7 +35,7 @@ from detente.accord.conditions import (
     kleene_any,
 )
 from detente.accord.quorum import missing
-from detente.accord.terms import Indicator, Terms, Trigger
+from detente.accord.terms import INSPECTORS, Indicator, Terms, Trigger
 from detente.accord.tree_reading import LINEAGE
 from detente.base.identity import Party
 from detente.base.quantity import Interval, exactly
