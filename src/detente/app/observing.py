@@ -41,6 +41,8 @@ from detente.guard.supervise import (
 
 RECORD = "observe.jsonl"
 SAMPLE_S = 0.5
+PROPOSALS_MAX = 2**20
+"""Bytes of one process's proposals that are read; a line is at most some hundred."""
 _STEPS = struct.Struct("=4d")
 
 
@@ -117,6 +119,11 @@ class Observer:
         self.write("started", command=list(self._command))
 
     @property
+    def began_s(self) -> float:
+        """When observing began, in seconds of CLOCK_BOOTTIME."""
+        return self._began_s
+
+    @property
     def machine(self) -> Supervisor:
         """The shadow of the supervisor that is not there."""
         return self._machine
@@ -151,6 +158,12 @@ class Observer:
             self._steps[1] = now
         self._steps[2] = now
         self._steps[0] += 1
+
+    def proposed(self, summary: str, *, at_s: float | None = None) -> None:
+        """A loop came to where it proposes a change; ``at_s`` after the start, by default now."""
+        what = "filed a proposal, and waited if a hold point of the terms holds it"
+        when_s = self._clock.boottime_s() - self._began_s if at_s is None else at_s
+        self._note(Would(when_s, what, summary or "no summary"))
 
     def trouble(self, text: str) -> None:
         """Something could not be observed. Said once, however often it happens."""
@@ -244,6 +257,8 @@ async def run_observed(
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
         code = 128 - status if status < 0 else status
+        for boottime_s, summary in read_proposals(Path(place)):
+            observer.proposed(summary, at_s=max(0.0, boottime_s - observer.began_s))
         return observer.ended(code, cpu_s=_children_cpu_s() - before, steps=read_steps(Path(place)))
 
 
@@ -259,6 +274,17 @@ def read_steps(place: Path) -> Steps:
         longest = max(longest, gap_s)
         mean = max(mean, (last_s - first_s) / (steps - 1) if steps > 1 else 0.0)
     return Steps(count=count, mean_gap_s=mean, longest_gap_s=longest)
+
+
+def read_proposals(place: Path) -> list[tuple[float, str]]:
+    """What the loops below the job would have proposed: when (CLOCK_BOOTTIME) and its summary, in order, 1,000 at most."""
+    found: list[tuple[float, str]] = []
+    for path in sorted(place.glob("*.proposals")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with path.open("rb") as file:
+                lines = file.read(PROPOSALS_MAX).decode("utf-8").splitlines()
+            found += [(float(said["boottime_s"]), str(said["summary"])) for said in map(json.loads, lines)]
+    return sorted(found)[:1_000]
 
 
 def _passer(job: asyncio.subprocess.Process, number: int) -> Callable[[], None]:

@@ -57,10 +57,11 @@ def verify(*, target: str, terms: tuple[Path, ...], origin: str | None, home: st
     if not verified:
         click.echo("no log here has a head yet")
     for each in verified:
-        _show(each)
+        show_verified(each)
 
 
-def _show(verified: VerifiedLog) -> None:
+def show_verified(verified: VerifiedLog) -> None:
+    """Three lines for people: head, cosigners, what the entries are; then each entry without effect."""
     witnessed = "itself: no quorum" if verified.self_witnessed else ", ".join(verified.witnesses)
     click.echo(
         f"{verified.origin}: {counted(verified.size, 'entry verifies', 'entries verify')}, root {verified.root[:16]}…"

@@ -27,6 +27,8 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import logging
 import mmap
 import os
@@ -181,7 +183,9 @@ class LoopGuard:
     def _asker(self, name: str) -> Callable[..., Digest]:
         asker = getattr(self._leader, name, None)
         if asker is None:
-            raise Misuse(f"g.{name} needs a guard of its own: it is not to be had under {type(self._leader).__name__}")
+            raise Misuse(
+                f"g.{name} files in the run's own name: start this loop by itself, not below `detente guard -- …`"
+            )
         return asker  # type: ignore[no-any-return]
 
     def _attend(self, *, counted: bool) -> None:
@@ -242,7 +246,7 @@ def guard(
     checked against the terms. ``save`` writes a checkpoint and returns its path (a file or a folder), to be called when a
     pause comes. ``at_step`` is the step a resumed loop starts at. ``wait_s``: how long to wait for the first permit.
     ``home`` is Détente's folder, by default ``DETENTE_HOME`` or ``./.detente``. ``observe`` (or ``mode="observe"``)
-    records and stops nothing; ``mode="free"`` does nothing at all, for tests of your own loop. ``auto`` answers to
+    records and stops nothing, and a proposal does not wait; ``mode="free"`` does nothing at all, for tests of your own loop. ``auto`` answers to
     ``detente guard -- COMMAND`` when started by it, and otherwise keeps a permit of its own.
 
     Raises ``Refused`` G43 when no permit is to be had, ``Unavailable`` when no issuer answers.
@@ -272,7 +276,25 @@ def guard(
     return LoopGuard(leader, save=save, at_step=at_step)
 
 
-class Free:
+class _Unheld:
+    """Proposals and versions where nothing is enforced: nobody is asked, nothing is filed, nothing waits."""
+
+    def propose(self, change: str | bytes, **_about: Any) -> Digest:
+        """The digest of the change, at once."""
+        return unfiled(change)
+
+    def version(self, artefact: str | bytes, **_about: Any) -> Digest:
+        """The digest of the artefact."""
+        return unfiled(artefact)
+
+
+def unfiled(artefact: str | bytes) -> Digest:
+    """What stands for the id of a statement that was not filed: the digest of what it would have been about."""
+    data = artefact if isinstance(artefact, bytes) else artefact.encode()
+    return Digest(hashlib.sha256(data).hexdigest())
+
+
+class Free(_Unheld):
     """Leave without end and without anybody's word: for tests of a loop, and for the price of ``step``."""
 
     def start(self, cell: Cell) -> None:
@@ -288,8 +310,11 @@ class Free:
         """Nothing was started."""
 
 
-class Counted:
-    """Under ``detente guard --observe``: steps and gaps are left in a small file that the observer reads."""
+class Counted(_Unheld):
+    """Under ``detente guard --observe``: steps and gaps are left in a small file that the observer reads.
+
+    So are the changes that would have been proposed, a line each: it runs on as if they had been approved.
+    """
 
     LAYOUT = struct.Struct("=4d")
     """Steps counted, first and last in seconds of CLOCK_BOOTTIME, the longest gap in seconds."""
@@ -322,6 +347,13 @@ class Counted:
             values[1] = now
         values[2] = now
         values[0] += 1
+
+    def propose(self, change: str | bytes, **about: Any) -> Digest:
+        """Leave a line for the observer, and go on."""
+        line = json.dumps({"boottime_s": clock_gettime(CLOCK_BOOTTIME), "summary": str(about.get("summary", ""))[:200]})
+        with contextlib.suppress(OSError), (self._folder / f"{os.getpid()}.proposals").open("a") as file:
+            file.write(line + "\n")
+        return unfiled(change)
 
     def finish(self, step: int, *, failed: bool) -> None:
         """The file stays for the observer."""

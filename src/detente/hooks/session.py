@@ -36,7 +36,7 @@ from detente.base.errors import DetenteError, Misuse
 from detente.guard.intent import Intent
 from detente.guard.supervise import Checkpoint
 from detente.hooks.checkpointing import digest_checkpoint
-from detente.hooks.loop import FOREVER_S, Cell, Saved
+from detente.hooks.loop import FOREVER_S, Cell, Saved, unfiled
 from detente.statement.halted import Halted, HaltReason
 from detente.statement.resumed import Resumed
 
@@ -150,7 +150,11 @@ class OwnSession:
     def propose(
         self, change: str | bytes, *, check: Callable[[], None], timeout_s: float | None = None, **about: Any
     ) -> Digest:
-        """File the proposal and wait for its approvals, looking at leave all the while."""
+        """File the proposal and wait for its approvals, looking at leave all the while; observing, neither."""
+        if self._observe:
+            if self._observer is not None:
+                self._observer.proposed(str(about.get("summary", "")))
+            return unfiled(change)
         proposal = made_proposal(change, run=self._run, **about)
         made = self._call(self._petitioner.file("proposal", proposal, within_s=FILE_WITHIN_S), FILE_WITHIN_S + 5)
         intent = Intent(
@@ -183,7 +187,9 @@ class OwnSession:
             waiting.cancel()
 
     def version(self, artefact: str | bytes, **about: Any) -> Digest:
-        """File a ``version`` statement; returns its id."""
+        """File a ``version`` statement; returns its id. Observing, nothing is filed."""
+        if self._observe:
+            return unfiled(artefact)
         body = made_version(artefact, run=self._run, **about)
         return self._call(self._petitioner.file("version", body, within_s=FILE_WITHIN_S), FILE_WITHIN_S + 5)
 

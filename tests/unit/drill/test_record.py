@@ -7,9 +7,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from detente.app.drill.lifting import VERIFIED
 from detente.app.drill.record import Event, Record, RefusalSeen
 from detente.app.drill.report import write_report
 from detente.app.drill.timeline import draw_timeline, major_events
+from detente.app.log_verifying import VerifiedLog
+from detente.base.digest import Digest
+from detente.base.identity import Party
+from detente.cli.log import show_verified
 
 
 @pytest.fixture
@@ -90,3 +95,10 @@ def test_the_result_carries_every_latency_with_its_spread(record: Record) -> Non
         "median_s": pytest.approx(0.3),
         "max_s": 0.4,
     }
+
+
+@pytest.mark.parametrize("size", [1, 2, 1_234])
+def test_a_log_of_any_size_that_verifies_is_counted(size: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """The drill reads what `detente log verify` prints: one entry verifies, more entries verify."""
+    show_verified(VerifiedLog("a/log", Party("a"), size, Digest("0" * 64), (), True, {"accession": size}, ()))
+    assert sum(bool(VERIFIED.search(line)) for line in capsys.readouterr().out.splitlines()) == 1

@@ -8,8 +8,8 @@ from time import CLOCK_BOOTTIME, clock_gettime
 
 import pytest
 
+from detente.app.observing import read_proposals
 from detente.base.digest import Digest
-from detente.base.errors import Misuse
 from detente.hooks import loop
 from detente.hooks.loop import FOREVER_S, Cell, LoopGuard, Paused, guard
 
@@ -180,8 +180,8 @@ def test_free_leave_needs_nothing(tmp_path, monkeypatch: pytest.MonkeyPatch):
     with guard(mode="free") as g:
         for _ in range(3):
             g.step()
-        with pytest.raises(Misuse, match="propose"):
-            g.propose(b"change", touches=["training"], summary="x")
+        proposal = g.propose(b"change", touches=["training"], summary="x")
+        g.version(b"weights", parents=[], proposal=proposal)
     assert (g.steps, list(tmp_path.iterdir())) == (3, [])
 
 
@@ -196,6 +196,22 @@ def test_an_observed_loop_leaves_its_steps_and_gaps(tmp_path, monkeypatch: pytes
             g.step()
     (path,) = tmp_path.iterdir()
     assert loop.Counted.LAYOUT.unpack(path.read_bytes()) == (4, 100.0, 102.25, 1.5)
+
+
+def test_an_observed_loop_waits_at_no_hold_point(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """It goes on as if approved; the observer reads what it would have proposed."""
+    monkeypatch.setenv("DETENTE_OBSERVE_DIR", str(tmp_path))
+    with guard() as g:
+        proposal = g.propose(b"change", touches=["training"], summary="wider")
+        assert g.propose(proposal, touches=["training"], summary="wider again") != proposal
+    assert [summary for _, summary in read_proposals(tmp_path)] == ["wider", "wider again"]
+
+
+def test_a_loop_that_only_observes_itself_waits_at_no_hold_point(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """Even where there is no home to observe with."""
+    monkeypatch.chdir(tmp_path)
+    with guard("x", planned_flop="1", observe=True) as g:
+        assert g.propose(b"change", touches=["training"], summary="wider")
 
 
 def test_observing_without_a_place_to_write_still_runs(tmp_path, monkeypatch: pytest.MonkeyPatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import time
 from pathlib import Path
@@ -96,6 +97,10 @@ def _compare(scene: Scene, job: PlannedJob) -> None:
     )
 
 
+VERIFIED = re.compile(r": [0-9,]+ (?:entry verifies|entries verify), root ")
+"""What `detente log verify` says of a log that holds; a log of one accession has one entry."""
+
+
 async def verify_logs(scene: Scene) -> None:
     """Every node is ended; then each log is exported, and verified by the command that anyone would use."""
     for party, node in scene.nodes.items():
@@ -115,12 +120,12 @@ async def verify_logs(scene: Scene) -> None:
         if await asyncio.to_thread(export.wait, scene.patience(30)):
             scene.check("evidence", f"{export.name} is exported", ok=False, detail=export.tail(200))
     code, said = await _verify(scene, logs)
-    verified = [line.strip() for line in said.splitlines() if " entries verify" in line]
+    verified = [line.strip() for line in said.splitlines() if VERIFIED.search(line)]
     scene.check(
         "evidence",
         f"all {len(scene.coalition.seats)} logs verify with no node running",
         code == 0 and len(verified) == len(scene.coalition.seats),
-        "; ".join(line.partition(",")[0] for line in verified).replace(".drill.example/log", "") or said[-200:],
+        "; ".join(line.partition(", root")[0] for line in verified).replace(".drill.example/log", "") or said[-200:],
     )
     first = scene.coalition.seats[scene.plan.developers[0]]
     await _verify_altered(scene, logs / first.origin.partition("/")[0])
