@@ -100,5 +100,15 @@ def test_the_result_carries_every_latency_with_its_spread(record: Record) -> Non
 @pytest.mark.parametrize("size", [1, 2, 1_234])
 def test_a_log_of_any_size_that_verifies_is_counted(size: int, capsys: pytest.CaptureFixture[str]) -> None:
     """The drill reads what `detente log verify` prints: one entry verifies, more entries verify."""
-    show_verified(VerifiedLog("a/log", Party("a"), size, Digest("0" * 64), (), True, {"accession": size}, ()))
+    log = VerifiedLog(
+        origin="a/log",
+        operator=Party("a"),
+        size=size,
+        root=Digest("0" * 64),
+        witnesses=(),
+        self_witnessed=True,
+        kinds={"accession": size},
+        unread=(),
+    )
+    show_verified(log)
     assert sum(bool(VERIFIED.search(line)) for line in capsys.readouterr().out.splitlines()) == 1
