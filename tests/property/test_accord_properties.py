@@ -1,6 +1,7 @@
 """The fold as a function of a set: any order, any prefix, anything late. Scenarios are drawn, not written."""
 
 import random
+from decimal import Decimal
 
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -11,12 +12,24 @@ from detente.accord.records import class_of
 from detente.accord.status import status
 from detente.accord.witness import LogTimes, Witnesses
 from detente.base.instant import show_instant
+from detente.statement.facility import Facility
 from tests.accord_play import BODY, DAY, T0, Play, feed, founding
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 MORE = settings(max_examples=60, deadline=None, derandomize=True)
+DUTIES = """\
+duties:
+  - {id: registered, of: developer, register: {more_than: 10 FLOP/s}, by: {after_entry: 400 s}}
+  - {id: inspected, of: developer, found_by: auditor, by: {after_entry: 700 s}, every: 300 s}
+triggers:
+  - id: undone
+    when: {any: [{overdue: registered}, {overdue: inspected}]}
+    then: pause
+    scope: party
+"""
 TERMS = founding(
     BODY.replace("every: 7 d, ", "")
+    .replace("triggers:\n", DUTIES)
     .replace("longest: 180 d", "longest: 30 d")
     .replace(
         "  - id: report-first\n",
@@ -45,8 +58,11 @@ restrictions = st.one_of(
     st.tuples(st.just("vote"), st.sampled_from(VOTERS), st.sampled_from(("pause", "retract", "renew")), times, rounds),
     st.tuples(st.just("measure"), st.sampled_from(("dev-a", "dev-b")), st.integers(4, 6), times),
     st.tuples(st.just("find"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
+    st.tuples(st.just("unfulfil"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
 )
 acts = st.one_of(
+    st.tuples(st.just("register"), st.sampled_from(("dev-a", "dev-b")), st.sampled_from((None, 9, 10, 11)), times),
+    st.tuples(st.just("fulfil"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
     votes,
     votes,
     restrictions,
@@ -71,6 +87,13 @@ def do(play, act, *, witnessed=True):
             play.measure(rest[0], rest[1], at)
     elif kind == "find":
         play.find(rest[0], rest[1], at)
+    elif kind in {"fulfil", "unfulfil"}:
+        result = "confirmed" if kind == "fulfil" else "refuted"
+        play.find(rest[0], rest[1], at, claim="fulfils inspected", result=result)
+    elif kind == "register":
+        play.say(
+            rest[0], "facility", Facility("one", "US", 1, Decimal(9), None if rest[1] is None else Decimal(rest[1])), at
+        )
     elif kind == "withdraw":
         play.withdraw(rest[0], at)
     elif kind == "run":

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from detente.accord.document import Node
-from detente.accord.fields import Fields, flag, listed, name, one_of, quantity, text, whole
+from detente.accord.fields import Fields, compute_rate, flag, listed, name, one_of, quantity, text, whole
 from detente.accord.scenario import (
     Accede,
     Approve,
@@ -141,7 +141,12 @@ class ActReader:
 
     def _register(self, node: Node) -> Deed | None:
         return self.whole(
-            node, lambda f: Register(f.take("facility", name, "facility-1"), f.take("flop_s", _unit("FLOP/s")))
+            node,
+            lambda f: Register(
+                f.take("facility", name, "facility-1"),
+                f.take("flop_s", compute_rate),
+                f.take("complete_above", compute_rate, None),
+            ),
         )
 
     def _vote(self, node: Node) -> Deed | None:

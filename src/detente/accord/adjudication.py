@@ -19,7 +19,7 @@ from typing import Literal
 
 from detente.accord.fold import AccordState
 from detente.accord.quorum import missing
-from detente.accord.records import BOUND, Item
+from detente.accord.records import BOUND, Item, claimed_duty
 from detente.accord.terms import INSPECTORS, Terms
 from detente.base.digest import Digest
 from detente.base.errors import Refused
@@ -60,12 +60,13 @@ def claimed_bound(claim: str) -> Decimal | None:
 
 
 def opens_case(body: object) -> bool:
-    """Does the finding open an issue? One that confirms a halt or a bound is good news."""
+    """Does the finding open an issue? One that confirms a halt, a bound or a duty done is good news."""
     return (
         isinstance(body, Finding)
         and body.result == "confirmed"
         and body.confirms is None
         and BOUND.match(body.claim) is None
+        and claimed_duty(body.claim) is None
     )
 
 

@@ -93,6 +93,16 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """A duty is overdue: of the party in question, or of any that has it."""
+
+    duty: str
+
+    def spelled(self) -> str:
+        return f"{self.duty} is overdue"
+
+
+@dataclass(frozen=True, slots=True)
 class AccededCount:
     """So many parties of a role (or of any, where it is empty) have acceded."""
 
@@ -165,7 +175,7 @@ class RunActivity:
 
 Atom: TypeAlias = (
     Compare | Votes | OpenFinding | NoneOpen | Breach | AccededCount | AccededParties | AccededCountries | AccededShare
-    | Touches | Proposer | RunActivity
+    | Touches | Proposer | RunActivity | Overdue
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from detente.accord.conditions import Condition
 from detente.accord.span import ALWAYS, AfterEntry, Moment, Span, show_moment
 from detente.accord.terms import (
     Checkpoint,
+    Duty,
     HoldNeed,
     HoldPoint,
     Indicator,
@@ -30,7 +31,7 @@ from detente.accord.terms import (
     Trigger,
 )
 from detente.base.instant import Instant, show_duration, show_instant
-from detente.base.quantity import show_decimal
+from detente.base.quantity import show_compute_rate, show_decimal
 
 Effect = Literal["tightens", "loosens", "changes"]
 
@@ -60,6 +61,7 @@ def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
             _hold_points,
             _checkpoints,
             _indicators,
+            _duties,
             _triggers,
             _pause,
             _lift,
@@ -194,6 +196,8 @@ def _paired(
 
 
 def _gist(item: Any) -> str:
+    if isinstance(item, Duty):
+        return f": {item.spelled()}"
     when, span = getattr(item, "when", None), getattr(item, "span", ALWAYS)
     return (f": when {when.spelled()}" if when is not None else "") + (f", {span.spelled()}" if span != ALWAYS else "")
 
@@ -347,6 +351,38 @@ def _indicator(key: str, a: Indicator, b: Indicator) -> Iterator[Change]:
     yield from _word(section, f"an unknown {key}", a.unknown, b.unknown, tight="holds")
     yield from _word(section, f"an overdue {key}", a.overdue, b.overdue, tight="holds")
     yield from _word(section, f"the unit of {key}", a.unit or "none", b.unit or "none")
+
+
+def _duties(old: Terms, new: Terms) -> Iterator[Change]:
+    for each in _paired("duties", _by_id(old.duties), _by_id(new.duties), adding="tightens", dropping="loosens"):
+        if isinstance(each, Change):
+            yield each
+        else:
+            yield from _duty(*each)
+
+
+def _duty(key: str, a: Duty, b: Duty) -> Iterator[Change]:
+    section = "duties"
+    if set(a.of) != set(b.of):
+        spelled = [", ".join(of) for of in (a.of, b.of)]
+        fewer = _narrower(set(a.of), set(b.of))
+        yield Change(section, f"changes who has the duty {key} from {spelled[0]} to {spelled[1]}", _effect(tighter=None if fewer is None else not fewer))  # fmt: skip
+    if a.by != b.by:
+        later = _is_later(a.by, b.by)
+        text = f"moves the deadline of {key} from {show_moment(a.by)} to {show_moment(b.by)}"
+        yield Change(section, text, _effect(tighter=None if later is None else not later))
+    if a.register_above is not None and b.register_above is not None:
+        yield from _number(section, f"the facilities that {key} lets be", a.register_above, b.register_above, spelled=show_compute_rate, rise=False)  # fmt: skip
+    elif (a.register_above is None) != (b.register_above is None):
+        yield Change(section, f"{key}: asks that {b.asks()}, instead of that {a.asks()}", "changes")
+    elif set(a.found_by) != set(b.found_by):
+        spelled = [", ".join(found_by) for found_by in (a.found_by, b.found_by)]
+        fewer = _narrower(set(a.found_by), set(b.found_by))
+        yield Change(section, f"changes who may find that {key} is done from {spelled[0]} to {spelled[1]}", _effect(tighter=fewer))  # fmt: skip
+    yield from _optional(
+        section, f"how often {key} is due again", a.every_s, b.every_s, spelled=show_duration, sets=True
+    )
+    yield from _span(section, key, Span(None, a.until), Span(None, b.until))
 
 
 def _triggers(old: Terms, new: Terms) -> Iterator[Change]:

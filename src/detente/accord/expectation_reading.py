@@ -15,6 +15,7 @@ from detente.accord.fields import Fields, flag, one_of, share, text, whole
 from detente.accord.scenario import (
     AlertIs,
     Bound,
+    DutyIs,
     Ended,
     Expectation,
     FindingIs,
@@ -30,7 +31,7 @@ from detente.accord.scenario import (
     Stands,
     WithoutEffect,
 )
-from detente.accord.standing import HaltState, Phase
+from detente.accord.standing import DutyState, HaltState, Phase
 from detente.accord.terms import Activity, Terms
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party
@@ -39,6 +40,7 @@ FINDING_STATES = ("open", "breach", "no_breach", "refuted")
 TIMED = ("pause_lapsed", "accord_expired", "vote_expired", "rule_ended")
 SANCTIONS = ("refuse_compute", "refuse_deployment", "publish")
 HALT_STATES: tuple[str, ...] = get_args(HaltState)
+DUTY_STATES: tuple[str, ...] = get_args(DutyState)
 NOT_LISTED = "not_listed"
 """A run that nothing asks to stop."""
 
@@ -175,6 +177,22 @@ class ExpectationReader:
 
         return self._fields(node, take)
 
+    def _duty(self, node: Node) -> Iterator[Expectation]:
+        def take(f: Fields) -> Iterator[Expectation]:
+            duty, party = f.take("duty", self._duty_id), f.take("party", self._acts.party)
+            yield DutyIs(node.where, duty, party, f.take("is", one_of(*DUTY_STATES)))
+
+        return self._fields(node, take)
+
+    def _duty_id(self, node: Node) -> str:
+        named = text(node)
+        if self.terms.duty(named) is None:
+            known = ", ".join(duty.id for duty in self.terms.duties) or "there is none"
+            raise Refused(
+                "X06", "out-of-scope", got=f"{node.where} {shown(named)}", expected=f"a duty of the terms: {known}"
+            )
+        return named
+
     def _latched(self, node: Node, *, holds: bool) -> Iterator[Expectation]:
         def take(f: Fields) -> Iterator[Expectation]:
             trigger, scope = self._scoped(f)
@@ -259,6 +277,7 @@ EXPECTATIONS: Mapping[str, Callable[[ExpectationReader, Node], Iterator[Expectat
     "ended_by_expiry": lambda reader, node: reader._ended(node, "expiry", holds=True),
     "latched": lambda reader, node: reader._latched(node, holds=True),
     "not_latched": lambda reader, node: reader._latched(node, holds=False),
+    "duty": ExpectationReader._duty,
     "lift_lacks": ExpectationReader._lift_lacks,
     "halt": ExpectationReader._halt,
     "finding": ExpectationReader._finding,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from detente.accord.duties import told
 from detente.accord.reason import Reason
 from detente.accord.standing import Pause, Status
 from detente.base.instant import show_instant
@@ -41,6 +42,9 @@ def _told(status: Status) -> Iterator[Reason]:
     for finding in status.findings:
         text = f"finding by {finding.by} about {finding.about}, {finding.claim!r}: {finding.state}"
         yield Reason(text + (", challenged" if finding.challenged else ""), finding.cited)
+    for duty in status.duties:
+        if duty.state in {"open", "overdue"}:
+            yield Reason(told(duty), duty.cited)
     for rule in status.schedule:
         if rule.state == "coming":
             begins = "" if rule.begins_at is None else f", at {show_instant(rule.begins_at)}"

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from detente.accord.document import Node
 from detente.base.errors import RefusalKind, Refused, shown
-from detente.base.quantity import EXACT, parse_decimal
+from detente.base.quantity import EXACT, H100E_FLOP_S, parse_decimal
 
 T = TypeVar("T")
 _ABSENT: Any = object()
@@ -164,6 +164,14 @@ def quantity(node: Node) -> tuple[Decimal, str]:
     if match is None:
         raise Refused("T08", "malformed", got=f"{node.where} {node}", expected="a number and a unit, like 1e24 FLOP")
     return parse_decimal(match[1]), match[2] or ""
+
+
+def compute_rate(node: Node) -> Decimal:
+    """What a facility computes, in FLOP per second: ``1e18 FLOP/s``, or ``10000 H100e``."""
+    value, unit = quantity(node)
+    if unit not in {"FLOP/s", "H100e"} or value < 0:
+        raise Refused("T08", "malformed", got=f"{node.where} {node}", expected="a number of FLOP/s or of H100e")
+    return EXACT.multiply(value, H100E_FLOP_S) if unit == "H100e" else value
 
 
 def share(node: Node) -> Decimal:

@@ -18,6 +18,7 @@ from detente.accord.document import Node, read_document
 from detente.accord.fields import (
     Fields,
     TermsRefused,
+    compute_rate,
     flag,
     listed,
     name,
@@ -39,6 +40,7 @@ from detente.accord.terms import (
     ClosedCosignature,
     ClosedLog,
     Consequence,
+    Duty,
     EntryIntoForce,
     HoldNeed,
     HoldPoint,
@@ -209,6 +211,7 @@ class _Reader:
             "hold_points": fields.take("hold_points", self.many(self._hold), ()),
             "checkpoints": fields.take("checkpoints", self.many(self._checkpoint), ()),
             "indicators": fields.take("indicators", self._indicators, {}),
+            "duties": fields.take("duties", self.many(self._duty), ()),
             "triggers": fields.take("triggers", self.many(self._trigger), ()),
             "pause": fields.take("pause", self.one(self._pause)),
             "lift": fields.take("lift", self.one(self._lift)),
@@ -386,6 +389,22 @@ class _Reader:
                 result[spelled] = found
         return result
 
+    def _duty(self, f: Fields) -> Duty:
+        duty = Duty(
+            f.take("id", name),
+            f.take("of", _one_or_more),
+            f.take("by", _moment),
+            f.take("register", _registered, None),
+            f.take("found_by", _one_or_more, ()),
+            f.take("every", _duration, None),
+            f.take("until", _moment, None),
+        )
+        if ("register" in f.node.entries) == ("found_by" in f.node.entries):
+            self.errors.append(
+                Refused("T07", "wrong-type", got=f"{f.node.where} both or neither", expected="`register` or `found_by`")
+            )
+        return duty
+
     def _trigger(self, f: Fields) -> Trigger:
         return Trigger(
             f.take("id", name),
@@ -482,6 +501,15 @@ def _consequence(node: Node) -> Consequence:
         raise Refused("T07", "wrong-type", got=f"{node.where} {node}", expected="publish or {party: act}")
     party, act = next(iter(node.entries.items()))
     return Consequence(one_of("refuse_compute", "refuse_deployment")(act), parse_party(party))
+
+
+def _registered(node: Node) -> Decimal:
+    """``{more_than: 10000 H100e}``, or so many FLOP/s; in FLOP/s."""
+    errors: list[Refused] = []
+    fields = Fields(node, errors)
+    bound = fields.take("more_than", compute_rate)
+    fields.done()
+    return _unless(errors, bound)  # type: ignore[no-any-return]
 
 
 def _lapse(f: Fields) -> Lapse:

@@ -38,6 +38,18 @@ ROOT_KINDS = frozenset({"terms", "keys", "accession", "withdrawal"})
 _PERMITTING = ROOT_KINDS | {"halted", "resumed", "challenge", "facility"}
 BOUND = re.compile(r"below (\S{1,64}) FLOP\Z", re.ASCII)
 """The claim by which an inspector satisfies a limit over a committed value."""
+FULFILS = re.compile(r"fulfils ([a-z0-9][a-z0-9_.-]{0,62})\Z", re.ASCII)
+"""The claim by which an inspector says that a party did what a duty asks."""
+
+
+def claimed_duty(claim: str) -> str | None:
+    """The id of the duty that a claim says is fulfilled.
+
+    >>> claimed_duty("fulfils consolidate"), claimed_duty("trains on")
+    ('consolidate', None)
+    """
+    match = FULFILS.match(claim)
+    return None if match is None else match[1]
 
 
 def class_of(body: Body, kind: str) -> Class:
@@ -57,8 +69,8 @@ def class_of(body: Body, kind: str) -> Class:
     if isinstance(body, Approval):
         return "permitting" if body.decision == "approve" else "restricting"
     if isinstance(body, Finding):
-        if body.result == "refuted" and BOUND.match(body.claim):
-            return "restricting"  # It takes back a bound that a limit rests on.
+        if body.result == "refuted" and (BOUND.match(body.claim) or FULFILS.match(body.claim)):
+            return "restricting"  # It takes back what a limit or a duty rests on.
         return "restricting" if body.result == "confirmed" and body.confirms is None else "permitting"
     if isinstance(body, Ruling):
         return "restricting" if body.outcome == "breach" else "permitting"

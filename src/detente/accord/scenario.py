@@ -47,10 +47,11 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """State a facility and what it computes, in FLOP per second."""
+    """State a facility and what it computes, in FLOP per second, perhaps that every larger one than so much is registered."""
 
     facility: str
     flop_s: Decimal
+    complete_above: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +286,19 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class DutyIs:
+    """How a duty of a party stands."""
+
+    where: str
+    duty: str
+    party: Party
+    state: str
+
+    def spelled(self) -> str:
+        return f"{self.duty} of {self.party} is {self.state}"
+
+
+@dataclass(frozen=True, slots=True)
 class LatchedIs:
     """Is a trigger latched, whatever it starts?"""
 
@@ -400,7 +414,7 @@ class AlertIs:
 
 Expectation: TypeAlias = (
     PhaseIs | Bound | Restricted | Stands | Ended | LiftLacks | HaltIs | FindingIs | Sanctioned | ReleasedByTime
-    | WithoutEffect | PolicyIs | AlertIs | LatchedIs
+    | WithoutEffect | PolicyIs | AlertIs | LatchedIs | DutyIs
 )  # fmt: skip
 
 

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from detente.accord.duties import told
 from detente.accord.expectation_reading import NOT_LISTED
 from detente.accord.fold import AccordState
 from detente.accord.reason import Reason
 from detente.accord.scenario import (
     AlertIs,
     Bound,
+    DutyIs,
     Ended,
     Expectation,
     FindingIs,
@@ -158,6 +160,12 @@ def _latched(scene: Scene, trigger: str, scope: str) -> list[Pause]:
     ]
 
 
+def _duty(asked: DutyIs, scene: Scene) -> Answer:
+    found = [each for each in scene.status.duties if (each.duty, each.party) == (asked.duty, asked.party)]
+    got = told(found[0]) if found else f"{asked.party} is not bound by {asked.duty}"
+    return bool(found) and found[0].state == asked.state, got, tuple(Reason(told(each), each.cited) for each in found)
+
+
 def _latched_is(asked: LatchedIs, scene: Scene) -> Answer:
     latched = _latched(scene, asked.trigger, asked.scope)
     met = any(asked.round in {None, each.round} for each in latched)
@@ -254,6 +262,7 @@ _JUDGES: Mapping[type[Any], Callable[[Any, Scene], Answer]] = {
     Stands: _stands,
     Ended: _ended,
     LatchedIs: _latched_is,
+    DutyIs: _duty,
     LiftLacks: _lift_lacks,
     HaltIs: _halt,
     FindingIs: _finding,

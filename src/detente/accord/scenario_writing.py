@@ -126,7 +126,14 @@ def _approve(deed: Approve) -> Members:
 _SPELLED: Mapping[type[Deed], Callable[[Any], tuple[str, Any]]] = {
     Accede: lambda deed: ("accede", dict(_condition(each) for each in deed.conditions)),
     Withdraw: lambda _: ("withdraw", {}),
-    Register: lambda deed: ("register", {"facility": deed.facility, "flop_s": _unit(deed.flop_s, "FLOP/s")}),
+    Register: lambda deed: (
+        "register",
+        {
+            "facility": deed.facility,
+            "flop_s": _unit(deed.flop_s, "FLOP/s"),
+            "complete_above": _unit(deed.complete_above, "FLOP/s"),
+        },
+    ),
     Cast: lambda deed: ("vote", _vote(deed)),
     Measure: lambda deed: ("measure", _measure(deed)),
     DeclareRun: lambda deed: (

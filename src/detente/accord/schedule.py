@@ -24,6 +24,8 @@ def spanned_rules(terms: Terms) -> Iterator[tuple[str, str, Span]]:
         yield "hold_points", hold.id, hold.span
     for checkpoint in terms.checkpoints:
         yield "checkpoints", checkpoint.id, checkpoint.span
+    for duty in terms.duties:
+        yield "duties", duty.id, Span(None, duty.until)
     for trigger in terms.triggers:
         yield "triggers", trigger.id, trigger.span
 

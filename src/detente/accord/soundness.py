@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from detente.accord.conditions import AccededCount, AccededParties, Compare, Condition, OpenFinding, Votes, atoms
+from detente.accord.conditions import (
+    AccededCount,
+    AccededParties,
+    Compare,
+    Condition,
+    OpenFinding,
+    Overdue,
+    Votes,
+    atoms,
+)
 from detente.accord.confidentiality import READER
 from detente.accord.document import Node
 from detente.accord.quorum import missing
@@ -32,7 +41,8 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     6. Every rule that begins or ends has an instant at which it applies: T30.
     7. Enough parties are left to certify what any developer must have certified: T42.
     8. A limit names a trigger, and a trigger that only brings limits into effect has one: T31.
-    8. What is kept can be read, or found out, by somebody: T45.
+    9. Every duty that is asked about is there: T32; none ends before it is due: T30.
+    10. What is kept can be read, or found out, by somebody: T45.
     """
     found: list[Refused] = []
 
@@ -65,7 +75,8 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
         found += _spans(at(section), {item.id: item.span for item in ids})  # 6
     found += _checkpoints(terms, at("checkpoints"))  # 7
     found += _brought(terms, at)  # 8
-    found += _confidential(terms, at("confidential"))  # 8
+    found += _duties(terms, at)  # 9
+    found += _confidential(terms, at("confidential"))  # 10
     if not 0 < terms.permits.alert_s <= terms.permits.calm_s:
         found.append(
             Refused(
@@ -159,6 +170,8 @@ def _names(terms: Terms) -> Iterator[tuple[str, Iterable[str], bool]]:
         yield "indicators", indicator.supplied_by, True
     for hold in terms.hold_points:
         yield "hold_points", hold.need.by, True
+    for duty in terms.duties:
+        yield "duties", (*duty.of, *duty.found_by), True
     for checkpoint in terms.checkpoints:
         yield "checkpoints", checkpoint.need.by, True
     for limit in terms.limits:
@@ -245,6 +258,21 @@ def _checkpoints(terms: Terms, where: str) -> Iterator[Refused]:
                     expected=f"at most the {left} who may certify what is {author or 'anybody'}'s: nobody certifies their own",
                 )
                 break
+
+
+def _duties(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:
+    where = at("duties")
+    yield from _once(where, [duty.id for duty in terms.duties])
+    yield from _spans(where, {duty.id: Span(duty.by, duty.until) for duty in terms.duties})
+    for section, condition in _conditions(terms):
+        for atom in atoms(condition):
+            if isinstance(atom, Overdue) and terms.duty(atom.duty) is None:
+                yield Refused(
+                    "T32",
+                    "terms-unsound",
+                    got=f"{at(section)} {shown(atom.duty)}",
+                    expected="a duty: " + (", ".join(duty.id for duty in terms.duties) or "there is none"),
+                )
 
 
 def _brought(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:

@@ -23,6 +23,7 @@ from detente.base.instant import Instant, show_instant
 from detente.base.quantity import show_decimal
 
 Phase = Literal["before", "in_force", "expired"]
+DutyState = Literal["open", "fulfilled", "overdue", "ended"]
 ScheduleState = Literal["coming", "applies", "ended"]
 HaltState = Literal["running", "declared", "confirmed", "overdue"]
 ONE = Decimal(1)
@@ -260,6 +261,30 @@ class Scheduled:
 
 
 @dataclass(frozen=True, slots=True)
+class DutyStanding:
+    """One duty of one party: when it is due (None: not yet known, or never again), since when overdue, what it asks."""
+
+    duty: str
+    party: Party
+    state: DutyState
+    due_at: Instant | None
+    since: Instant | None
+    asks: str
+    cited: tuple[Digest, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "duty": self.duty,
+            "party": self.party,
+            "state": self.state,
+            "due_at": _when(self.due_at),
+            "since": _when(self.since),
+            "asks": self.asks,
+            "cited": list(self.cited),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Lifted:
     """A pause that ended: by a lift of that quorum, by a lapse, or by terms that no longer have its trigger."""
 
@@ -331,6 +356,7 @@ class Status:
     sanctions: tuple[Sanction, ...]
     released_by_time: tuple[TimedRelease, ...]
     schedule: tuple[Scheduled, ...]
+    duties: tuple[DutyStanding, ...]
     alert: bool
     life_s: int
     keyrings: tuple[PartyKeyring, ...]
@@ -401,6 +427,7 @@ class Status:
             "sanctions": [sanction.as_json() for sanction in self.sanctions],
             "released_by_time": [release.as_json() for release in self.released_by_time],
             "schedule": [rule.as_json() for rule in self.schedule],
+            "duties": [duty.as_json() for duty in self.duties],
             "alert": self.alert,
             "permit_life_s": self.life_s,
             "keys": [keyring.as_json() for keyring in self.keyrings],

@@ -14,6 +14,7 @@ from decimal import Decimal
 from detente.accord.adjudication import Case, cases_at
 from detente.accord.checkpoints import Evidence as CheckpointEvidence
 from detente.accord.checkpoints import checkpoint_standing
+from detente.accord.duties import list_duties
 from detente.accord.fold import AccordState
 from detente.accord.halts import halt_of, met_halted_conditions
 from detente.accord.holds import FREE, change_of, hold_standing
@@ -108,6 +109,7 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         sanctions=tuple(sanction for case in cases for sanction in _sanctions(state, terms, case)),
         released_by_time=(*_released_by_time(state, terms, point, phase, ended), *ended_rules(schedule, since)),
         schedule=schedule,
+        duties=list_duties(state, terms, point.members, at, heard=heard),
         alert=alert,
         life_s=terms.permits.alert_s if alert else terms.permits.calm_s,
         keyrings=_keyrings(state, terms, at),

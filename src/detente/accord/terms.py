@@ -20,10 +20,11 @@ from typing import Literal
 from detente.accord.conditions import Condition
 from detente.accord.confidentiality import Confidentiality
 from detente.accord.sources import Sources
-from detente.accord.span import ALWAYS, Span
+from detente.accord.span import ALWAYS, Moment, Span, show_moment
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
-from detente.base.instant import Instant
+from detente.base.instant import Instant, show_duration
+from detente.base.quantity import show_compute_rate
 
 Role = Literal[
     "developer", "auditor", "authority", "adjudicator", "mirror", "provider", "relying_party", "witness",
@@ -233,6 +234,35 @@ class Indicator:
 
 
 @dataclass(frozen=True, slots=True)
+class Duty:
+    """What each party among ``of`` must have done by then: exactly one of ``register_above`` and ``found_by`` says what.
+
+    ``register_above``: registered every facility that does more FLOP/s; ``found_by``: been found to have done it by one of
+    these. With ``every_s`` again so long after the last time. From ``until`` on it is no duty any more.
+    """
+
+    id: str
+    of: tuple[str, ...]
+    by: Moment
+    register_above: Decimal | None
+    found_by: tuple[str, ...]
+    every_s: int | None = None
+    until: Moment | None = None
+
+    def asks(self) -> str:
+        """What it asks, as a phrase."""
+        if self.register_above is None:
+            return f"{', '.join(self.found_by)} found that it is done"
+        return f"every facility of more than {show_compute_rate(self.register_above)} is registered"
+
+    def spelled(self) -> str:
+        """Who must have done what by when."""
+        every = "" if self.every_s is None else f", then every {show_duration(self.every_s)}"
+        until = "" if self.until is None else f", until {show_moment(self.until)}"
+        return f"{', '.join(self.of)}: {self.asks()}, by {show_moment(self.by)}{every}{until}"
+
+
+@dataclass(frozen=True, slots=True)
 class Lapse:
     """An emergency: what a trigger starts ends after ``after_s`` unless ``unless`` confirmed it (None: nobody can).
 
@@ -326,6 +356,7 @@ class Terms:
     limits: tuple[Limit, ...]
     hold_points: tuple[HoldPoint, ...]
     indicators: Mapping[str, Indicator]
+    duties: tuple[Duty, ...]
     triggers: tuple[Trigger, ...]
     pause: PauseTerms
     lift: LiftTerms
@@ -357,6 +388,10 @@ class Terms:
         if subject is None or author == subject:
             return self.among(author, indicator.supplied_by)
         return self.among(author, tuple(name for name in indicator.supplied_by if name != "developer"))
+
+    def duty(self, duty_id: str) -> Duty | None:
+        """The duty of that id, if these terms have one."""
+        return next((duty for duty in self.duties if duty.id == duty_id), None)
 
     def trigger(self, trigger_id: str) -> Trigger | None:
         """The trigger of that id, if these terms have one."""

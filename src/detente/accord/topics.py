@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from detente.accord.records import Item
+from detente.accord.records import Item, claimed_duty
 from detente.accord.terms import Terms
 from detente.statement.approval import Approval
 from detente.statement.audit import Audit
 from detente.statement.challenge import Challenge
+from detente.statement.facility import Facility
+from detente.statement.finding import Finding
 from detente.statement.halted import Halted
 from detente.statement.measurement import Measurement
 from detente.statement.resumed import Resumed
@@ -47,6 +49,16 @@ def measured_topic(indicator: str, subject: str, author: str) -> Topic:
     return ("measure", indicator, subject, author)
 
 
+def facility_topic(party: str) -> Topic:
+    """What one party registers."""
+    return ("facility", party)
+
+
+def fulfilment_topic(party: str, duty: str) -> Topic:
+    """Findings that one party did, or did not do, what a duty asks."""
+    return ("fulfils", party, duty)
+
+
 def topics_of(item: Item) -> tuple[Topic, ...]:
     """Under which topics the statement is found."""
     body = item.body
@@ -76,6 +88,11 @@ def topics_of(item: Item) -> tuple[Topic, ...]:
         return ((item.kind,), LINEAGE)
     if item.kind in {"accession", "withdrawal"}:
         return (MEMBER,)
+    if isinstance(body, Facility):
+        return ((item.kind,), facility_topic(item.party))
+    if isinstance(body, Finding):
+        duty = claimed_duty(body.claim)
+        return (FINDING,) if duty is None else (FINDING, fulfilment_topic(body.about, duty))
     return ((item.kind,),)
 
 
@@ -107,6 +124,16 @@ def wakes_of(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[tuple[To
         for terms in chain:
             if terms.adjudication is not None:
                 yield topic, time + terms.adjudication.challenge_within_s
+    if item.kind in {"finding", "facility"}:
+        yield from ((topic, instant) for instant in _due_again(time, chain))
+
+
+def _due_again(time: int, chain: Sequence[Terms]) -> Iterator[int]:
+    """When a duty that was fulfilled at ``time`` falls overdue again."""
+    for terms in chain:
+        for duty in terms.duties:
+            if duty.every_s is not None:
+                yield time + duty.every_s + terms.mirrors.settle_s
 
 
 def _woken(item: Item) -> Topic | None:

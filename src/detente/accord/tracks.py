@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from detente.accord.conditions import atoms, evaluate
+from detente.accord.conditions import Overdue, atoms, evaluate
 from detente.accord.quorum import missing
 from detente.accord.reason import Place, Reason
 from detente.accord.records import Item
@@ -109,7 +109,10 @@ def timers(track: Track, view: View) -> Iterator[int]:
     begins = view.trigger.span.begins_at(view.members.in_force_since)
     if begins is not None:
         yield begins
-    if any(getattr(atom, "what", None) in view.terms.indicators for atom in atoms(view.trigger.when)):
+    if any(
+        isinstance(atom, Overdue) or getattr(atom, "what", None) in view.terms.indicators
+        for atom in atoms(view.trigger.when)
+    ):
         yield from view.next_due()
 
 

@@ -27,6 +27,7 @@ from detente.accord.conditions import (
     NoneOpen,
     Not,
     OpenFinding,
+    Overdue,
     Proposer,
     RunActivity,
     Touches,
@@ -47,8 +48,8 @@ _ALLOWED: dict[Context, tuple[type, ...]] = {
     "hold": (Touches, Proposer),
     "run_checkpoint": (Compare, RunActivity),
     "change_checkpoint": (Compare, Touches, Proposer),
-    "trigger": (Compare, Votes, OpenFinding, Breach),
-    "lift": (Compare, NoneOpen, Breach),
+    "trigger": (Compare, Votes, OpenFinding, Breach, Overdue),
+    "lift": (Compare, NoneOpen, Breach, Overdue),
 }
 
 
@@ -181,6 +182,7 @@ _ATOMS: dict[str, Callable[[Node], Atom]] = {
     "open_finding": _open_finding,
     "none_open": _none_open,
     "ruling": _ruling,
+    "overdue": lambda node: Overdue(name(node)),
     "acceded": _acceded,
     "change.touches": lambda node: Touches(listed(PART, 1, 5)(node)),
     "change.proposer": lambda node: Proposer(one_of("model", "human")(node)),

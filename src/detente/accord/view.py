@@ -25,11 +25,14 @@ from detente.accord.conditions import (
     Compare,
     NoneOpen,
     OpenFinding,
+    Overdue,
     Truth,
     Votes,
+    atoms,
     kleene_all,
     kleene_any,
 )
+from detente.accord.duties import bound_by, duty_instants, duty_standing
 from detente.accord.fold import AccordState
 from detente.accord.membership import Members
 from detente.accord.records import Item
@@ -88,6 +91,8 @@ class View:
             return not any(case.state == "open" for case in self._cases())
         if isinstance(atom, OpenFinding):
             return self._open_finding(atom)
+        if isinstance(atom, Overdue):
+            return self._overdue(atom)
         if isinstance(atom, Breach):
             found = [
                 case for case in self._cases()
@@ -145,6 +150,22 @@ class View:
             return False
         self.cited += [(case.finding.id, case.since) for case in found]
         return True
+
+    def _overdue(self, atom: Overdue) -> bool:
+        """Is it, since the cut? A lift asks how it is now, whatever earlier lifts answered."""
+        duty = self.terms.duty(atom.duty)
+        if duty is None:
+            return False
+        late = []
+        for party in bound_by(self.terms, duty, self.members):
+            if self.scope not in {"all", party}:
+                continue
+            standing = duty_standing(self.state, self.terms, self.members, duty, party, self.at, heard=self.heard)
+            if standing.since is not None and (self.lifting or standing.since >= self.cut):
+                late.append(standing)
+        self.marks += [f"{each.duty} of {each.party}, {each.asks}" for each in late]
+        self.moments += [each.since for each in late if each.since is not None]
+        return bool(late)
 
     def _subjects(self) -> list[Party]:
         """The parties a trigger looks at: its own, or every bound developer."""
@@ -229,7 +250,11 @@ class View:
         return base + indicator.every_s + self.terms.mirrors.settle_s
 
     def next_due(self) -> Iterator[int]:
-        """The first overdue instants of this trigger's indicators if nobody measures again."""
+        """The first overdue instants of this trigger's indicators and duties if nobody says anything again."""
+        for atom in atoms(self.trigger.when):
+            duty = self.terms.duty(atom.duty) if isinstance(atom, Overdue) else None
+            if duty is not None:
+                yield from duty_instants(self.terms, self.members, duty)
         for indicator in self.terms.indicators.values():
             subjects: list[Party | None] = [None] if indicator.about == "world" else [*self._subjects()]
             for subject in subjects:

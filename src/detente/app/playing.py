@@ -227,6 +227,8 @@ class _Draw:
         if habit == "lying" or party in self.developers:
             acts += [self._run, self._version, self._version, self._version, self._propose, self._halt, self._dispute]
             acts.append(self._withdraw)
+            if self.terms.duties:
+                acts.append(self._register)
         acts += [self._approve, self._measure]
         if habit == "late" and party in self.terms.mirrors.parties:
             acts += [self._fall_silent, self._speak]
@@ -255,8 +257,16 @@ class _Draw:
             self.rng.choice((3_600, 30 * DAY_S, 365 * DAY_S)),
         )
 
+    def _register(self, _party: Party) -> Deed:
+        bounds = [duty.register_above for duty in self.terms.duties if duty.register_above is not None]
+        return Register(f"facility-{self.rng.choice((1, 2))}", Decimal(10) ** 20, self.rng.choice([None, *bounds]))
+
     def _find(self, party: Party) -> Deed:
         about = self.rng.choice(self.developers)
+        found = [duty.id for duty in self.terms.duties if duty.found_by]
+        if found and self.rng.random() < 0.5:
+            claim = f"fulfils {self.rng.choice(found)}"
+            return Find(self._name("finding", party), about, claim, "confirmed", None)
         result: Any = self.rng.choice(("confirmed", "confirmed", "inconclusive"))
         if self.made["audit"] and self.rng.random() < 0.3:
             audit, auditor = self.rng.choice(self.made["audit"])

@@ -278,7 +278,7 @@ class Stage:
 
     def _register(self, deed: Register, party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
         country = self.troupe.terms.parties[party].country
-        return "facility", Facility(deed.facility, country, 1, deed.flop_s), None
+        return "facility", Facility(deed.facility, country, 1, deed.flop_s, deed.complete_above), None
 
     def _vote(self, deed: Cast, _party: Party, at: Instant) -> tuple[Kind, Any, str | None]:
         round_now = deed.round

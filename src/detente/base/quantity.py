@@ -58,6 +58,21 @@ def show_decimal(value: Decimal) -> str:
     return f"{minus}{text[:exponent]}.{text[exponent:]}" if exponent >= -20 else f"{minus}{number}e{exponent}"
 
 
+H100E_FLOP_S = Decimal("9.9e14")
+"""One H100-equivalent: 15,840 TPP, 990 TFLOP/s at 16 bits (MIRI draft agreement, arXiv 2511.10783, Art. II.15)."""
+
+
+def show_compute_rate(flop_s: Decimal) -> str:
+    """What a facility computes: in H100-equivalents where that is a whole number, else in FLOP/s.
+
+    >>> show_compute_rate(Decimal("9.9e18")), show_compute_rate(Decimal("1e18"))
+    ('10000 H100e', '1e18 FLOP/s')
+    """
+    if flop_s and flop_s % H100E_FLOP_S == 0:
+        return f"{show_decimal(EXACT.divide(flop_s, H100E_FLOP_S))} H100e"
+    return f"{show_decimal(flop_s)} FLOP/s"
+
+
 def add_exactly(values: Iterable[Decimal]) -> Decimal:
     """The exact sum."""
     total = ZERO

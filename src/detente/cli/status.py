@@ -51,6 +51,11 @@ def lines(said: Mapping[str, Any], *, served: str, why: bool) -> Iterator[str]:
         yield f"finding {finding['finding'][:12]}… about {finding['about']}: {finding['state']}: {finding['claim']}"
     for sanction in said["sanctions"]:
         yield f"consequence {sanction['act']} by {sanction['by'] or 'everybody'} against {sanction['against']}"
+    for duty in said.get("duties", ()):
+        if duty["state"] == "overdue":
+            yield f"OVERDUE {duty['duty']} of {duty['party']} since {duty['since']}: {duty['asks']}"
+        elif duty["state"] == "open":
+            yield f"due    {duty['duty']} of {duty['party']} by {duty['due_at']}: {duty['asks']}"
     for rule in said.get("schedule", ()):
         if rule["state"] != "ended":
             yield f"{'later ' if rule['state'] == 'coming' else 'ends  '} {rule['rule']}: {rule['span']}"

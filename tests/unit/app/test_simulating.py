@@ -51,6 +51,48 @@ def test_shipped_scenarios_hold(accord: str):
     assert not failed
 
 
+STAGED = """\
+duties:
+  - {id: register-largest, of: developer, register: {more_than: 10000 H100e}, by: {after_entry: 1 d}}
+  - {id: consolidate, of: developer, found_by: auditor, by: {after_entry: 120 d}}
+
+triggers:
+  - id: unregistered
+    when: {overdue: register-largest}
+    then: pause
+    scope: party
+  - id: emergency
+    when: {votes: {of: [auth-1], at_least: 1}}
+    then: slowdown
+    scope: all
+    until: {after_entry: 200 d}
+    lapses: {after: 30 d, unless: {auditor: 1, authority: 1}}
+"""
+
+
+def test_a_table_asks_for_duties_and_for_what_is_latched(tmp_path: Path):
+    """Registered in time by two of three; an emergency that nobody confirmed; what inspectors found; what ended by itself."""
+    terms = edited(tmp_path, "triggers:\n", STAGED)
+    played = table(
+        tmp_path,
+        "{by: [dev-a, dev-b, dev-c, aud-1, auth-1], accede: {}}",
+        "{by: [dev-a, dev-b], register: {flop_s: 20000 H100e, complete_above: 10000 H100e}}",
+        "{by: dev-c, register: {flop_s: 20000 H100e}}",
+        "{at: +1 d + 119 s, expect: {not_paused: {party: dev-c, by: unregistered}, duty: {duty: register-largest, party: dev-c, is: open}}}",
+        "{at: +1 d + 120 s, expect: {paused: {party: dev-c, by: unregistered}, duty: [{duty: register-largest, party: dev-c, is: overdue}, "
+        "{duty: register-largest, party: dev-a, is: fulfilled}], latched: {trigger: unregistered, scope: dev-c, round: 0}}}",
+        "{at: +2 d, by: auth-1, vote: {pause: emergency}}",
+        "{expect: {latched: {trigger: emergency}, slowed: {party: dev-a, by: emergency}, not_latched: {trigger: call}}}",
+        "{at: +32 d, expect: {not_latched: {trigger: emergency}, lapsed: {trigger: emergency}, released_by_time: pause_lapsed}}",
+        "{by: aud-1, find: {name: done, about: dev-a, claim: fulfils consolidate}}",
+        "{at: +33 d, expect: {duty: {duty: consolidate, party: dev-a, is: fulfilled}, not_released_by_time: rule_ended}}",
+        "{at: +201 d, expect: {released_by_time: rule_ended, duty: {duty: consolidate, party: dev-b, is: overdue}}}",
+    )
+    [result] = simulate(terms, [played])
+    assert [(judged.expectation.spelled(), judged.got) for judged in result.judged if not judged.met] == []
+    assert len(result.judged) > 15
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from detente.accord.checking.claim import Claim
-from detente.accord.conditions import Atom, Compare, OpenFinding, Proposer, RunActivity, Touches, Votes, atoms
+from detente.accord.conditions import Atom, Compare, OpenFinding, Overdue, Proposer, RunActivity, Touches, Votes, atoms
 from detente.accord.terms import Checkpoint, Indicator, Terms, Trigger
 from detente.accord.tree_reading import LINEAGE, RUN
 from detente.base.instant import show_duration
@@ -22,6 +22,8 @@ def check_inputs(terms: Terms) -> Iterator[Claim]:
                 elif atom.what in LINEAGE:
                     text = f"{trigger.id}: {atom.what} is computed from what developers state; what is missing widens it upwards"
                     yield Claim("input-owed", "indicators", "holds", text)
+            elif isinstance(atom, Overdue):
+                yield from _duty(terms, trigger, atom.duty)
             elif isinstance(atom, OpenFinding):
                 text = f"{trigger.id}: nobody is obliged to inspect; a finding comes when {', '.join(atom.by)} file one"
                 yield Claim("input-owed", "triggers", "listed", text)
@@ -60,6 +62,21 @@ def who_owes(terms: Terms, atom: Atom) -> tuple[bool, str]:
     if isinstance(atom, Votes):
         return False, f"whether {', '.join(atom.of)} would say so is not known, and nobody owes an answer"
     return False, f"whether {atom.spelled()} is not known, and nobody owes an inspection or a ruling"
+
+
+def _duty(terms: Terms, trigger: Trigger, named: str) -> Iterator[Claim]:
+    duty = terms.duty(named)
+    if duty is None:
+        return
+    if not duty.found_by:
+        yield Claim(
+            "input-owed", "duties", "holds", f"{trigger.id}: {', '.join(duty.of)} owe {named}; overdue, it counts"
+        )
+        return
+    text = (
+        f"{trigger.id}: nobody is obliged to find that {named} is done; until {', '.join(duty.found_by)} do, it is not"
+    )
+    yield Claim("input-owed", "duties", "listed", text)
 
 
 def _owed(trigger: Trigger | Checkpoint, indicator: Indicator) -> Claim:

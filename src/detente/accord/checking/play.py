@@ -7,6 +7,7 @@ exploring to ``explore`` and what is claimed to ``powers``. ``spec/check.md`` §
 - A party votes, files one finding, and reports of each indicator one value from each side of every bound, the bounds
   themselves, or an interval that says nothing.
 - The developer that the trigger is about states versions that meet a condition over the lineage, or hides them.
+- A duty falls overdue, left undone or not found done, and is fulfilled late by whoever can.
 - Adjudicators rule together. Parties that the terms do not tell apart are interchangeable, and of a class beyond what any
   number of the terms asks for only so many play.
 """
@@ -27,6 +28,7 @@ from detente.accord.conditions import (
     Condition,
     NoneOpen,
     OpenFinding,
+    Overdue,
     Truth,
     Votes,
     atoms,
@@ -53,11 +55,12 @@ class Local(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where the play stands: what each class of parties has said, and what follows from it."""
+    """Where the play stands: what each class of parties has said, and what follows from it. ``owed``: duties overdue."""
 
     said: tuple[tuple[Local, ...], ...]
     lineage: Truth = False
     overdue: tuple[bool, ...] = ()
+    owed: tuple[bool, ...] = ()
     breach: bool = False
     latched: bool = False
     lifted: bool = False
@@ -98,6 +101,9 @@ class Play:
         self._cases = any(isinstance(atom, Breach | OpenFinding) for atom in self._asked)
         self._cases_kept = any(isinstance(atom, NoneOpen | Breach) for atom in self._lifting)
         self._breaches = any(isinstance(atom, Breach) for atom in self._asked + self._lifting)
+        asked = self._asked + self._lifting
+        self.duties = tuple(dict.fromkeys(atom.duty for atom in asked if isinstance(atom, Overdue)))
+        self._owed_kept = tuple(any(atom == Overdue(duty) for atom in self._lifting) for duty in self.duties)
         self._seats: dict[frozenset[Party], bool] = {}
         self._settling: dict[State, State] = {}
         self._lineage = any(isinstance(atom, Compare) and atom.what in LINEAGE for atom in self._asked)
@@ -117,6 +123,7 @@ class Play:
                 continue
             yield from self._told(state, number, players)
         yield from self._time(state, silent=silent, only=only)
+        yield from self._duties(state, silent=silent, only=only)
         if only is None or self._judges({only}, None):
             yield from self._rulings(state, silent=silent, only=only)
         if state.latched and self._can_lift(state):
@@ -183,6 +190,31 @@ class Play:
             overdue = (*state.overdue[:index], True, *state.overdue[index + 1 :])
             yield f"{indicator.name} falls overdue", self._settled(state._replace(overdue=overdue))
 
+    def _duties(self, state: State, *, silent: Collection[Party], only: Party | None) -> Iterator[tuple[str, State]]:
+        """A duty is let slip by those who could fulfil it, and fulfilled late by any of them."""
+        for index, named in enumerate(self.duties):
+            able = self._able(named)
+            if not able or (state.latched and not self._owed_kept[index]):
+                continue
+            late = state.owed[index]
+            owed = (*state.owed[:index], not late, *state.owed[index + 1 :])
+            acting = able - set(silent) if only is None else able & {only}
+            if late and acting:
+                yield f"{named} is fulfilled late", self._settled(state._replace(owed=owed))
+            # Who plays alone lets slip only what nobody else would do; otherwise it may have been left undone.
+            elif not late and (only is None or able <= {only}):
+                yield f"{named} falls overdue", self._settled(state._replace(owed=owed))
+
+    def _able(self, named: str) -> set[Party]:
+        """Who can fulfil a duty of the subject: itself, or those who may find that it is done."""
+        duty = self.terms.duty(named)
+        if duty is None or not self.terms.among(self.subject, duty.of):
+            return set()
+        if not duty.found_by:
+            return {self.subject}
+        inspectors = (p for p in self.terms.parties if p != self.subject and self.terms.among(p, duty.found_by))
+        return {party for party in inspectors if self.terms.among(party, INSPECTORS)}
+
     def _rulings(self, state: State, *, silent: Collection[Party], only: Party | None) -> Iterator[tuple[str, State]]:
         if not (self._cases_kept if state.latched else self._cases):
             return
@@ -248,7 +280,8 @@ class Play:
             for group in state.said
         )
         overdue = tuple(late and kept for late, kept in zip(state.overdue, self._kept, strict=True))
-        return state._replace(said=said, overdue=overdue, latched=True, lineage=False)
+        owed = tuple(late and kept for late, kept in zip(state.owed, self._owed_kept, strict=True))
+        return state._replace(said=said, overdue=overdue, owed=owed, latched=True, lineage=False)
 
     # Set-up
 
@@ -293,6 +326,7 @@ class Play:
                 party if party in apart else "",
                 *(self.terms.among(party, names) for names in (*callers, *finders, INSPECTORS)),
                 *(party in self._suppliers(indicator) for indicator in self.indicators),
+                *(party in self._able(duty) for duty in self.duties),
                 about.roles & roles,
             )
             found.setdefault(signature, []).append(party)
@@ -349,6 +383,7 @@ class Play:
                 for players in self.players
             ),
             overdue=(False,) * len(self.indicators),
+            owed=(False,) * len(self.duties),
         )
 
 
@@ -379,6 +414,8 @@ class _Seen:
                 return self._open(INSPECTORS) == 0
             case Breach():
                 return state.breach
+            case Overdue(duty):
+                return state.owed[play.duties.index(duty)]
             case Compare():
                 return self._compare(atom, restricting=restricting)
         return None

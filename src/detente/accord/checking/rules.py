@@ -12,8 +12,19 @@ from itertools import chain, combinations, product
 from typing import get_args
 
 from detente.accord.checking.claim import Claim
-from detente.accord.conditions import Atom, Compare, Condition, Proposer, RunActivity, Touches, Truth, atoms, evaluate
-from detente.accord.terms import Activity, HoldPoint, Limit, Terms
+from detente.accord.conditions import (
+    Atom,
+    Compare,
+    Condition,
+    Overdue,
+    Proposer,
+    RunActivity,
+    Touches,
+    Truth,
+    atoms,
+    evaluate,
+)
+from detente.accord.terms import INSPECTORS, Activity, HoldPoint, Limit, Terms
 from detente.accord.tree_reading import RUN
 from detente.base.identity import Party
 from detente.base.quantity import exactly
@@ -32,6 +43,7 @@ def check_rules(terms: Terms) -> Iterator[Claim]:
     yield from _limits(terms)
     yield from _hold_points(terms)
     yield from _checkpoints(terms)
+    yield from _duties(terms)
     yield from _twice(terms)
     yield from _consequences(terms)
 
@@ -134,6 +146,23 @@ def _fulfillable(terms: Terms, hold: HoldPoint) -> Iterator[Claim]:
                 "unfulfillable", "hold_points", "broken", text, (f"{author} proposes a change", "nobody can pass it")
             )
             return
+
+
+def _duties(terms: Terms) -> Iterator[Claim]:
+    """Each can be fulfilled, and something asks whether it was."""
+    asked = [trigger.when for trigger in terms.triggers] + ([] if terms.lift.when is None else [terms.lift.when])
+    named = {atom.duty for condition in asked for atom in atoms(condition) if isinstance(atom, Overdue)}
+    for duty in terms.duties:
+        if duty.id not in named:
+            yield Claim("only-shown", "duties", "listed", f"{duty.id}: that it is overdue is shown, and starts nothing")
+        if not duty.found_by:
+            continue
+        for party in (party for party in terms.parties if terms.among(party, duty.of)):
+            able = [p for p in terms.parties if p != party and terms.among(p, duty.found_by)]
+            if not any(terms.among(each, INSPECTORS) for each in able):
+                text = f"{duty.id}: nobody who is named can find that {party} did it: {', '.join(duty.found_by)}"
+                yield Claim("unfulfillable", "duties", "broken", text)
+                break
 
 
 def _twice(terms: Terms) -> Iterator[Claim]:
