@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from detente.adapters.scan_cache import ScanCache
+from detente.app.measuring import change_scan
 from detente.app.measuring.changes import measure_changes
 from detente.base.errors import Refused
 from detente.cli import main
@@ -165,6 +167,85 @@ def test_a_commit_whose_tree_is_gone_is_undetermined(built: Built):
     assert high is not None
     assert float(low) < float(high)
     assert [e.count for e in result.exclusions if "tree is absent" in e.why] == [int(float(high) - float(low))]
+
+
+def test_a_second_run_judges_only_what_is_new_and_says_the_same(tmp_path: Path, built: Built, monkeypatch):
+    """Kept by commit and rules: nothing is read again, a new commit alone is, and other rules or evaluators use none of it."""
+    read: list[str] = []
+    walk = change_scan._Walk.judge
+
+    def noted(self, ids):
+        read.extend(ids)
+        return walk(self, ids)
+
+    monkeypatch.setattr(change_scan._Walk, "judge", noted)
+
+    def measured(**more) -> int:
+        read.clear()
+        kept = measure_changes(built.path, cache=tmp_path / "cache", **more)
+        count = len(read)
+        assert kept == measure_changes(built.path, **more)
+        return count
+
+    commits = measured()
+    assert commits > 2
+    assert measured() == 0
+    built.commit("More", {"train.py": TRAIN + "EXTRA = 1\n"})
+    assert measured() == 1
+    assert measured() == 0
+    assert measured(without="HEAD~2") == 0
+    assert measured(evaluators=("README.md",)) == commits + 1
+    monkeypatch.setattr(change_scan, "RULES", 0)
+    assert measured() == commits + 1
+
+
+def test_a_kept_scan_that_is_damaged_is_as_if_it_had_never_been(tmp_path: Path, built: Built):
+    """A file of rubbish, and rows that mean nothing: the repository is read again."""
+    cache = tmp_path / "cache"
+    said = measure_changes(built.path, cache=cache)
+    (cache / "changes.sqlite").write_bytes(b"rubbish" * 1_000)
+    assert measure_changes(built.path, cache=cache) == said
+    with ScanCache(cache, "changes") as kept:
+        assert kept._db is not None
+        (key, tip, place) = kept._db.execute("SELECT key, tip, place FROM segments").fetchone()
+        kept.store(key, tip, place, ['["x",{"n":"many"}]', "[]", "7"])
+    assert measure_changes(built.path, cache=cache) == said
+
+
+def test_an_interrupted_scan_goes_on_where_it_was(tmp_path: Path, built: Built, monkeypatch):
+    """Each part is kept as it is done."""
+    monkeypatch.setattr(change_scan, "PART", 1)
+    walk = change_scan._Walk.judge
+
+    def breaks(self, ids):
+        yield next(walk(self, ids))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(change_scan._Walk, "judge", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        measure_changes(built.path, cache=tmp_path / "cache")
+    left: list[int] = []
+
+    def goes_on(self, ids):
+        left.append(len(ids))
+        return walk(self, ids)
+
+    monkeypatch.setattr(change_scan._Walk, "judge", goes_on)
+    said = measure_changes(built.path, cache=tmp_path / "cache")
+    assert said == measure_changes(built.path)
+    assert left[0] == left[1] - 1
+
+
+def test_what_was_absent_is_looked_for_again(tmp_path: Path, built: Built):
+    """A partial clone keeps no verdict that rests on what is not there: the whole one must not see it."""
+    built.git("config", "uploadpack.allowFilter", "true")
+    place = tmp_path / "partial.git"
+    built.git("clone", "-q", "--bare", "--filter=blob:none", built.path.as_uri(), str(place))
+    cache = tmp_path / "cache"
+    absent = measure_changes(place, cache=cache)
+    assert measure_changes(place, cache=cache) == absent
+    built.git("--git-dir", str(place), "fetch", "-q", "--refetch", "--no-filter", "origin")
+    assert measure_changes(place, cache=cache).indicators == measure_changes(built.path).indicators
 
 
 def test_the_edge_of_a_shallow_clone_is_counted(tmp_path: Path, built: Built):

@@ -230,6 +230,21 @@ def test_what_no_rule_names_in_machine_learning_code_is_undetermined():
     assert (verdict.areas, verdict.undetermined) == ((), True)
 
 
+def test_a_text_that_names_no_framework_is_not_taken_apart():
+    """It cannot import one, whether or not it parses; a name in letters that Python folds into ASCII is still found."""
+
+    def refuse(_: bytes) -> PythonFile:
+        raise AssertionError("it was read")
+
+    for text in (b"import os\n", b"def (\n", b"\0"):
+        assert judge_file(FileChange("lib/odd.py", b"x = 1", text), reader=refuse) == FileVerdict("lib/odd.py", "none")
+    folded = "import \uff54orch\ndef run(): return 2".encode()
+    assert _areas("lib/odd.py", b"def run(): return 1", folded).undetermined
+    assert judge_file(FileChange("train.py", b"x = 1", b"def (\n")).unread
+    broken = judge_file(FileChange("lib/odd.py", b"import torch", b"import torch\ndef ("))
+    assert (broken.undetermined, broken.unread) == (True, "not the syntax of this Python")
+
+
 @pytest.mark.parametrize("absent", ["absent from this clone", "larger than the bound for a text"])
 def test_a_text_that_is_not_there_is_judged_by_its_path(absent: str):
     """In a known place by the place; Python elsewhere is undetermined, never untouched."""

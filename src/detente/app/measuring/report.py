@@ -161,7 +161,11 @@ def _changes(asked: Asked, report: Report, say: Say) -> list[Result]:
     from detente.app.measuring.changes import measure_changes
 
     found = measure_changes(
-        asked.path, ref=asked.ref, forge=asked.forge, progress=lambda done: say(f"changes, {done:,} commits")
+        asked.path,
+        ref=asked.ref,
+        forge=asked.forge,
+        cache=asked.cache,
+        progress=lambda done: say(f"changes, {done:,} commits"),
     )
     return [replace(found, subject=report.subject)]
 

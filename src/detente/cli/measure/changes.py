@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from detente.adapters.scan_cache import choose_cache
 from detente.app.measuring.changes import measure_changes
 from detente.cli import json_option, reports_errors
 from detente.cli.measure.history import Ticker, day, history_options
@@ -22,6 +23,13 @@ from detente.cli.measure.showing import show_result
     multiple=True,
     help="A path, with * and ?, of what scores the result. Repeat for more.",
 )
+@click.option(
+    "--cache",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Where scans are kept. [default: the user's cache folder]",
+)
+@click.option("--no-cache", is_flag=True, help="Keep nothing, and use nothing that was kept.")
 @json_option
 @reports_errors
 def changes(
@@ -34,6 +42,8 @@ def changes(
     evaluators: tuple[str, ...],
     since: str | None,
     until: str | None,
+    folder: Path | None,
+    no_cache: bool,
     evidence: bool,
     as_json: bool,
 ) -> None:
@@ -52,6 +62,7 @@ def changes(
             evaluators=evaluators,
             since=day(since),
             until=day(until),
+            cache=None if no_cache else choose_cache(folder),
             progress=ticker.tick,
         )
     show_result(result, as_json=as_json, evidence=evidence)

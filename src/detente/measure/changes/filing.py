@@ -3,7 +3,8 @@ r"""What the change of one file touches: the path's answer, made finer by what d
 1. A path that is left out (``paths``) touches nothing, whatever stands in the file.
 2. Python: the units that differ. None differ: layout and comments only, nothing is touched. A unit's area is that of its name
    (``rules.NAMES``), else the path's; all units of an evaluator are evaluation. A file in no known place counts only if it imports a
-   machine-learning framework; a unit of such a file that no rule names leaves the change *undetermined*.
+   machine-learning framework; a unit of such a file that no rule names leaves the change *undetermined*. A text in which no
+   framework's name stands imports none, whatever else it is: it is not taken apart.
 3. YAML, TOML, JSON and shell: the keys that differ, in the same way; in no known place, a key that a rule names leaves the change
    undetermined, since such words are common elsewhere.
 4. Anything else, and a text that cannot be read or is not there: the path alone, and the reason is kept. Python in no known place
@@ -16,6 +17,7 @@ r"""What the change of one file touches: the path's answer, made finer by what d
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ from detente.measure.changes.python_units import (
     changed_units,
     python_units,
 )
-from detente.measure.changes.rules import name_rule
+from detente.measure.changes.rules import FRAMEWORKS, name_rule
 
 Basis = Literal["path", "python", "keys", "none"]
 REMEMBERED_BYTES: Final = 16 << 20
@@ -90,6 +92,8 @@ def judge_file(change: FileChange, *, evaluators: tuple[str, ...] = (), reader: 
         return FileVerdict(change.path, "none", left_out=place.left_out, labels=labels)
     suffix = change.path.rpartition(".")[2].lower()
     if change.absent is None and suffix in {"py", "pyi"}:
+        if place.area is None and not (_may_import(change.before) or _may_import(change.after)):
+            return FileVerdict(change.path, "none")
         try:
             before = NOTHING if change.before is None else reader(change.before)
             after = NOTHING if change.after is None else reader(change.after)
@@ -105,6 +109,17 @@ def judge_file(change: FileChange, *, evaluators: tuple[str, ...] = (), reader: 
             return _by_path(change.path, place, unread=str(why), code=False)
         return _document(change.path, place, keys)
     return _by_path(change.path, place, unread=change.absent, code=suffix in {"py", "pyi"})
+
+
+def _may_import(text: bytes | None) -> bool:
+    """Can this text import a machine-learning framework? Not if it is ASCII and none of their names stands in it anywhere.
+
+    Other letters may be read as these (Python folds compatibility forms of names), so such a text is taken apart.
+    """
+    return text is not None and (not text.isascii() or _FRAMEWORK.search(text) is not None)
+
+
+_FRAMEWORK: Final = re.compile(rb"|".join(re.escape(name.encode()) for name in sorted(FRAMEWORKS)))
 
 
 def _keys(path: str, text: bytes | None) -> Keys:

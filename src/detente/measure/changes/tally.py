@@ -22,20 +22,17 @@ from typing import Final
 
 from detente.base.instant import Instant, show_instant
 from detente.measure.changes.areas import AREAS, TRAINED, Area, Label
-from detente.measure.changes.filing import FileVerdict
+from detente.measure.changes.judged import EXAMPLES, UNITS_SHOWN, Judged
 from detente.measure.indicator import EvidenceClass, Exclusion, Indicator, Ledger, Remark, Series, share, weakest
 from detente.measure.oversight.judging import Answer
 from detente.measure.oversight.marking import Marked
 
-UNITS_SHOWN: Final = 12
-"""Names in one row of the ledger; the rest is counted."""
-EXAMPLES: Final = 3
 CONSTANT_KINDS: Final = frozenset({"constant", "attribute", "key"})
 
 
 @dataclass(slots=True)
 class Change:
-    """One change while it is gathered: ``add`` takes the verdicts of one commit's files."""
+    """One change while it is gathered: ``take`` adds what one of its commits touches."""
 
     name: str
     at_s: int | None
@@ -54,23 +51,19 @@ class Change:
     declared: bool = False
     evaluator_edited: bool = False
 
-    def add(self, verdict: FileVerdict, added: int, *, new: bool) -> None:
-        """Take in one file that touches something or may; ``new`` if it was not there before."""
-        self.evaluator_edited = self.evaluator_edited or ("evaluation" in verdict.areas and not new)
-        self.areas.update(verdict.areas)
-        self.undetermined = self.undetermined or verdict.undetermined
-        self.declared = self.declared or verdict.declared
-        if verdict.areas:
-            self.files += 1
-            self.added += added
-            self.labels.update(verdict.labels)
-        for unit in verdict.units:
-            self.kinds.add(unit.kind)
-            self.units_count += 1
-            if len(self.units) < UNITS_SHOWN:
-                self.units.append(f"{_legible(unit.name)}{f' {unit.values}' if unit.values else ''}")
-        if not verdict.units:
-            self.kinds.add("file")
+    def take(self, judged: Judged) -> None:
+        """One more commit of this change."""
+        self.commits += 1
+        self.evaluator_edited = self.evaluator_edited or judged.evaluator_edited
+        self.areas |= judged.areas
+        self.labels |= judged.labels
+        self.kinds |= judged.kinds
+        self.units += judged.units[: UNITS_SHOWN - len(self.units)]
+        self.units_count += judged.units_count
+        self.files += judged.files
+        self.added += judged.added
+        self.undetermined = self.undetermined or judged.undetermined
+        self.declared = self.declared or judged.declared
 
     @property
     def edits_evaluator(self) -> bool:
@@ -104,14 +97,14 @@ class Gathered:
     unread_count: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
 
-    def note(self, verdict: FileVerdict) -> None:
-        """Count a file that was left out or could not be read."""
-        if verdict.left_out:
-            self.left_out[verdict.left_out] += 1
-        if verdict.unread:
-            self.unread_count[verdict.unread] += 1
-            if len(self.unread[verdict.unread]) < EXAMPLES:
-                self.unread[verdict.unread].append(_legible(verdict.path))
+    def note(self, judged: Judged) -> None:
+        """Count what was left out of a commit, and what of it could not be read."""
+        self.left_out.update(judged.left_out)
+        for why, (count, examples) in judged.unread.items():
+            self.unread_count[why] += count
+            self.unread[why] += examples[: EXAMPLES - len(self.unread[why])]
+        if judged.skipped:
+            self.skipped[judged.skipped] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,8 +400,3 @@ def _series(relevant: Sequence[Change]) -> list[Series]:
 
 def _date(at_s: int | None) -> str | None:
     return None if at_s is None else show_instant(Instant(at_s))[:10]
-
-
-def _legible(text: str) -> str:
-    """A name from a repository, cut, without what could steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:120])
