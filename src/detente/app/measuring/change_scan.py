@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from detente import __version__
 from detente.adapters.git_history import read_commits
 from detente.adapters.git_objects import Blob, read_blobs
 from detente.adapters.git_running import Repository
@@ -100,7 +99,7 @@ class _Scan:
         self._place = str(repository.common_dir)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         # A graft changes what a commit is compared with, and a shallow edge is one.
-        parts = [__version__, str(RULES), rules_digest(), version, *sorted(repository.shallow), "", *evaluators]
+        parts = [str(RULES), rules_digest(), version, *sorted(repository.shallow), "", *evaluators]
         self._key = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
         self._base = ""
         self._parts = 0
