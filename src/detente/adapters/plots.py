@@ -296,7 +296,7 @@ def _line(
     dots = axes.scatter([k[0] for k in known], [k[1] for k in known], marker=style[0], s=16, color=right, zorder=3)
     dots.set_urls([url(k[2]) for k in known])
     if label:
-        axes.annotate(label, (known[-1][0], known[-1][1]), xytext=(7, 5 if style[0] == "^" else -5), textcoords="offset points", fontsize=8.5, color=right, va="center",
+        axes.annotate(label, (known[-1][0], known[-1][1]), xytext=(20, 5 if style[0] == "^" else -5), textcoords="offset points", fontsize=8.5, color=right, va="center",
                       annotation_clip=False)  # fmt: skip
 
 

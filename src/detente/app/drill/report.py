@@ -15,7 +15,7 @@ from detente.app.drill.record import Record, summary
 from detente.app.drill.timeline import draw_swatch, draw_timeline, major_events
 
 _STYLE = """
-:root { --ink: #1d2b36; --soft: #5b6670; --line: #dde3e8; --warn: #8a3b12; --ok: #1f6b4a; --bad: #a32a1a; }
+:root { color-scheme: light; --ink: #1d2b36; --soft: #5b6670; --line: #dde3e8; --warn: #8a3b12; --ok: #1f6b4a; --bad: #a32a1a; }
 * { box-sizing: border-box }
 body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink);
   margin: 0 auto; max-width: 1180px; padding: 28px 30px 60px; background: #fff }
@@ -40,7 +40,11 @@ code { padding: 1px 4px } pre { padding: 11px 14px; overflow-x: auto }
 .box { border: 1px solid var(--line); border-radius: 5px; padding: 10px 16px; margin: 10px 0 }
 svg { width: 100%; height: auto; display: block; margin: 4px 0 }
 svg.swatch { width: 13px; height: 13px; display: inline-block; margin: 0 4px -2px 0 }
-th.wide { width: 30% }
+th.half { width: 30% }
+.wide { overflow-x: auto }
+.wide > svg { min-width: 860px }
+.wide > table { min-width: 640px }
+@media (max-width: 700px) { body { padding: 18px 16px 40px } ol.turns { columns: 1 } }
 @media print { body { padding: 0 } h2 { break-after: avoid } tr { break-inside: avoid } }
 """
 
@@ -105,7 +109,7 @@ def _timeline(record: Record) -> str:
         ("finished", "pale green: done, bit-equal to an uninterrupted run"),
     )
     key = "".join(f"<span>{draw_swatch(kind)}<b>{kind}</b> {escape(text)}</span>" for kind, text in meanings)
-    return f'<h2>What happened</h2>{draw_timeline(record)}<div class="key">{key}</div><ol class="turns">{turns}</ol>'
+    return f'<h2>What happened</h2><div class="wide">{draw_timeline(record)}</div><div class="key">{key}</div><ol class="turns">{turns}</ol>'
 
 
 def _notes(record: Record) -> str:
@@ -135,8 +139,8 @@ def _checks(record: Record) -> str:
             ]
         )
     return (
-        '<h2>Every line, asserted</h2><table><tr><th>Stage</th><th class="wide">What must be so</th><th>Was it</th>'
-        f'<th>Seen</th><th class="num">at s</th></tr>{_rows(rows)}</table>'
+        '<h2>Every line, asserted</h2><div class="wide"><table><tr><th>Stage</th><th class="half">What must be so</th><th>Was it</th>'
+        f'<th>Seen</th><th class="num">at s</th></tr>{_rows(rows)}</table></div>'
     )
 
 
@@ -151,8 +155,8 @@ def _latencies(record: Record) -> str:
         cells = [(_seconds(s[name]), "num") for name in ("min_s", "median_s", "max_s")]
         rows.append([(_text(what), ""), (str(s["n"]), "num"), *cells])
     return (
-        '<h2>How long it took</h2><table><tr><th>From … to …</th><th class="num">n</th><th class="num">least</th>'
-        f'<th class="num">median</th><th class="num">most</th></tr>{_rows(rows)}</table>'
+        '<h2>How long it took</h2><div class="wide"><table><tr><th>From … to …</th><th class="num">n</th><th class="num">least</th>'
+        f'<th class="num">median</th><th class="num">most</th></tr>{_rows(rows)}</table></div>'
         '<p class="sub">All processes share this machine; these are not figures for a network.</p>'
     )
 
@@ -168,8 +172,8 @@ def _refusals(record: Record) -> str:
         for r in record.refusals
     ]
     return (
-        '<h2>What was refused, and why</h2><table><tr><th class="wide">Tried</th><th>Refused by</th><th>Rule</th>'
-        f"<th>In its words</th></tr>{_rows(rows)}</table>"
+        '<h2>What was refused, and why</h2><div class="wide"><table><tr><th class="half">Tried</th><th>Refused by</th><th>Rule</th>'
+        f"<th>In its words</th></tr>{_rows(rows)}</table></div>"
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 STYLE: Final = """
-:root { --ink: #1d2b36; --soft: #5b6670; --line: #dde3e8; --warn: #8a3b12; --ok: #1f6b4a; --bad: #a32a1a; --link: #0b5a8a }
+:root { color-scheme: light; --ink: #1d2b36; --soft: #5b6670; --line: #dde3e8; --warn: #8a3b12; --ok: #1f6b4a; --bad: #a32a1a; --link: #0b5a8a }
 * { box-sizing: border-box }
 html { scroll-padding-top: 12px }
 body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink); margin: 0 auto;
@@ -42,7 +42,7 @@ td.tight, th.tight { white-space: nowrap }
 details td { overflow-wrap: anywhere }
 td .bar { width: 130px; margin: 3px 0 0 }
 tr:target td, details:target > summary { background: #fff5cf }
-.wide { overflow-x: auto }
+.wide { overflow-x: auto } .wide > table { min-width: 720px }
 .method { color: var(--soft); font-size: 12.5px }
 details { margin: 8px 0; border: 1px solid var(--line); border-radius: 4px; padding: 5px 12px }
 summary { cursor: pointer; font-weight: 600; font-size: 14px }
