@@ -30,17 +30,21 @@ from detente.base.quantity import show_decimal
 from detente.base.strict_json import parse_json
 from detente.guard.intent import parse_intent
 from detente.guard.permit import parse_ask, parse_request
-from detente.log.mirror import HEADER_MAX, PACKAGE_MAX
 from detente.log.note import NOTE_MAX
 from detente.log.witness import REQUEST_MAX, Reply
-from detente.server.bounds import BLOB_S, Slots, body_parts, in_time, read_body
+from detente.server.bounds import (
+    BLOB_S,
+    INTENT_MAX,
+    NOTES_MAX,
+    UPLOAD_MAX,
+    Slots,
+    body_parts,
+    in_time,
+    read_body,
+)
 from detente.server.openapi import OPENAPI
 from detente.statement.envelope import MAX_ENVELOPE_BYTES
 
-UPLOAD_MAX = HEADER_MAX + PACKAGE_MAX + 65_536
-"""Bytes of an add-entries body: one package of the largest entries must fit; larger uploads come in several."""
-NOTES_MAX = 64 * (4 + NOTE_MAX)
-INTENT_MAX = 4_096
 SINCE_MAX = 2**62
 IMMUTABLE = "public, max-age=31536000, immutable"
 NOT_KEPT = "no-store"

@@ -24,11 +24,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from detente.base.errors import DetenteError, RefusalKind, Refused, Unavailable
+from detente.log.mirror import HEADER_MAX, PACKAGE_MAX
+from detente.log.note import NOTE_MAX
 
 BODY_S = 30.0
 """Seconds in which a body must have arrived: 17 MB at 5 Mbit/s."""
 BLOB_S = 120.0
 """Seconds in which a blob must have arrived: 64 MiB at 5 Mbit/s."""
+
+UPLOAD_MAX = HEADER_MAX + PACKAGE_MAX + 65_536
+"""Bytes of an add-entries body: one package of the largest entries must fit; larger uploads come in several."""
+NOTES_MAX = 64 * (4 + NOTE_MAX)
+"""Bytes of a body of 64 notes, each after its length."""
+INTENT_MAX = 4_096
 
 STATUSES: dict[RefusalKind, int] = {
     "malformed": 400,

@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
 
 from detente.base.errors import RefusalKind
-from detente.log.mirror import HEADER_MAX, PACKAGE_MAX
+from detente.log.witness import REQUEST_MAX
+from detente.server.bounds import INTENT_MAX, NOTES_MAX, UPLOAD_MAX
 from detente.statement.envelope import MAX_ENVELOPE_BYTES
 
 Json = dict[str, Any]
@@ -81,7 +82,7 @@ _LOG = _path("log", "SHA-256 of the log's origin")
 _NOTE = {"200": _bytes_of("text/plain", "a signed note")}
 _OBJECT: Json = {"type": "object"}
 _LINES = {"200": _bytes_of("text/plain", "cosignature lines, or nothing from a mirror's add-checkpoint")}
-_HEAD_BODY = _body("text/plain", "C2SP add-checkpoint", 1_000_000)
+_HEAD_BODY = _body("text/plain", "C2SP add-checkpoint", REQUEST_MAX)
 
 PATHS: Json = {
     "/healthz": {"get": _operation("Who this node is and how it fares", {"200": _json_of(_OBJECT, "a summary")})},
@@ -131,7 +132,7 @@ PATHS: Json = {
         "post": _operation(
             "What this node would decide now; signs nothing",
             {"200": _json_of(_ref("Decision"), "a decision with reasons")},
-            body=_body("application/json", "an intent", 4_096),
+            body=_body("application/json", "an intent", INTENT_MAX),
         )
     },
     "/v1/status": {
@@ -162,14 +163,27 @@ PATHS: Json = {
         "put": _operation(
             "Store evidence under its digest",
             {"201": _json_of(_OBJECT, "stored")},
-            parameters=[_path("digest", "SHA-256 of the bytes")],
-            body=_body("application/octet-stream", "the bytes", 64 * 2**20),
+            parameters=[
+                _path("digest", "SHA-256 of the bytes"),
+                {
+                    "name": "detente-signed",
+                    "in": "header",
+                    "required": False,
+                    "description": "an enrolled statement or guard key, a space, and in base64 its signature over "
+                    "`detente-blob/v1`, a newline, the digest, a newline; not needed for a text that the node looks for",
+                    "schema": {"type": "string"},
+                },
+            ],
+            body=_body(
+                "application/octet-stream", "the bytes; a setting of the node may allow fewer or more", 64 * 2**20
+            ),
         ),
     },
     "/v1/events": {
         "get": _operation(
-            "Server-sent events: `notice` (a sealed stop notice) and `head` (a log moved)",
+            "Server-sent events: `notice` (a sealed stop notice), `lifted` (one holds no more), `head` (a log moved)",
             {"200": _bytes_of("text/event-stream", "events; a comment every 15 s")},
+            parameters=[_query("only", "names of events, with commas between", {"type": "string"})],
         )
     },
     "/mirror/add-checkpoint": {
@@ -183,7 +197,7 @@ PATHS: Json = {
                 "202": _bytes_of("text/x.tlog.mirror-info", "stored so far"),
                 "409": _bytes_of("text/x.tlog.mirror-info", "what the mirror has"),
             },
-            body=_body("application/octet-stream", "header and packages", HEADER_MAX + PACKAGE_MAX),
+            body=_body("application/octet-stream", "header and packages", UPLOAD_MAX),
             c2sp=True,
         )
     },
@@ -191,7 +205,7 @@ PATHS: Json = {
         "post": _operation(
             "Tell cosigned checkpoints",
             {"200": _json_of(_OBJECT, "how many were read")},
-            body=_body("application/octet-stream", "notes after their lengths as uint32", 64 * 1_000_000),
+            body=_body("application/octet-stream", "notes after their lengths as uint32", NOTES_MAX),
         )
     },
     "/witness/add-checkpoint": {
@@ -199,12 +213,14 @@ PATHS: Json = {
     },
     "/witness/{log}/checkpoint": {"get": _operation("The head last cosigned as a witness", _NOTE, parameters=[_LOG])},
     "/log/{log}/checkpoint": {
-        "get": _operation("The greatest head with a quorum", _NOTE, parameters=[_LOG]),
+        "get": _operation(
+            "The greatest head with a quorum; before there is one, the greatest stored", _NOTE, parameters=[_LOG]
+        ),
     },
     "/log/{log}/latest": {"get": _operation("The greatest head seen", _NOTE, parameters=[_LOG])},
     "/log/{log}/cosignatures": {
         "get": _operation(
-            "Every cosignature kept, by head, the greatest first",
+            "Every cosignature kept, by head, the greatest first, 256 heads at most",
             {"200": _json_of(_OBJECT, "notes in base64")},
             parameters=[_LOG, _query("size", "heads of at least this size", {"type": "integer", "minimum": 0})],
         )
