@@ -38,13 +38,20 @@ TERMS = founding(
     .replace("  - id: spreading\n", "  - id: spreading\n    from: {after_entry: 300 s}\n")
     .replace("  - id: unattended\n", f"  - id: unattended\n    until: {show_instant(T0 + 900)}\n")
 )
+RENEWED = f"""\
+version: 1
+expires: {show_instant(T0 + 1_000)}
+renewal: {{for: 200 s, at_most: 2, votes: {{auditor: 1, authority: 1}}}}
+"""
 EMERGENCY = founding(
-    BODY.replace("every: 7 d, ", "").replace(
+    BODY.replace("every: 7 d, ", "")
+    .replace("version: 1\n", RENEWED)
+    .replace(
         "  - id: call\n",
         "  - id: call\n    lapses: {after: 500 s, unless: {auditor: 1, authority: 1}, again_after: 50 s}\n",
     )
 )
-"""What is called lapses within the play unless it is confirmed."""
+"""What is called lapses within the play unless it is confirmed, and the accord expires unless it is renewed."""
 texts = st.sampled_from((TERMS, EMERGENCY))
 VOTERS = ("aud-1", "aud-2", "auth-1", "auth-2")
 LATER = (T0 + 400, T0 + 1_300, T0 + 40 * DAY)
@@ -61,6 +68,7 @@ restrictions = st.one_of(
     st.tuples(st.just("unfulfil"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
 )
 acts = st.one_of(
+    st.tuples(st.just("renewal"), st.sampled_from(VOTERS), st.sampled_from(("renew", "retract")), rounds, times),
     st.tuples(st.just("register"), st.sampled_from(("dev-a", "dev-b")), st.sampled_from((None, 9, 10, 11)), times),
     st.tuples(st.just("fulfil"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
     votes,
@@ -94,6 +102,8 @@ def do(play, act, *, witnessed=True):
         play.say(
             rest[0], "facility", Facility("one", "US", 1, Decimal(9), None if rest[1] is None else Decimal(rest[1])), at
         )
+    elif kind == "renewal":
+        play.vote(rest[0], rest[1], at, trigger="accord", number=rest[2], expires=T0 + 20 * DAY)
     elif kind == "withdraw":
         play.withdraw(rest[0], at)
     elif kind == "run":

@@ -85,6 +85,7 @@ def _terms():
         "T31-while-nothing": ("a limit while a trigger that is not there", edit(SMALL, "then: refuse", "while: flood, then: refuse")),
         "T31-no-limits": ("a trigger that starts limits, of which there is none", edit(SMALL, "then: pause", "then: limits")),
         "T32-no-duty": ("a trigger that asks for a duty which is not there", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{overdue: register}")),
+        "T33-no-sunset": ("a renewal of what never expires", edit(SMALL, "permits:", "renewal: {for: 365 d, at_most: 1}\npermits:")),
         "T04-anchor": ("an anchor, from which text could grow", edit(SMALL, "[auditor, mirror]", "&r [auditor, mirror]")),
         "T04-alias": ("a laughing bomb: aliases of aliases", "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
         "T04-tag": ("a tag that asks for a type", edit(SMALL, "version: 1", "version: !!int 1")),

@@ -35,7 +35,7 @@ from detente.accord.scenario import (
     Stop,
     Withdraw,
 )
-from detente.accord.terms import Terms, Trigger
+from detente.accord.terms import SUNSET, Terms, Trigger
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party
 from detente.base.instant import parse_duration
@@ -157,6 +157,10 @@ class ActReader:
             )
 
         def build(f: Fields) -> Deed:
+            renews = self.terms.renewal is not None and said in (["renew"], ["retract"])
+            if renews and f.node.entries[said[0]].text == SUNSET:
+                f.take(said[0], text)
+                return Cast(said[0], SUNSET, "all", f.take("round", whole, None), _expiry(f))  # type: ignore[arg-type]
             trigger = f.take(said[0], self.trigger) if said else None
             scope = f.take("scope", self.scope, "all")
             if trigger is not None and trigger.scope == "party" and scope == "all":
@@ -168,7 +172,7 @@ class ActReader:
                 trigger.id if trigger is not None else "",
                 scope,
                 f.take("round", whole, None),
-                f.take("expires", lambda n: parse_duration(text(n)), EXPIRES_S),
+                _expiry(f),
             )
 
         return self.whole(node, build)
@@ -324,6 +328,11 @@ ACTS: Mapping[str, Callable[[ActReader, Node], Deed | None]] = {
     "speak": lambda reader, node: reader._bare(Speak(), node),
 }
 """Every act by its name in a table."""
+
+
+def _expiry(f: Fields) -> int:
+    seconds: int = f.take("expires", lambda node: parse_duration(text(node)), EXPIRES_S)
+    return seconds
 
 
 def _one_of_terms(terms: Terms) -> str:

@@ -13,8 +13,8 @@ from detente.accord.confidentiality import disclosed
 from detente.accord.keychain import KeyBook
 from detente.accord.records import ROOT_KINDS, Item
 from detente.accord.standing import FoldNote
-from detente.accord.terms import INSPECTORS, Terms
-from detente.accord.voters import list_callers, list_confirmers, list_lifters
+from detente.accord.terms import INSPECTORS, SUNSET, Terms
+from detente.accord.voters import list_callers, list_confirmers, list_lifters, list_renewers
 from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.instant import INSTANT_MAX
@@ -194,6 +194,8 @@ class Admission:
 
 
 def _scope_fits(terms: Terms, vote: Vote) -> bool:
+    if vote.trigger == SUNSET and terms.renewal is not None:
+        return vote.scope == "all" and vote.choice in {"renew", "retract"}
     trigger = terms.trigger(vote.trigger)
     if trigger is None:
         return False
@@ -202,6 +204,8 @@ def _scope_fits(terms: Terms, vote: Vote) -> bool:
 
 def _may_vote(terms: Terms, item: Item, vote: Vote) -> bool:
     """A vote needs a role that the trigger names, that confirms what it starts, or that lifts."""
+    if vote.trigger == SUNSET and terms.renewal is not None:
+        return item.party in list_renewers(terms)
     return (
         item.party in list_lifters(terms)
         or item.party in list_callers(terms, vote.trigger)

@@ -26,6 +26,7 @@ from detente.accord.terms import (
     Lapse,
     LiftTerms,
     Limit,
+    RenewalTerms,
     RoleQuorum,
     Terms,
     Trigger,
@@ -129,6 +130,20 @@ def _header(old: Terms, new: Terms) -> Iterator[Change]:
         "review_by", "the review date", _later(old.review_by), _later(new.review_by), spelled=_day, sets=None
     )
     yield from _optional("expires", "the sunset", _later(old.expires), _later(new.expires), spelled=_day, sets=False)
+    yield from _renewal(old.renewal, new.renewal)
+
+
+def _renewal(a: RenewalTerms | None, b: RenewalTerms | None) -> Iterator[Change]:
+    """How the sunset can be put off. The longer and the easier that is, the tighter."""
+    section = "renewal"
+    if a is None or b is None:
+        if a != b:
+            text = "the accord can be renewed" if a is None else "the accord cannot be renewed any more"
+            yield Change(section, text, _effect(tighter=a is None))
+        return
+    yield from _number(section, "the time for which a renewal lasts", a.length_s, b.length_s, spelled=show_duration, rise=True)  # fmt: skip
+    yield from _number(section, "the number of renewals", a.at_most, b.at_most, rise=True)
+    yield from _quorum(section, "to renew the accord", a.votes, b.votes, rise=False)
 
 
 def _later(at: Instant | None) -> int | None:

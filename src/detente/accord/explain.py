@@ -34,6 +34,12 @@ def _told(status: Status) -> Iterator[Reason]:
     label = " (self-witnessed: nobody else vouches for when anything happened)" if status.self_witnessed else ""
     yield Reason(f"{status.name}, terms version {status.terms_version}: {status.why_phase.text}{label}",
                  status.why_phase.cites, status.why_phase.places)  # fmt: skip
+    if status.renewal is not None and status.expires is not None:
+        lacks = status.renewal.missing or "nothing"
+        until = show_instant(status.renewal.until)
+        yield Reason(
+            f"it expires at {show_instant(status.expires)}; to renew it until {until} before that, it lacks {lacks}"
+        )
     for binding in status.bindings:
         yield binding.why
     for halt in status.halts:

@@ -54,6 +54,7 @@ from detente.accord.terms import (
     PartyTerms,
     PauseTerms,
     PermitTerms,
+    RenewalTerms,
     Role,
     RoleQuorum,
     Terms,
@@ -203,6 +204,7 @@ class _Reader:
             "version": fields.take("version", lambda node: whole(node, 1)),
             "review_by": fields.take("review_by", _day, None),
             "expires": fields.take("expires", _day, None),
+            "renewal": fields.take("renewal", self.one(_renewal), None),
             "parties": parties,
             "keys": self._keys(fields, parties),
             "mirrors": fields.take("mirrors", lambda node: self._mirrors(node, parties)),
@@ -233,6 +235,8 @@ class _Reader:
             values["mirrors"] = replace(values["mirrors"], parties=loggers)
         if values["amendment"] is None:
             values["amendment"] = RoleQuorum({"any": len(parties)})
+        if values["renewal"] is not None and values["renewal"].votes is None:
+            values["renewal"] = replace(values["renewal"], votes=values["amendment"])
         return Terms(digest=sha256_hex(data), **values)
 
     def _parties(self, node: Node) -> dict[Party, PartyTerms]:
@@ -510,6 +514,12 @@ def _registered(node: Node) -> Decimal:
     bound = fields.take("more_than", compute_rate)
     fields.done()
     return _unless(errors, bound)  # type: ignore[no-any-return]
+
+
+def _renewal(f: Fields) -> RenewalTerms:
+    """Without ``votes``, whoever amends renews."""
+    votes: Any = f.take("votes", _quorum, None)
+    return RenewalTerms(f.take("for", _duration), f.take("at_most", lambda node: whole(node, 1, 100)), votes)
 
 
 def _lapse(f: Fields) -> Lapse:

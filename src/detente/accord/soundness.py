@@ -22,7 +22,7 @@ from detente.accord.confidentiality import READER
 from detente.accord.document import Node
 from detente.accord.quorum import missing
 from detente.accord.span import Span
-from detente.accord.terms import INSPECTORS, Checkpoint, HoldPoint, Limit, RoleQuorum, Terms, Trigger
+from detente.accord.terms import INSPECTORS, SUNSET, Checkpoint, HoldPoint, Limit, RoleQuorum, Terms, Trigger
 from detente.accord.tree_reading import LINEAGE, RUN
 from detente.base.errors import Refused, shown
 
@@ -43,6 +43,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     8. A limit names a trigger, and a trigger that only brings limits into effect has one: T31.
     9. Every duty that is asked about is there: T32; none ends before it is due: T30.
     10. What is kept can be read, or found out, by somebody: T45.
+    11. What can be renewed has a sunset, and no trigger has its name: T33.
     """
     found: list[Refused] = []
 
@@ -76,6 +77,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     found += _checkpoints(terms, at("checkpoints"))  # 7
     found += _brought(terms, at)  # 8
     found += _duties(terms, at)  # 9
+    found += _renewal(terms, at)  # 11
     found += _confidential(terms, at("confidential"))  # 10
     if not 0 < terms.permits.alert_s <= terms.permits.calm_s:
         found.append(
@@ -139,6 +141,8 @@ def _mirrors(terms: Terms, where: str, *, template: bool) -> Iterator[Refused]:
 def _quorums(terms: Terms) -> Iterator[tuple[str, RoleQuorum]]:
     yield "lift", terms.lift.votes
     yield "amendment", terms.amendment
+    if terms.renewal is not None:
+        yield "renewal", terms.renewal.votes
     if terms.adjudication is not None:
         yield "adjudication", terms.adjudication.votes
     for trigger in terms.triggers:
@@ -273,6 +277,18 @@ def _duties(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:
                     got=f"{at(section)} {shown(atom.duty)}",
                     expected="a duty: " + (", ".join(duty.id for duty in terms.duties) or "there is none"),
                 )
+
+
+def _renewal(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:
+    if terms.renewal is None:
+        return
+    if terms.expires is None:
+        yield Refused("T33", "terms-unsound", got=f"{at('renewal')} renewal without a sunset", expected="`expires`")
+    if terms.trigger(SUNSET) is not None:
+        got = f"{at('triggers')} a trigger {SUNSET!r} beside `renewal`"
+        yield Refused("T33", "terms-unsound", got=got, expected="another id: votes to renew the accord name that")
+    if terms.renewal.length_s == 0:
+        yield Refused("T33", "terms-unsound", got=f"{at('renewal')} for 0 s", expected="a time to renew for")
 
 
 def _brought(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:

@@ -285,6 +285,19 @@ class DutyStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """A renewal of the accord that would put its sunset off ``until``: its round, who has voted, and what is missing."""
+
+    round: int
+    voted: tuple[Party, ...]
+    missing: str
+    until: Instant
+
+    def as_json(self) -> dict[str, Any]:
+        return {"round": self.round, "voted": list(self.voted), "missing": self.missing, "until": _when(self.until)}
+
+
+@dataclass(frozen=True, slots=True)
 class Lifted:
     """A pause that ended: by a lift of that quorum, by a lapse, or by terms that no longer have its trigger."""
 
@@ -344,6 +357,7 @@ class Status:
     in_force_since: Instant | None
     phase_since: Instant | None
     expires: Instant | None
+    renewal: Renewal | None
     review_by: Instant | None
     activities: tuple[tuple[str, str], ...]
     bindings: tuple[Binding, ...]
@@ -414,6 +428,7 @@ class Status:
                 "since": _when(self.phase_since),
                 "in_force_since": _when(self.in_force_since),
                 "expires": _when(self.expires),
+                "renewal": None if self.renewal is None else self.renewal.as_json(),
                 "activities": dict(self.activities),
                 "why": self.why_phase.as_json(),
             },

@@ -38,6 +38,7 @@ from detente.accord.standing import (
     Status,
     TimedRelease,
 )
+from detente.accord.sunset import late_renewals, sunset_of
 from detente.accord.sweep import Standpoint, Sweep, TrackKey, phase_at, sweep_of
 from detente.accord.terms import Terms
 from detente.accord.topics import ballot_topic, vote_topic
@@ -72,7 +73,7 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
     terms = state.terms_at(at)
     sweep = sweep_of(state)
     point = _standpoint(state, at, heard=heard)
-    phase: Phase = phase_at(terms, point.members, at)  # type: ignore[assignment]
+    phase: Phase = phase_at(state, terms, point.members, at)  # type: ignore[assignment]
     latched = [
         _pause(state, terms, sweep, point, key, track.latch)
         for key, track in sorted(point.tracks.items())
@@ -85,6 +86,8 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
     ended = tuple(lifted for _, track in sorted(point.tracks.items()) for lifted in track.ended)
     since = point.members.in_force_since
     schedule = list_schedule(terms, since, at)
+    sunset = sunset_of(state, terms, at)
+    expires = None if sunset is None else Instant(sunset.at)
     return Status(
         at=at,
         accord=state.accord,
@@ -95,8 +98,9 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         self_witnessed=terms.mirrors.self_witnessed,
         phase=phase,
         in_force_since=None if since is None else Instant(since),
-        phase_since=terms.expires if phase == "expired" else None if since is None else Instant(since),
-        expires=terms.expires,
+        phase_since=expires if phase == "expired" else None if since is None else Instant(since),
+        expires=expires,
+        renewal=None if sunset is None or phase == "expired" else sunset.renewal,
         review_by=terms.review_by,
         activities=_activities(terms, phase),
         bindings=_bindings(state, terms, point.members, latched),
@@ -107,13 +111,16 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         halts=_halts(state, terms, sweep, latched, since, at),
         findings=tuple(_finding(case) for case in cases),
         sanctions=tuple(sanction for case in cases for sanction in _sanctions(state, terms, case)),
-        released_by_time=(*_released_by_time(state, terms, point, phase, ended), *ended_rules(schedule, since)),
+        released_by_time=(
+            *_released_by_time(state, terms, point, expires if phase == "expired" else None, ended),
+            *ended_rules(schedule, since),
+        ),
         schedule=schedule,
         duties=list_duties(state, terms, point.members, at, heard=heard),
         alert=alert,
         life_s=terms.permits.alert_s if alert else terms.permits.calm_s,
         keyrings=_keyrings(state, terms, at),
-        notes=(*state.notes, *stale),
+        notes=(*state.notes, *stale, *late_renewals(state, terms, at)),
         why_phase=_why_phase(state, terms, point.members, phase),
     )
 
@@ -345,15 +352,15 @@ def _sanctions(state: AccordState, terms: Terms, case: Case) -> tuple[Sanction, 
 
 
 def _released_by_time(
-    state: AccordState, terms: Terms, point: Standpoint, phase: Phase, ended: tuple[Lifted, ...]
+    state: AccordState, terms: Terms, point: Standpoint, expired: Instant | None, ended: tuple[Lifted, ...]
 ) -> tuple[TimedRelease, ...]:
     found = [
         TimedRelease("pause_lapsed", f"{e.trigger} round {e.round} lapsed", e.ended_at, e.cited)
         for e in ended
         if e.how == "lapse"
     ]
-    if phase == "expired" and terms.expires is not None:
-        found.append(TimedRelease("accord_expired", f"{terms.accord} expired", terms.expires, ()))
+    if expired is not None:
+        found.append(TimedRelease("accord_expired", f"{terms.accord} expired", expired, ()))
     for (trigger, scope), track in sorted(point.tracks.items()):
         last = {item.party: item for item, _ in state.upto(vote_topic(trigger, scope), point.at)}
         for party, item in sorted(last.items()):

@@ -19,6 +19,7 @@ from detente.accord.ancestry import Ancestry
 from detente.accord.conditions import Compare, Votes, atoms
 from detente.accord.fold import AccordState
 from detente.accord.membership import Members, members_at
+from detente.accord.sunset import is_expired, sunset_instants
 from detente.accord.terms import Terms, Trigger
 from detente.accord.topics import FINDING, LINEAGE, MEMBER, Topic, measure_topic, vote_topic
 from detente.accord.tracks import Track, advance, timers
@@ -179,7 +180,7 @@ class Sweep:
     ) -> Track:  # fmt: skip
         terms = self.state.terms_at(at)
         trigger_id, scope = key
-        governed = phase_at(terms, members, at) == "in_force" and (
+        governed = phase_at(self.state, terms, members, at) == "in_force" and (
             scope == "all" or scope in members.bound or track.latch is not None
         )
 
@@ -221,11 +222,11 @@ class Sweep:
             heapq.heappush(self._queue, (min(instants), key))
 
 
-def phase_at(terms: Terms, members: Members, at: int) -> str:
+def phase_at(state: AccordState, terms: Terms, members: Members, at: int) -> str:
     """``before``, ``in_force`` or ``expired``."""
     if members.in_force_since is None:
         return "before"
-    return "expired" if terms.expires is not None and at >= terms.expires else "in_force"
+    return "expired" if is_expired(state, terms, at) else "in_force"
 
 
 def sweep_of(state: AccordState) -> Sweep:
@@ -249,8 +250,7 @@ def _fixed_instants(state: AccordState) -> list[int]:
     instants = set()
     for link in state.chain:
         instants |= {link.settled, link.since}
-        if link.terms.expires is not None:
-            instants.add(int(link.terms.expires))
+        instants.update(sunset_instants(link.terms))
     return sorted(instants)
 
 

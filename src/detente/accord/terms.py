@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from detente.accord.conditions import Condition
 from detente.accord.confidentiality import Confidentiality
@@ -340,6 +340,19 @@ class Adjudication:
     votes: RoleQuorum
 
 
+SUNSET: Final = "accord"
+"""What a vote to renew names that is about the whole accord; no trigger is called so where the accord can be renewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalTerms:
+    """By whose votes the sunset moves by ``length_s``, at most so many times."""
+
+    length_s: int
+    at_most: int
+    votes: RoleQuorum
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """One version of the terms, exactly as agreed. ``digest`` is of the file's bytes."""
@@ -349,6 +362,7 @@ class Terms:
     version: int
     review_by: Instant | None
     expires: Instant | None
+    renewal: RenewalTerms | None
     parties: Mapping[Party, PartyTerms]
     keys: Mapping[Party, PartyKeys]
     mirrors: MirrorTerms

@@ -35,6 +35,11 @@ def list_confirmers(terms: Terms, trigger: str) -> tuple[Party, ...]:
     return _seated(terms, found.lapse.unless)
 
 
+def list_renewers(terms: Terms) -> tuple[Party, ...]:
+    """The parties whose vote to renew puts the sunset off; none where nothing can."""
+    return () if terms.renewal is None else _seated(terms, terms.renewal.votes)
+
+
 def _seated(terms: Terms, quorum: RoleQuorum) -> tuple[Party, ...]:
     groups = quorum.groups
     return tuple(

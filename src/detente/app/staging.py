@@ -48,7 +48,7 @@ from detente.accord.scenario import (
 )
 from detente.accord.scenario_checking import Scene
 from detente.accord.status import status
-from detente.accord.terms import Terms, parse_terms
+from detente.accord.terms import SUNSET, Terms, parse_terms
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse
 from detente.base.identity import Party
@@ -283,8 +283,14 @@ class Stage:
     def _vote(self, deed: Cast, _party: Party, at: Instant) -> tuple[Kind, Any, str | None]:
         round_now = deed.round
         if round_now is None:
-            ended = status(fold(self.evidence), at).ended
-            round_now = sum((each.trigger, each.scope) == (deed.trigger, deed.scope) for each in ended)
+            now = status(fold(self.evidence), at)
+            renewal = 0 if now.renewal is None else now.renewal.round
+            ended = now.ended
+            round_now = (
+                renewal
+                if deed.trigger == SUNSET
+                else sum((each.trigger, each.scope) == (deed.trigger, deed.scope) for each in ended)
+            )
         expires = Instant(at + deed.expires_s)
         return "vote", Vote(deed.choice, deed.trigger, round_now, Party(deed.scope), expires), None
 

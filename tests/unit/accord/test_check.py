@@ -109,7 +109,7 @@ def test_who_measures_another_can_stop_it_alone_and_the_other_cannot():
         ),
     )
     alone = [claim for claim in claims(terms) if claim.id == "forces-pause"]
-    assert [claim.text for claim in alone] == ["aud-2 alone can stop another party through acceleration"]
+    assert [claim.text for claim in alone] == ["aud-2 alone can slow down another party through acceleration"]
     assert alone[0].trace == ("aud-2 measures doubling_days at 59",)
 
 

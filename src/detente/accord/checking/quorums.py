@@ -61,6 +61,7 @@ def _certifiers(terms: Terms) -> Iterator[Claim]:
 def _silence(terms: Terms) -> Iterator[Claim]:
     for section, quorum in (
         ("amendment", terms.amendment),
+        *((("renewal", terms.renewal.votes),) if terms.renewal is not None else ()),
         *((("adjudication", terms.adjudication.votes),) if terms.adjudication is not None else ()),
     ):
         blocking = [p for p in terms.parties if missing(quorum, set(terms.parties) - {p}, terms.parties)]

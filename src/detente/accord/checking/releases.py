@@ -37,7 +37,10 @@ def _texts(terms: Terms) -> Iterator[tuple[str, str]]:
     force = terms.entry_into_force
     if terms.expires is not None:
         free = ", ".join(sorted(name for name, policy in force.after_expiry.items() if policy == "free")) or "nothing"
-        yield "expires", f"at the sunset, {show_instant(terms.expires)}, every pause ends; then free: {free}"
+        yield (
+            "expires",
+            f"at the sunset, {show_instant(terms.expires)}, every pause ends; then free: {free}{_unless_renewed(terms)}",
+        )
     if terms.pause.longest_s is not None:
         yield (
             "pause",
@@ -70,6 +73,13 @@ def _texts(terms: Terms) -> Iterator[tuple[str, str]]:
     )
     for section, rules, who in gates:
         yield from ((section, f"{rule.id}: {who} is let pass") for rule in rules if rule.unknown == "silent")
+
+
+def _unless_renewed(terms: Terms) -> str:
+    if terms.renewal is None:
+        return ""
+    times = f"{terms.renewal.at_most} time{'s' if terms.renewal.at_most > 1 else ''}"
+    return f"; unless {terms.renewal.votes.spelled()} renew it, for {show_duration(terms.renewal.length_s)}, at most {times}"
 
 
 def _ends(terms: Terms) -> Iterator[tuple[str, str]]:
