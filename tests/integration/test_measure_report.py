@@ -15,6 +15,7 @@ from detente.cli import main
 from detente.measure.report.anchors import ROWS_ON_PAGE
 from tests.repositories import Built
 from tests.shared_data import shared
+from tests.unit.measure.test_report_page import Numbers
 
 AT = Instant(1_790_000_000)
 RUN = "format: detente-compute/1\nrun: x\nstages:\n  - {kind: training, tokens: 1e9, model: {parameters: 1e6}}\n"
@@ -171,3 +172,15 @@ def test_the_tree_of_a_loop_is_on_the_page(tmp_path):
     section = found.html[found.html.index('<h2 id="m-lineage"') :]
     assert "<svg" in section[: section.index("</section>")]
     assert "AI-proposed depth, in the record" in section
+
+
+def test_every_number_of_a_measured_page_can_be_clicked_or_is_explained(tmp_path):
+    """What the page's own test demands holds for all that real measures write, counts of what was left out above all."""
+    built = Built(tmp_path / "all")
+    built.commit("one", {"train.py": "LR = 1\n", "uv.lock": "x\n" * 9, "vendor/a.py": "a = 1\n", "logo.png": b"\0\1"})
+    built.commit("two", {"train.py": "LR = 2\n", "README.md": "text\n"})
+    run = tmp_path / "run.yaml"
+    run.write_text(RUN)
+    page = store_report(_make(tmp_path / "all", compute=(run,)), tmp_path / "out").read_text("utf-8")
+    assert Numbers(page).bare == []
+    assert "They are in these commits" in page

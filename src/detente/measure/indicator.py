@@ -4,7 +4,7 @@ Decides the shape of a result and nothing about its content. Source: contracts Â
 
 1. An *indicator* is an interval; a side that is ``None`` is not known. One false number is never given for a range.
 2. Its evidence class is that of the weakest evidence without which the number would be another.
-3. Whatever was left out is an *exclusion*: counted, with a reason and examples.
+3. Whatever was left out is an *exclusion*: counted, with a reason and some of its names.
 4. What a reader should notice beside the numbers is a *remark*; ``alarm`` is for what may be hidden on purpose.
 5. An indicator names the *ledger* whose rows it was computed from, so that each number leads down to its evidence.
 
@@ -106,9 +106,16 @@ class Remark:
         return {"kind": self.kind, "weight": self.weight, "text": self.text, "ledger": self.ledger}
 
 
+LISTED: Final = 20
+"""Names under one exclusion: what a person looks through before running the command that lists all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """``count`` items of one kind that the numbers do not rest on, why, and at most a few of their names."""
+    """``count`` items of one kind that the numbers do not rest on, why, and the names of at most ``LISTED`` of them.
+
+    A name may be that of the commit in which the item is: ``commit c0ffee``.
+    """
 
     what: str
     why: str

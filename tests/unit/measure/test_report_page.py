@@ -89,6 +89,94 @@ def test_every_link_on_the_page_leads_somewhere():
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
 
 
+DEFINING = frozenset({"title", "style", "h1", "h2", "h3", "pre", "code", "svg", "nav", "summary"})
+"""Elements whose numbers are names, code, or the heading of the very rows that they count."""
+EXPLAINED = ("open", "method", "clauses", "check")
+"""Classes of what says in words what a number means."""
+
+
+class Numbers(HTMLParser):
+    """The texts with a digit above the evidence, each with whether a link to a place on the page stands in its unit.
+
+    A unit is a row, an item, a card or a paragraph: what a reader takes in at once.
+    """
+
+    UNITS = frozenset({"tr", "li", "p"})
+
+    def __init__(self, html):
+        super().__init__()
+        self.bare, self._open, self._texts, self._linked = [], [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        if tag in _Reader.VOID:
+            return
+        about = dict(attrs)
+        self._open.append((tag, about))
+        if self._is_unit(tag, about):
+            self._texts.append([])
+            self._linked.append(False)
+        if tag == "a" and about.get("href", "").startswith("#") and self._linked:
+            self._linked[-1] = True
+
+    def _is_unit(self, tag, about):
+        return tag in self.UNITS or about.get("class", "").split()[:1] == ["card"]
+
+    def handle_endtag(self, tag):
+        _, about = self._open.pop()
+        if self._is_unit(tag, about):
+            texts, linked = self._texts.pop(), self._linked.pop()
+            if not linked:
+                self.bare += texts
+
+    def handle_data(self, data):
+        if not re.search(r"[0-9]", data) or self._is_explained():
+            return
+        if self._texts:
+            self._texts[-1].append(data)
+        else:
+            self.bare.append(data)
+
+    def _is_explained(self):
+        below = any(about.get("id", "").startswith(("evidence", "e-", "s-", "x-", "i-")) for _, about in self._open)
+        words = any(set(EXPLAINED) & set((about.get("class") or "").split()) for _, about in self._open)
+        return below or words or any(tag in DEFINING for tag, _ in self._open)
+
+
+def test_every_number_can_be_clicked_or_is_explained():
+    """Whatever holds a digit stands with a link down, in the evidence itself, or in words that define it."""
+    many = tuple(_indicator(f"authorship.{n}", label=f"number {n}") for n in range(20))
+    result = _result(
+        indicators=many,
+        remarks=(Remark("r", "alarm", "7 rows say so", "commits"), Remark("q", "note", "13 of nothing", None)),
+        exclusions=(
+            Exclusion("files", "generated", 4_000, ("commit c0ffee123456",)),
+            Exclusion("commits", "merges", 2),
+        ),
+    )
+    page = _page(result, _result("compute", indicators=()), refused=(("lineage", "I01 of 3"),), form=FORMS["sb53"])
+    assert Numbers(page).bare == []
+    assert Numbers(page.replace('href="#', 'href="/')).bare  # The walk sees what is not linked.
+
+
+def test_a_count_of_what_was_left_out_leads_to_names_with_the_total():
+    """Names as far as they were kept and how many there are; where none were kept, the page says so."""
+    names = tuple(f"lib/{n}.lock" for n in range(5))
+    result = _result(
+        exclusions=(
+            Exclusion("files", "lock files", 12, names),
+            Exclusion("files", "generated", 3, ("commit c0ffee123456",)),
+            Exclusion("commits", "merges", 2),
+        )
+    )
+    html = _page(result, commits_at="https://forge.example/")
+    assert '<a href="#x-authorship-0">12</a>' in html
+    assert "<summary>Left out: 12 files</summary><p>lock files. 5 of them by name:</p><ul><li>lib/0.lock</li>" in html
+    assert "They are in these commits:" in html
+    assert '<a href="https://forge.example/c0ffee123456"><code>c0ffee123456</code></a>' in html
+    assert "no name of one was kept" in html
+
+
 def test_every_value_is_a_link_to_its_ledger():
     """The number that a reader sees is the way down to its rows."""
     html = _page(_result())

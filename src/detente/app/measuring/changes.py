@@ -109,7 +109,7 @@ class _Gathering:
         elif commit.cut:
             why = "at the edge of a shallow clone: what they changed is not known"
         if why is not None:
-            self._gathered.skipped[why] += 1
+            self._gathered.skipped[why].add(1, [f"commit {commit.id[:12]}"])
         else:
             self.makers[commit.id] = self._maker(commit)
 
@@ -128,7 +128,11 @@ class _Gathering:
             gathered.note(found)
             change.take(found)
         gathered.changes = [change for change in changes.values() if change.areas or change.undetermined]
-        gathered.untouched = len(changes) - len(gathered.changes)
+        for change in changes.values():
+            if not change.areas and not change.undetermined:
+                gathered.untouched.add(
+                    1, [change.name if change.name.startswith("#") else f"commit {change.name[:12]}"]
+                )
         return gathered
 
     def _maker(self, commit: Commit) -> _Maker:

@@ -22,7 +22,7 @@ from detente.base.instant import Instant
 from detente.measure.authorship.git_ai_note import Attested as AttestedLines
 from detente.measure.authorship.git_ai_note import parse_note
 from detente.measure.history import Commit
-from detente.measure.indicator import Exclusion, Result
+from detente.measure.indicator import LISTED, Exclusion, Result
 from detente.measure.oversight.judging import Answer, judge_pull
 from detente.measure.oversight.linking import Trail, link_pulls
 from detente.measure.oversight.marking import Attested, Marked, is_machine, mark_of, mark_of_pull
@@ -267,11 +267,16 @@ def _excluded(review: Review, seen: set[int], outside: int, unmarked: int) -> li
     found += review.ledger.excluded()
     if review.export is not None:
         pulls = review.export.export.pulls
-        unmerged = sum(1 for pull in pulls if pull.merged_s is None)
-        elsewhere = sum(1 for pull in pulls if pull.merged_s is not None and pull.number not in seen)
+        unmerged = [f"#{pull.number}" for pull in pulls if pull.merged_s is None]
+        elsewhere = [f"#{pull.number}" for pull in pulls if pull.merged_s is not None and pull.number not in seen]
         for what, why, count, examples in (
-            ("pull requests", "not merged", unmerged, ()),
-            ("merged pull requests", "not part of the measured history or outside the dates", elsewhere, ()),
+            ("pull requests", "not merged", len(unmerged), tuple(unmerged[:LISTED])),
+            (
+                "merged pull requests",
+                "not part of the measured history or outside the dates",
+                len(elsewhere),
+                tuple(elsewhere[:LISTED]),
+            ),
             (
                 "files of the export",
                 "no part of a pull request by their name",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # a node and all that it needs: a command that signs nothing 
     from detente.app.measuring.signing import Filed
 
 _SIGN, _HOME, _PARTY = (f"{__name__}.{name}" for name in ("sign", "home", "party"))
+NAMED = 3
+"""Names of what was left out that stand in its line; ``--json`` has more."""
 _MARKS = {"note": "·", "warning": "!", "alarm": "‼"}
 
 
@@ -44,7 +46,8 @@ def show_result(result: Result, *, as_json: bool, evidence: bool = False) -> Non
     for remark in result.remarks:
         click.echo(f"  {_MARKS[remark.weight]} {remark.weight}: {printable(remark.text)}")
     for exclusion in result.exclusions:
-        named = f" ({printable(', '.join(exclusion.examples))})" if exclusion.examples else ""
+        few = ", ".join(exclusion.examples[:NAMED]) + (" …" if len(exclusion.examples) > NAMED else "")
+        named = f" ({printable(few)})" if few else ""
         click.echo(f"  left out: {exclusion.count} {exclusion.what}: {exclusion.why}{named}")
     if evidence:
         for ledger in result.ledgers:

@@ -21,7 +21,7 @@ from detente.measure.horizon.bootstrap import interval
 from detente.measure.horizon.indicators import exact
 from detente.measure.horizon.runs import Floats
 from detente.measure.horizon.trend import Point, doubling_days
-from detente.measure.indicator import Exclusion, Indicator, Ledger, Remark, Result, Series, weakest
+from detente.measure.indicator import LISTED, Exclusion, Indicator, Ledger, Remark, Result, Series, weakest
 
 _SLUG = re.compile(r"[^A-Za-z0-9._+-]+")
 _METHOD = (
@@ -170,7 +170,9 @@ def _remarks(verdict: Verdict, judgements: Sequence[Judgement]) -> list[Remark]:
 
 def _exclusions(tracks: Sequence[Track]) -> list[Exclusion]:
     return [
-        Exclusion(f"points of {track.name}", "beyond the reach of their suite", len(track.beyond), track.beyond[:3])
+        Exclusion(
+            f"points of {track.name}", "beyond the reach of their suite", len(track.beyond), track.beyond[:LISTED]
+        )
         for track in tracks
         if track.beyond
     ]

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from detente.measure.indicator import EvidenceClass
 
-RULES: Final = 1
+RULES: Final = 2
 """Raised with every change to what a commit yields (this table, matching, path rules, facts): scans of another number are stale."""
 
 Where = Literal[

@@ -228,26 +228,27 @@ def _fallen_authors(sums: Sums) -> list[tuple[str, Fall]]:
 
 def _exclusions(sums: Sums) -> Iterator[Exclusion]:
     if sums.merges:
-        yield Exclusion("merge commits", "their lines are counted in the commits that they merge", sums.merges)
+        why = "their lines are counted in the commits that they merge"
+        yield Exclusion("merge commits", why, sums.merges, _named(sums, "merge"))
     for reason, (files, lines) in sorted(sums.out.items()):
         what = f"files ({lines} added lines)" if lines else "files"
-        yield Exclusion(
-            what,
-            REASONS[reason],
-            files,
-            tuple(sums.out_examples[reason]) if reason in {"unread", "cut", "dropped"} else (),
-        )
+        yield Exclusion(what, REASONS[reason], files, _named(sums, reason))
     if sums.undated:
-        yield Exclusion("commits", "no readable date: counted, but in no half-year", sums.undated)
+        why = "no readable date: counted, but in no half-year"
+        yield Exclusion("commits", why, sums.undated, _named(sums, "undated"))
     for word, why in (
         ("test", "their ledger names only tools for trying the ledger out: no evidence"),
         ("unresolved", "their ledger names ids that nothing in it explains: unknown"),
         ("unreadable", "their ledger entry is malformed: unknown"),
     ):
         if sums.ledger_says[word]:
-            yield Exclusion("commits", why, sums.ledger_says[word])
+            yield Exclusion("commits", why, sums.ledger_says[word], _named(sums, word))
     if sums.stray_lines:
         yield Exclusion("attested lines", "in files that the commit does not change", sums.stray_lines)
+
+
+def _named(sums: Sums, reason: str) -> tuple[str, ...]:
+    return tuple(f"commit {one}" for one in sums.out_examples.get(reason, ()))
 
 
 def _ledgers(sums: Sums) -> Iterator[Ledger]:

@@ -11,6 +11,7 @@ Decides what of a commit counts as AI, as human, as unknown. Leaves to ``shares`
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
@@ -19,7 +20,7 @@ from functools import cache
 from typing import Any, Self
 
 from detente.measure.authorship.facts import Facts
-from detente.measure.indicator import EvidenceClass
+from detente.measure.indicator import LISTED, EvidenceClass
 
 
 @dataclass(slots=True)
@@ -82,6 +83,7 @@ class Sums:
         """Count one commit."""
         if facts.merge:
             self.merges += 1
+            self._name("merge", facts)
             return
         date, half = _day(facts.at_s)
         marked, credited = facts.is_marked, facts.is_credited
@@ -109,6 +111,8 @@ class Sums:
             part.human_lines += human
             part.attested_lines += attested
         self.undated += not half
+        if not half:
+            self._name("undated", facts)
         if evidence:
             self.classes[evidence] += 1
         self._add_agents(facts)
@@ -120,11 +124,18 @@ class Sums:
         for reason, files, left in facts.out:
             self.out[reason][0] += files
             self.out[reason][1] += left
-            self.out_examples[reason] = sorted([*self.out_examples[reason], facts.id[:12]])[:3]
+            self._name(reason, facts)
         if not self.has_rows:
             return
         row = (facts.id, date or None, _words(facts.marks), _words(facts.claims), _words(facts.agents), facts.ledger)
         self.rows.append((*row, lines, ai_lines, lines - human, evidence))
+
+    def _name(self, reason: str, facts: Facts) -> None:
+        """Keep the commit among those named for this reason: the first by their ids, so that the order of reading tells nothing."""
+        named, one = self.out_examples[reason], facts.id[:12]
+        if len(named) < LISTED or one < named[-1]:
+            insort(named, one)
+            del named[LISTED:]
 
     def as_state(self) -> dict[str, Any]:
         """All but the rows, as plain values that JSON can carry: a kept scan goes on from there."""

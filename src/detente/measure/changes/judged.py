@@ -11,9 +11,8 @@ alone, unless something of the commit could not be read.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from detente.measure.changes.areas import Area, Label
 from detente.measure.changes.filing import FileVerdict
@@ -23,15 +22,20 @@ RULES: Final = 1
 UNITS_SHOWN: Final = 12
 """Names in one row of the ledger; the rest is counted."""
 EXAMPLES: Final = 3
+"""Names that one commit keeps for one reason."""
 UNKNOWN_TREE: Final = "whose tree is absent or damaged: undetermined"
 PAST_FILES: Final = "past the number of files kept of one commit"
+
+
+Some: TypeAlias = tuple[int, list[str]]
+"""How many, and the names of a few."""
 
 
 @dataclass(slots=True)
 class Judged:
     """One commit: what it touches for sure, whether it may touch more, and which of its files were left out or not read.
 
-    ``unread`` holds for each reason how many files, and a few of their names. ``skipped`` says why nothing of it is known.
+    ``left_out`` and ``unread`` hold for each reason how many files, and a few of their names. ``skipped`` says why nothing of it is known.
     """
 
     id: str
@@ -46,8 +50,8 @@ class Judged:
     declared: bool = False
     evaluator_edited: bool = False
     skipped: str = ""
-    left_out: Counter[str] = field(default_factory=Counter)
-    unread: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    left_out: dict[str, Some] = field(default_factory=dict)
+    unread: dict[str, Some] = field(default_factory=dict)
 
     def add(self, verdict: FileVerdict, added: int, *, new: bool) -> None:
         """Take in one file with the lines added to it; ``new`` if it was not there before."""
@@ -80,12 +84,11 @@ class Judged:
         self.skipped, self.undetermined = UNKNOWN_TREE, True
 
     def _note(self, verdict: FileVerdict) -> None:
-        if verdict.left_out:
-            self.left_out[verdict.left_out] += 1
-        if verdict.unread:
-            count, examples = self.unread.get(verdict.unread, (0, []))
-            more = [legible(verdict.path)] if len(examples) < EXAMPLES else []
-            self.unread[verdict.unread] = (count + 1, [*examples, *more])
+        for why, under in ((verdict.left_out, self.left_out), (verdict.unread, self.unread)):
+            if why:
+                count, examples = under.get(why, (0, []))
+                more = [legible(verdict.path)] if len(examples) < EXAMPLES else []
+                under[why] = (count + 1, [*examples, *more])
 
 
 def as_row(judged: Judged) -> list[Any]:
@@ -102,8 +105,8 @@ def as_row(judged: Judged) -> list[Any]:
         "d": judged.declared,
         "e": judged.evaluator_edited,
         "s": judged.skipped,
-        "o": dict(judged.left_out),
-        "r": {why: [count, examples] for why, (count, examples) in judged.unread.items()},
+        "o": {why: list(some) for why, some in judged.left_out.items()},
+        "r": {why: list(some) for why, some in judged.unread.items()},
     }
     said = {name: value for name, value in values.items() if value}
     return [judged.id, said] if said else [judged.id]
@@ -125,9 +128,13 @@ def from_row(row: list[Any]) -> Judged:
         bool(said.get("d")),
         bool(said.get("e")),
         str(said.get("s", "")),
-        Counter({str(why): int(count) for why, count in said.get("o", {}).items()}),
-        {str(why): (int(count), [str(name) for name in names]) for why, (count, names) in said.get("r", {}).items()},
+        _some(said.get("o", {})),
+        _some(said.get("r", {})),
     )
+
+
+def _some(given: dict[str, Any]) -> dict[str, Some]:
+    return {str(why): (int(count), [str(name) for name in names]) for why, (count, names) in given.items()}
 
 
 def legible(text: str) -> str:

@@ -22,8 +22,18 @@ from typing import Final
 
 from detente.base.instant import Instant, show_instant
 from detente.measure.changes.areas import AREAS, TRAINED, Area, Label
-from detente.measure.changes.judged import EXAMPLES, UNITS_SHOWN, Judged
-from detente.measure.indicator import EvidenceClass, Exclusion, Indicator, Ledger, Remark, Series, share, weakest
+from detente.measure.changes.judged import UNITS_SHOWN, Judged
+from detente.measure.indicator import (
+    LISTED,
+    EvidenceClass,
+    Exclusion,
+    Indicator,
+    Ledger,
+    Remark,
+    Series,
+    share,
+    weakest,
+)
 from detente.measure.oversight.judging import Answer
 from detente.measure.oversight.marking import Marked
 
@@ -87,24 +97,41 @@ class Change:
 
 
 @dataclass(slots=True)
+class Counted:
+    """How many of something, and the names of the first."""
+
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, count: int, names: Iterable[str]) -> None:
+        """So many more, some of them by name; a name that stands already is not said twice."""
+        self.count += count
+        for name in names:
+            if len(self.names) < LISTED and name not in self.names:
+                self.names.append(name)
+
+    def excluded(self, what: str, why: str) -> Exclusion:
+        """As a result says it."""
+        return Exclusion(what, why, self.count, tuple(self.names))
+
+
+@dataclass(slots=True)
 class Gathered:
     """Everything that was counted on the way through a history."""
 
     changes: list[Change] = field(default_factory=list)
-    untouched: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-    unread: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    unread_count: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
+    untouched: Counted = field(default_factory=Counted)
+    left_out: dict[str, Counted] = field(default_factory=lambda: defaultdict(Counted))
+    unread: dict[str, Counted] = field(default_factory=lambda: defaultdict(Counted))
+    skipped: dict[str, Counted] = field(default_factory=lambda: defaultdict(Counted))
 
     def note(self, judged: Judged) -> None:
         """Count what was left out of a commit, and what of it could not be read."""
-        self.left_out.update(judged.left_out)
-        for why, (count, examples) in judged.unread.items():
-            self.unread_count[why] += count
-            self.unread[why] += examples[: EXAMPLES - len(self.unread[why])]
+        for ours, theirs in ((self.left_out, judged.left_out), (self.unread, judged.unread)):
+            for why, (count, names) in theirs.items():
+                ours[why].add(count, names)
         if judged.skipped:
-            self.skipped[judged.skipped] += 1
+            self.skipped[judged.skipped].add(1, [f"commit {judged.id[:12]}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,14 +376,14 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _exclusions(gathered: Gathered) -> list[Exclusion]:
-    found = [Exclusion("commits", why, count) for why, count in sorted(gathered.skipped.items())]
-    if gathered.untouched:
-        found.append(Exclusion("changes", "touch none of the areas", gathered.untouched))
+    found = [counted.excluded("commits", why) for why, counted in sorted(gathered.skipped.items())]
+    if gathered.untouched.count:
+        found.append(gathered.untouched.excluded("changes", "touch none of the areas"))
     found += [
-        Exclusion("texts of files", f"{why}: judged by the path alone", count, tuple(gathered.unread[why]))
-        for why, count in sorted(gathered.unread_count.items())
+        counted.excluded("texts of files", f"{why}: judged by the path alone")
+        for why, counted in sorted(gathered.unread.items())
     ]
-    found += [Exclusion("files", why, count) for why, count in sorted(gathered.left_out.items())]
+    found += [counted.excluded("files", why) for why, counted in sorted(gathered.left_out.items())]
     return found
 
 

@@ -28,7 +28,7 @@ from detente.measure.horizon.ledgers import horizon_ledger, horizon_series, outc
 from detente.measure.horizon.published import METR_CEILING_MINUTES, PERIODS, Published
 from detente.measure.horizon.runs import UNMEASURED, Floats, Run, tabulate
 from detente.measure.horizon.trend import Point, Trend, doubling_days, draw_points, fit_trend, state_of_the_art
-from detente.measure.indicator import EvidenceClass, Exclusion, Indicator, Ledger, Remark, Result
+from detente.measure.indicator import LISTED, EvidenceClass, Exclusion, Indicator, Ledger, Remark, Result
 
 _SLUG = re.compile(r"[^A-Za-z0-9._+-]+")
 _MEDIAN = 0.5
@@ -314,7 +314,7 @@ def _agent_exclusions(found: Estimate, settings: Settings, count: Mapping[str, i
     for verb in ("failed", "succeeded"):
         if agents := [agent for agent, outcome in found.one_class.items() if outcome == verb]:
             why = f"{verb} at everything tried: no curve follows from one outcome"
-            left.append(Exclusion("agents", why, len(agents), tuple(agents[:20])))
+            left.append(Exclusion("agents", why, len(agents), tuple(agents[:LISTED])))
     if runs := count.get(settings.baseline):
         left.append(Exclusion("runs", "they are people's, the baseline", runs, (settings.baseline,)))
     return left
@@ -329,11 +329,15 @@ def _dated(found: Estimate, dates: Mapping[str, date], settings: Settings) -> tu
     points = [Point(h.agent, dates[h.agent], h.estimate) for h in fitted if h.agent in dates and h.agent not in out]
     left = []
     if undated:
-        left.append(Exclusion("agents of the trend", "no release date", len(undated), tuple(undated[:3])))
+        left.append(Exclusion("agents of the trend", "no release date", len(undated), tuple(undated[:LISTED])))
     if short:
-        left.append(Exclusion("agents of the trend", "shorter than the suite's shortest", len(short), tuple(short[:3])))
+        left.append(
+            Exclusion("agents of the trend", "shorter than the suite's shortest", len(short), tuple(short[:LISTED]))
+        )
     if flat:
-        left.append(Exclusion("agents of the trend", "success does not fall with length", len(flat), tuple(flat[:3])))
+        left.append(
+            Exclusion("agents of the trend", "success does not fall with length", len(flat), tuple(flat[:LISTED]))
+        )
     return state_of_the_art(points, settings.since), left
 
 

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detente.base.errors import Refused, shown
-from detente.measure.indicator import Exclusion
+from detente.measure.indicator import LISTED, Exclusion
 
 RUNS_MAX: Final = 2_000_000
 """A hundred times METR's data of 2026; each run is a few hundred bytes in memory."""
@@ -165,7 +165,7 @@ class _Left:
 
     def add(self, name: str) -> None:
         self.count += 1
-        if len(self.examples) < 3:
+        if len(self.examples) < LISTED:
             self.examples.append(name)
 
     def exclusion(self, what: str, why: str) -> Exclusion:

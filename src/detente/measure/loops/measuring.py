@@ -24,7 +24,7 @@ from detente.lineage.since import SinceApproval, greatest_since
 from detente.measure.indicator import EvidenceClass, Exclusion, Indicator, Ledger, Remark, Result, Series, weakest
 from detente.measure.loops.approvals import resolve_approvals
 from detente.measure.loops.progress import best_version, progress_of
-from detente.measure.loops.record import EXAMPLES_MAX, Loop
+from detente.measure.loops.record import Loop
 from detente.measure.loops.weaving import Woven
 from detente.statement.measurement import About
 
@@ -245,7 +245,7 @@ def _remarks(judged: Judged) -> Iterator[Remark]:
         )
         yield Remark("if-unapproved", "note", text, LEDGER)
     if woven.missing:
-        some = ", ".join(sorted(woven.missing.values())[:EXAMPLES_MAX])
+        some = ", ".join(sorted(woven.missing.values())[:3])
         text = f"{len(woven.missing)} parents are named and not recorded ({some}): upper ends below them are unknown"
         yield Remark("missing-parents", "warning", text, LEDGER)
     if woven.circles:

@@ -23,13 +23,13 @@ from typing import Any, Final, Literal
 from detente.base.digest import Digest, sha256_hex
 from detente.base.quantity import Interval
 from detente.lineage.graph import UNKNOWN
-from detente.measure.indicator import EvidenceClass, Exclusion, Remark
+from detente.measure.indicator import LISTED, EvidenceClass, Exclusion, Remark
 from detente.statement.change import ProposerKind, Touch
 
 Direction = Literal["higher", "lower"]
 VERSIONS_MAX: Final = 200_000
 """Versions of one run: thirty times the largest public one (6,860 programs); the graph of as many needs about 1 GB."""
-EXAMPLES_MAX: Final = 3
+EXAMPLES_MAX: Final = LISTED
 SCORE_DIGITS: Final = 40
 NOTHING_TOUCHED: Final[frozenset[Touch]] = frozenset()
 

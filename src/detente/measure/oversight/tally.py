@@ -19,6 +19,7 @@ from typing import Final
 
 from detente.base.instant import Instant, show_instant
 from detente.measure.indicator import (
+    LISTED,
     Exclusion,
     Indicator,
     Ledger,
@@ -378,7 +379,10 @@ def _exclusions(made: Sequence[JudgedPull], others: Sequence[JudgedPull], *, exp
     if exported and others:
         found.append(
             Exclusion(
-                "merged pull requests", "nothing marks them as AI-made, which does not make them human", len(others)
+                "merged pull requests",
+                "nothing marks them as AI-made, which does not make them human",
+                len(others),
+                tuple(f"#{pull.judgement.number}" for pull in others[:LISTED]),
             )
         )
     if unsized := sum(1 for pull in made if pull.judgement.lines is None):

@@ -67,6 +67,9 @@ class Anchors:
     def point(self, number: int, name: str, point: int) -> str:
         return f"{self.series(number, name)}-{point}"
 
+    def exclusion(self, number: int, which: int) -> str:
+        return self._names.name("x", self.keys[number], str(which))
+
     def file(self, number: int, name: str) -> str:
         """The name of the file with all rows of a ledger, below ``evidence/``."""
         return f"{self.ledger(number, name).removeprefix('e-')}.jsonl"

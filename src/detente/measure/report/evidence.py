@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from detente.measure.indicator import Ledger, Result, Series
+from detente.measure.indicator import LISTED, Exclusion, Ledger, Result, Series
 from detente.measure.report.anchors import ROWS_ON_PAGE, Anchors
 from detente.measure.report.markup import safe, table
 
@@ -61,6 +61,36 @@ def series_section(number: int, series: Series, anchors: Anchors) -> str:
         f'<details id="{anchors.series(number, series.name)}"><summary>{safe(series.title)}: the points '
         f"({len(series.points)})</summary>{table(head, rows, numeric=frozenset({1, 2}), ids=ids)}</details>"
     )
+
+
+def exclusion_section(number: int, which: int, exclusion: Exclusion, anchors: Anchors, link: CommitLink) -> str:
+    """What one count of things left out counts: names as far as they were kept, with the total, else how it was counted."""
+    names = exclusion.examples
+    total = f"{exclusion.count:,} {exclusion.what}"
+    commits = sum(name.startswith(_IN_COMMIT) for name in names)
+    if not names:
+        said = "Counted while reading, each for this reason alone; no name of one was kept."
+    elif commits == len(names) and "commit" not in exclusion.what:
+        said = f"They are in these commits{'' if len(names) < LISTED else ' and perhaps in others'}:"
+    elif len(names) < exclusion.count:
+        said = f"{len(names):,} of them by name:"
+    else:
+        said = "All of them:"
+    items = "".join(f"<li>{_name(name, link)}</li>" for name in names)
+    return (
+        f'<details id="{anchors.exclusion(number, which)}"><summary>Left out: {safe(total)}</summary>'
+        f"<p>{safe(exclusion.why)}. {said}</p>{f'<ul>{items}</ul>' if items else ''}</details>"
+    )
+
+
+_IN_COMMIT = "commit "
+
+
+def _name(name: str, link: CommitLink) -> str:
+    sha = name.removeprefix(_IN_COMMIT)
+    if sha != name and _COMMIT.match(sha) and (there := link(sha)):
+        return f'commit <a href="{safe(there)}"><code>{safe(sha)}</code></a>'
+    return safe(name)
 
 
 def _value(value: float | None, unit: str) -> str:

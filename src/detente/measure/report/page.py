@@ -3,7 +3,8 @@
 Decides the order and the words. Rules of ``spec/measure.md`` §4:
 
 1. It opens with the headline and, before any detail, with what it cannot show.
-2. Every number is a link down to its rows on the same page; a number without rows leads to what was read.
+2. Every number is a link down to its rows on the same page; a number without rows leads to what was read, and a count of what was
+   left out to names, or to how it was counted.
 3. A measure that refused is shown with its refusal; one that had no input says how it gets one.
 4. No script; nothing is fetched; every text from outside is escaped. Meaning is never by colour alone.
 """
@@ -17,7 +18,7 @@ from typing import Final
 
 from detente.measure.indicator import Indicator, Remark, Result
 from detente.measure.report.anchors import Anchors
-from detente.measure.report.evidence import ledger_section, series_section
+from detente.measure.report.evidence import exclusion_section, ledger_section, series_section
 from detente.measure.report.markup import safe, table
 from detente.measure.report.obligations import Form
 from detente.measure.report.style import STYLE
@@ -75,6 +76,9 @@ HEADLINES: Final = (
 )
 """The indicator of a measure that stands for it in the headline; without one of these, its first."""
 
+SUCH_AS: Final = 3
+"""Names in the row of an exclusion; the others stand below."""
+
 INDICATORS_SHOWN: Final = 16
 """More than a screen of rows hides what follows; the rest is folded below them."""
 
@@ -112,7 +116,7 @@ def write_page(page: Page, anchors: Anchors) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<style>{STYLE}</style></head><body>",
         f"<h1>How far has development gone without people? {safe(page.subject)}</h1>",
-        f'<p class="sub">{" · ".join(safe(fact) for fact in page.facts)}</p>',
+        f'<p class="sub"><a href="#check">{" · ".join(safe(fact) for fact in page.facts)}</a></p>',
         _cards(page, anchors),
         _cannot(page),
         _notices(page, anchors),
@@ -151,14 +155,14 @@ def _cards(page: Page, anchors: Anchors) -> str:
         if chosen is None:
             cards.append(f'<div class="card">{about}<div class="value">nothing to count</div></div>')
             continue
-        n = "" if chosen.n is None else f", n = {chosen.n:,}"
+        n = "" if chosen.n is None else f", n = {_link(anchors, number, result, chosen, f'{chosen.n:,}')}"
         cards.append(
             f'<div class="card">{about}<div class="value">{_link(anchors, number, result, chosen)}</div>{_bar(chosen)}'
             f"<div>{safe(chosen.label or chosen.name)}</div>"
             f'<div class="foot">evidence: {safe(chosen.evidence_class)}{n}</div></div>'
         )
     cards += [
-        f'<div class="card refused"><div class="what">{safe(_title(measure))}</div><div class="value">refused</div>'
+        f'<div class="card refused"><div class="what">{safe(_title(measure))}</div><div class="value"><a href="#cannot">refused</a></div>'
         f'<div class="foot">{safe(why)}</div></div>'
         for measure, why in page.refused
     ]
@@ -179,7 +183,7 @@ def _cannot(page: Page) -> str:
     items = [f"<li>{safe(line)}</li>" for line in CANNOT]
     items += [f"<li><b>{safe(_title(measure))} was refused</b>: {safe(why)}</li>" for measure, why in page.refused]
     items += [f"<li><b>{safe(_title(measure))} was not measured</b>: {safe(why)}</li>" for measure, why in page.absent]
-    return f'<section class="open"><h2>What this page cannot show</h2><ul>{"".join(items)}</ul></section>'
+    return f'<section class="open"><h2 id="cannot">What this page cannot show</h2><ul>{"".join(items)}</ul></section>'
 
 
 def _notices(page: Page, anchors: Anchors) -> str:
@@ -210,7 +214,7 @@ def _measure(page: Page, anchors: Anchors, number: int) -> str:
             _more(result, anchors, number),
             plots,
             f'<h3>To notice</h3><ul class="remarks">{remarks}</ul>' if remarks else "",
-            _exclusions(result),
+            _exclusions(result, anchors, number),
             _inputs(result, anchors.inputs(number)),
             "</section>",
         ]
@@ -242,12 +246,18 @@ def _more(result: Result, anchors: Anchors, number: int) -> str:
     )
 
 
-def _exclusions(result: Result) -> str:
+def _exclusions(result: Result, anchors: Anchors, number: int) -> str:
+    """Each count leads to its names, or to the words that say what was counted."""
     if not result.exclusions:
         return ""
     rows = [
-        [f"{each.count:,}", safe(each.what), safe(each.why), safe(", ".join(each.examples))]
-        for each in result.exclusions
+        [
+            f'<a href="#{anchors.exclusion(number, which)}">{each.count:,}</a>',
+            safe(each.what),
+            safe(each.why),
+            safe(", ".join(each.examples[:SUCH_AS]) + (" …" if len(each.examples) > SUCH_AS else "")),
+        ]
+        for which, each in enumerate(result.exclusions)
     ]
     return f"<h3>Left out, and counted</h3>{table(['Count', 'What', 'Why', 'Such as'], rows, numeric=frozenset({0}))}"
 
@@ -263,7 +273,8 @@ def _inputs(result: Result, name: str) -> str:
 
 def _remark(remark: Remark, result: Result, anchors: Anchors, number: int) -> str:
     there = remark.ledger and result.ledger(remark.ledger)
-    rows = f' <a href="#{anchors.ledger(number, there.name)}">rows</a>' if there else ""
+    where = anchors.ledger(number, there.name) if there else anchors.inputs(number)
+    rows = f' <a href="#{where}">{"rows" if there else "what was read"}</a>'
     return f'<li class="{remark.weight}"><span class="word">{remark.weight}</span>{safe(remark.text, 900)}{rows}</li>'
 
 
@@ -297,7 +308,7 @@ def _form(page: Page, anchors: Anchors) -> str:
         cell = "; ".join(each for each in (bears, absent) if each) or "nothing that this page measures"
         rows.append([safe(need.clause), safe(need.asks), cell, safe(need.cannot)])
     return (
-        f'<section><h2 id="form">What a report would still need: {safe(page.form.title)}</h2>'
+        f'<section class="clauses"><h2 id="form">What a report would still need: {safe(page.form.title)}</h2>'
         "<p>Clauses in other words, to look up in the text itself. Whether it applies to anybody is not judged here, and this is no legal advice.</p>"
         f"{table(['Clause', 'What it asks for', 'What bears on it here', 'What no artefact can show'], rows)}</section>"
     )
@@ -312,6 +323,9 @@ def _evidence(page: Page, anchors: Anchors) -> str:
         result = page.results[number]
         below = [ledger_section(number, ledger, anchors, commit) for ledger in result.ledgers]
         below += [series_section(number, series, anchors) for series in result.series]
+        below += [
+            exclusion_section(number, which, each, anchors, commit) for which, each in enumerate(result.exclusions)
+        ]
         if below:
             sections.append(f"<h3>{safe(_title(result.measure))}{_of(page, result)}</h3>{''.join(below)}")
     body = "".join(sections) or "<p>No measure left a row.</p>"
@@ -320,7 +334,7 @@ def _evidence(page: Page, anchors: Anchors) -> str:
 
 def _verify(page: Page) -> str:
     return (
-        "<section><h2>Check it yourself</h2><p>The same artefacts and the same version give the same numbers and the same digests:</p>"
+        '<section class="check"><h2 id="check">Check it yourself</h2><p>The same artefacts and the same version give the same numbers and the same digests:</p>'
         f'<pre>{safe(page.command)}</pre><p class="sub">The digest of a ledger is the SHA-256 of its columns and rows as JSON arrays, one a '
         "line; for a ledger with a file beside this page, <code>sha256sum</code> of that file.</p></section>"
     )
