@@ -14,7 +14,7 @@ from detente.app.drill.run import run_drill
 from detente.cli import json_option, reports_errors
 
 
-@click.command()
+@click.command(epilog="Such as: detente drill --out drill --seed 1")
 @click.option("--out", default="drill", show_default=True, type=click.Path(path_type=Path), help="Made anew each time.")
 @click.option("--seed", default=0, show_default=True, help="Draws the way in which one developer hides.")
 @click.option(

@@ -21,9 +21,18 @@ from detente.cli import home_option, reports_errors
 from detente.cli.wording import counted
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command(
+    context_settings={"ignore_unknown_options": False},
+    epilog="Such as: detente guard --run lm --planned-flop 1e15 --hold -- python train.py",
+)
 @click.option("--run", metavar="NAME", help="Name of the run; the same name is the same run. [default: this folder's]")
-@click.option("--activity", type=click.Choice(["training", "self_improvement"]), default="training", show_default=True)
+@click.option(
+    "--activity",
+    type=click.Choice(["training", "self_improvement"]),
+    default="training",
+    show_default=True,
+    help="What the permit is for; terms may treat the two differently.",
+)
 @click.option("--planned-flop", metavar="X", help="FLOP that the run plans, such as 1e18. Needed unless observing.")
 @click.option("--parent", "parents", metavar="VERSION", multiple=True, help="Digest of a version it starts from.")
 @click.option("--proposal", metavar="ID", help="The proposal that this run carries out.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from detente.app.reviewing import (
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Misuse, Unavailable
 from detente.base.identity import parse_party, show_key
+from detente.base.quantity import show_decimal
 from detente.cli import home_option, json_option, reports_errors
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
 from detente.statement.proposal import Proposal
@@ -54,7 +56,7 @@ def hold() -> None:
     """Changes that wait for a human: list, show, decide; and enrol those who decide."""
 
 
-@hold.command("list")
+@hold.command("list", epilog="Such as: detente hold list")
 @home_option
 @json_option
 @reports_errors
@@ -73,7 +75,7 @@ def list_(home: str | None, as_json: bool) -> None:
         click.echo(f"hold point {note}", err=True)
 
 
-@hold.command()
+@hold.command(epilog="Such as: detente hold show 96043043")
 @click.argument("proposal")
 @home_option
 @json_option
@@ -90,9 +92,9 @@ def show(proposal: str, home: str | None, as_json: bool) -> None:
         click.echo(f"{'stands':12} {standing['outcome']}")
 
 
-@hold.command()
+@hold.command(epilog="Such as: detente hold decide 96043043 --decision approve --significant yes")
 @click.argument("proposal")
-@click.option("--decision", type=click.Choice(APPROVAL_DECISIONS), required=True)
+@click.option("--decision", type=click.Choice(APPROVAL_DECISIONS), required=True, help="What you decided.")
 @reviewer_option
 @key_option
 @click.option("--significant", type=click.Choice(SIGNIFICANT), default="unknown", show_default=True,
@@ -132,7 +134,7 @@ def decide(
 FILE = click.Path(path_type=Path)
 
 
-@hold.command()
+@hold.command(epilog="Such as: detente hold enrol --as safety-team --reviewer reviewer-2 --key second.key")
 @reviewer_option
 @key_option
 @click.option("--revoke", is_flag=True, help="Take the reviewer's keys out of force instead.")
@@ -283,7 +285,11 @@ async def _proposal(door: Door, proposal: Digest) -> Proposal:
 
 def said_of(proposal: Digest, body: Proposal) -> dict[str, Any]:
     """A proposal's members as text."""
-    said = {name: str(value) for name, value in asdict(body).items() if value is not None}
+    said = {
+        name: show_decimal(value) if isinstance(value, Decimal) else str(value)
+        for name, value in asdict(body).items()
+        if value is not None
+    }
     by = body.proposed_by
     return {
         "proposal": proposal,

@@ -18,7 +18,7 @@ from detente.base.identity import parse_party
 from detente.cli import home_option, json_option, reports_errors
 
 
-@click.command()
+@click.command(epilog="Such as: detente init --party dev-a --domain dev-a.example")
 @click.option("--solo", is_flag=True, help="One organisation on one machine, self-witnessed: ready to use at once.")
 @click.option("--party", metavar="NAME", help="Make the keys of this party of an accord.")
 @click.option("--terms", type=click.Path(path_type=Path), help="The founding terms, once they name this party's keys.")

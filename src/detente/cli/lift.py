@@ -14,7 +14,7 @@ from detente.cli import home_option, json_option, reports_errors
 from detente.cli.pause import shown
 
 
-@click.command()
+@click.command(epilog="Such as: detente lift --trigger call --reason 'the finding is closed'")
 @click.option("--trigger", metavar="ID", help="The trigger of the terms. [default: the one that has latched]")
 @click.option("--reason", default="", help="Why, for people; kept here, in no log.")
 @click.option("--as", "party", metavar="PARTY", help="The party that votes, of those whose keys are here.")

@@ -34,7 +34,7 @@ def log() -> None:
     """Verify a log from its files alone, check a store, recover from mirrors."""
 
 
-@log.command()
+@log.command(epilog="Such as: detente log verify .detente")
 @click.argument("target")
 @TERMS_OPTION
 @ORIGIN_OPTION
@@ -72,7 +72,7 @@ def show_verified(verified: VerifiedLog) -> None:
         click.echo(f"  entry {index} has no effect: {why}")
 
 
-@log.command()
+@log.command(epilog="Such as: detente log fsck")
 @home_option
 @json_option
 @reports_errors
@@ -93,7 +93,7 @@ def fsck(*, home: str | None, as_json: bool) -> None:
     refuse_damage(check)
 
 
-@log.command()
+@log.command(epilog="Such as: detente log recover")
 @home_option
 @json_option
 @reports_errors
@@ -115,7 +115,7 @@ def recover(*, home: str | None, as_json: bool) -> None:
     click.echo(f"  the node signs on from size {recovered.size}, root {recovered.root[:16]}…")
 
 
-@log.command()
+@log.command(epilog="Such as: detente log succeed --root /media/key/root.key")
 @click.option("--origin", metavar="ORIGIN", help="The successor's origin. [default: the old one with a number]")
 @click.option(
     "--root",
@@ -176,7 +176,7 @@ def succeed(
         )
 
 
-@log.command()
+@log.command(epilog="Such as: detente log contradiction proof.txt")
 @click.argument("proof", type=click.Path(path_type=Path))
 @TERMS_OPTION
 @home_option
@@ -198,7 +198,7 @@ def contradiction(*, proof: Path, terms: tuple[Path, ...], home: str | None, as_
         click.echo(f"  it signed a head of {counted(size, 'entry', 'entries')} with root {root}")
 
 
-@log.command()
+@log.command(epilog="Such as: detente log export static")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--from", "target", help="Export from this home or URL. [default: the home]")
 @TERMS_OPTION
@@ -223,7 +223,7 @@ def export(
             click.echo(f"{folder / _folder_name(name)}: {counted(size, 'entry', 'entries')} of {name}")
 
 
-@log.command()
+@log.command(epilog="Such as: detente log show --last 5")
 @ORIGIN_OPTION
 @click.option(
     "--last", type=click.IntRange(1, 100_000), default=20, show_default=True, help="So many of the newest entries."

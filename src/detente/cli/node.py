@@ -15,6 +15,7 @@ import click
 
 from detente.adapters.client import NodeClient
 from detente.app.config import find_home, load_config
+from detente.base.errors import Unavailable
 from detente.cli import home_option, json_option, reports_errors
 from detente.cli.wording import counted
 
@@ -24,7 +25,7 @@ def node() -> None:
     """Serve a party's node."""
 
 
-@node.command()
+@node.command(epilog="Such as: detente node serve --port 8700")
 @click.option("--host", help="Listen here. [default: as in config.toml]")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), help="Listen here; 0 takes any free port. [default: as in config.toml]"
@@ -68,7 +69,7 @@ def serve(*, host: str | None, port: int | None, verbose: bool, home: str | None
     run_node(opened, listening, ready=ready)
 
 
-@node.command()
+@node.command(epilog="Such as: detente node status")
 @home_option
 @json_option
 @reports_errors
@@ -98,5 +99,9 @@ async def _health(url: str) -> dict[str, Any]:
     client = NodeClient(url)
     try:
         return await client.health()
+    except Unavailable as error:
+        raise Unavailable(
+            f"{error}; start it with `detente node serve`, or say in config.toml where it is served: `url`"
+        ) from None
     finally:
         await client.close()

@@ -13,7 +13,7 @@ from detente.base.instant import parse_duration
 from detente.cli import home_option, json_option, reports_errors
 
 
-@click.command()
+@click.command(epilog="Such as: detente pause --trigger call --reason 'an evaluation failed'")
 @click.option(
     "--trigger", metavar="ID", help="The trigger of the terms. [default: the only one by which votes call a pause]"
 )

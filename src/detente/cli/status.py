@@ -13,7 +13,7 @@ from detente.app.door import Door, open_door
 from detente.cli import home_option, json_option, reports_errors
 
 
-@click.command()
+@click.command(epilog="Such as: detente status --why")
 @click.option("--why", is_flag=True, help="Say on which entries of which logs each line rests.")
 @home_option
 @json_option

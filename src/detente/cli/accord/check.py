@@ -25,7 +25,7 @@ _MARKS = {
 }
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord check ours.yaml --doubling '128 d'")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--doubling", metavar="DURATION", help="In what time the capability that is limited doubles, such as '128 d'."

@@ -22,7 +22,7 @@ MARKS: dict[State, str] = {
 }
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord compare facts.yaml ours.yaml --at 2026-06-01")
 @click.argument("facts", type=click.Path(path_type=Path))
 @click.argument("terms", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--at", "date", metavar="DATE", help="Leave out what was said after this date.")

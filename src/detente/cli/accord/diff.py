@@ -11,7 +11,7 @@ from detente.app.drafting import compare_drafts
 from detente.cli import json_option, reports_errors
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord diff old.yaml new.yaml")
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @json_option

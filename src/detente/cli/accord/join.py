@@ -13,7 +13,7 @@ from detente.cli import home_option, json_option, reports_errors
 from detente.cli.accord.binding import filed_or_kept, filed_too, party_option, root_options, show, speaking
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord join --while-bound 2:dev-b,dev-c")
 @click.option(
     "--while-bound", metavar="K:PARTY,…", multiple=True, help="Be bound only while K of these parties are; repeatable."
 )
@@ -43,7 +43,7 @@ def join(
 ) -> None:
     """Bind this home's party to the accord: its root keys sign, its node files.
 
-    Such as `detente accord join --while-bound 2:dev-b,dev-c`: bound as long as both of them are.
+    The example binds it as long as both others are bound.
     """
     conditions = [read_condition(each, halted=False) for each in while_bound]
     conditions += [read_condition(each, halted=True, confirmed=confirmed) for each in while_halted]

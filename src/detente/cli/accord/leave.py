@@ -13,7 +13,7 @@ from detente.cli import home_option, json_option, reports_errors
 from detente.cli.accord.binding import filed_or_kept, filed_too, party_option, root_options, show, speaking
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord leave --reason 'the accord has done its work'")
 @click.option("--reason", required=True, help="Why. It stands in the log, for everybody.")
 @root_options
 @party_option

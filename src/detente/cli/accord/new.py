@@ -11,7 +11,7 @@ from detente.app.drafting import STARTERS, write_starter
 from detente.cli import json_option, reports_errors
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord new ours.yaml --like coordinated-pause")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("accord.yaml"))
 @click.option(
     "--like",

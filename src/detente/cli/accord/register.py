@@ -13,7 +13,7 @@ from detente.cli import home_option, json_option, reports_errors
 from detente.cli.accord.binding import party_option, show, speaking
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord register main --chips 1000 --peak-flop-s 1e19")
 @click.argument("facility")
 @click.option("--chips", type=click.IntRange(0), required=True, help="How many accelerators it has.")
 @click.option("--peak-flop-s", metavar="X", required=True, help="What they do together, such as 1e20.")

@@ -24,7 +24,7 @@ FAILED = 1
 T = TypeVar("T")
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord simulate ours.yaml --scenario ours.scenarios.yaml")
 @click.argument("terms", type=click.Path(path_type=Path))
 @click.option("--scenario", "files", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="A table of scenarios; may be given several times.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Check the invariants of random play at every step of the tables too.")

@@ -11,7 +11,7 @@ from detente.cli.measure.showing import show_result, sign_option
 from detente.cli.measure.waiting import need_numpy
 
 
-@click.command()
+@click.command(epilog="Such as: detente measure acceleration ours=horizons.json theirs=index.csv")
 @click.argument("series", nargs=-1, required=True)
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="The series begin here.")
 @click.option("--share", type=float, default=0.95, show_default=True, help="Of the draws must agree.")

@@ -22,7 +22,7 @@ _HALVES, _AREAS = 8, 8
 _REPOSITORIES = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(epilog="Such as: detente measure authorship --since 2026-01-01 ../other-repository")
 @click.argument("repositories", nargs=-1, type=_REPOSITORIES, metavar="[REPO]...")
 @click.option("--ref", default="HEAD", show_default=True, help="Whose history: a branch, tag or commit.")
 @click.option("--since", type=DAY, help="Commits of this day and later, by the committer's date in UTC.")

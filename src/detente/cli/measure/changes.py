@@ -13,7 +13,7 @@ from detente.cli.measure.history import Ticker, day, history_options
 from detente.cli.measure.showing import show_result
 
 
-@click.command()
+@click.command(epilog="Such as: detente measure changes . --forge export --forge-complete")
 @history_options
 @click.option("--without", metavar="REF", help="Leave out what this branch, tag or commit already has.")
 @click.option(

@@ -11,7 +11,7 @@ from detente.cli import json_option, reports_errors
 from detente.cli.measure.showing import show_result, sign_option
 
 
-@click.command()
+@click.command(epilog="Such as: detente measure compute config.json --tokens 15e12 --context 8192 --dtype bf16")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--tokens", metavar="N", help="Tokens trained on, each pass counted, where RUN is a config.json.")
 @click.option("--context", metavar="N", help="Tokens in a sequence.")

@@ -15,7 +15,7 @@ FILE = click.Path(path_type=Path)
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
-@click.command()
+@click.command(epilog="Such as: detente measure horizon runs.jsonl --dates dates.yaml")
 @click.argument("runs", nargs=-1, required=True, type=FILE)
 @click.option(
     "--dates", type=FILE, help="Release dates of agents: YAML (date: {agent: date}) or CSV alias,release_date."

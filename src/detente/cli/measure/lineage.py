@@ -17,7 +17,7 @@ from detente.measure.loops.tree_picture import draw_tree
 from detente.statement.change import TOUCHES, Touch
 
 
-@click.command()
+@click.command(epilog="Such as: detente measure lineage openevolve_output --picture tree.svg")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…")
 @click.option("--as", "kind", type=click.Choice(NAMES), help="What the record is of. [default: recognised]")
 @click.option("--branch", metavar="REF", help="The branch of a repository. [default: every autoresearch/<tag>]")

@@ -12,7 +12,7 @@ from detente.cli.measure.history import Ticker, day, history_options
 from detente.cli.measure.showing import show_result
 
 
-@click.command()
+@click.command(epilog="Such as: detente measure oversight . --forge export --forge-complete")
 @history_options
 @json_option
 @reports_errors

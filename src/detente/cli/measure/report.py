@@ -19,7 +19,7 @@ from detente.measure.report.obligations import FORMS
 FILE = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(epilog="Such as: detente measure report . --forge export --runs runs.jsonl")
 @click.argument("repository", type=FILE, default=".")
 @click.option("--out", type=FILE, default=Path("detente-report"), show_default=True, help="Folder for the page.")
 @click.option("--ref", default="HEAD", show_default=True, help="The branch, tag or commit to read.")
