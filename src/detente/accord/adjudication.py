@@ -31,7 +31,10 @@ from detente.statement.ruling import Ruling
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One confirmed finding at an instant; ``sanctioned_at`` is when its breach began to have consequences."""
+    """One confirmed finding at an instant; ``sanctioned_at`` is when its breach began to have consequences.
+
+    ``challenged_at`` is the time of the accused's challenge that counts: only rulings from then on do.
+    """
 
     finding: Item
     about: Party
@@ -42,6 +45,7 @@ class Case:
     ruled_at: int | None
     sanctioned_at: int | None
     cited: tuple[Digest, ...]
+    challenged_at: int | None = None
 
 
 def claimed_bound(claim: str) -> Decimal | None:
@@ -96,8 +100,10 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
         ruled_at: int | None = None,
         sanctioned_at: int | None = None,
     ) -> Case:
-        challenged = challenge is not None
-        return Case(item, body.about, body.claim, outcome, time, challenged, ruled_at, sanctioned_at, (item.id, *cited))
+        when = None if challenge is None else challenge[1]
+        return Case(
+            item, body.about, body.claim, outcome, time, when is not None, ruled_at, sanctioned_at, (item.id, *cited), when
+        )  # fmt: skip
 
     challenge = None
     if rules is not None:  # 2
@@ -133,22 +139,35 @@ def _ruled(
     Each adjudicator's latest word counts, and a ruling stands until a quorum rules otherwise: one who changes their mind
     overturns nothing alone.
     """
-    words: list[tuple[int, Item, Ruling]] = []
-    for ruling, when in state.upto(("ruling", item.id), at, heard=heard):
-        given = ruling.body
-        if isinstance(given, Ruling) and (after is None or when >= after):
-            counts = when if given.outcome == "breach" else when + terms.mirrors.settle_s
-            if counts <= at:
-                words.append((counts, ruling, given))
     latest: dict[Party, tuple[Ruling, Digest]] = {}
     standing: tuple[Literal["breach", "no_breach"], int, tuple[Digest, ...]] | None = None
-    for counts, ruling, given in sorted(words, key=lambda word: (word[0], word[2].outcome == "breach", word[1].order)):
+    for counts, ruling, given in _words(state, terms, item.id, at, heard=heard, after=after):
         latest[ruling.party] = (given, ruling.id)
         agreeing = {p: cited for p, (said, cited) in latest.items() if said.outcome == given.outcome}
         agreed = terms.adjudication is not None and not missing(terms.adjudication.votes, agreeing, terms.parties)
         if agreed and (standing is None or standing[0] != given.outcome):
             standing = (given.outcome, counts, tuple(sorted(agreeing.values())))
     return standing
+
+
+def _words(
+    state: AccordState, terms: Terms, finding: Digest, at: int, *, heard: bool, after: int | None
+) -> list[tuple[int, Item, Ruling]]:
+    """The rulings on a finding that count by ``at``, in the order in which they count."""
+    words: list[tuple[int, Item, Ruling]] = []
+    for ruling, when in state.upto(("ruling", finding), at, heard=heard):
+        given = ruling.body
+        if isinstance(given, Ruling) and (after is None or when >= after):
+            counts = when if given.outcome == "breach" else when + terms.mirrors.settle_s
+            if counts <= at:
+                words.append((counts, ruling, given))
+    return sorted(words, key=lambda word: (word[0], word[2].outcome == "breach", word[1].order))
+
+
+def latest_words(state: AccordState, terms: Terms, case: Case, at: int) -> dict[Party, str]:
+    """Each adjudicator's latest word on a case that counts at ``at``."""
+    words = _words(state, terms, case.finding.id, at, heard=True, after=case.challenged_at)
+    return {ruling.party: given.outcome for _, ruling, given in words}
 
 
 def _refutes(other: Item, item: Item) -> bool:

@@ -49,27 +49,65 @@ class Evidence:
     at: int
 
 
-def checkpoint_standing(seen: Evidence, on: str, items: tuple[Item, ...], *, flop: Decimal | None = None) -> Standing:
-    """How the checkpoints at ``on`` let a run, a proposal or the statements of one version stand; the strictest counts."""
-    held: list[str] = []
-    reasons: list[Reason] = []
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """One certification of one thing that is missing: ``more`` of who ``may``, and all of who ``withhold`` it."""
+
+    certification: str
+    subject: Digest
+    more: int
+    may: tuple[Party, ...]
+    withhold: tuple[Party, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointAtWork:
+    """A checkpoint that holds a thing. ``meets`` None is unknown. ``itself`` or ``parents`` must be certified; the second is None
+    where nothing is started from.
+    """
+
+    checkpoint: Checkpoint
+    item: Item
+    meets: Truth
+    sight: SightOf
+    itself: tuple[Missing, ...]
+    parents: tuple[Missing, ...] | None
+    why: Reason
+
+
+def checkpoints_at_work(
+    seen: Evidence, on: str, items: tuple[Item, ...], *, flop: Decimal | None = None
+) -> Iterator[CheckpointAtWork]:
+    """Each checkpoint at ``on`` that holds a run, a proposal or the statements of one version, and for which of them."""
     for checkpoint in seen.terms.checkpoints:
         if checkpoint.on != on or not checkpoint.span.applies(seen.at, seen.members.in_force_since):
             continue
         for item in items:
-            meets = _meets(seen, checkpoint, item, flop)
+            sight = _sight(seen, checkpoint, item, flop)
+            meets = evaluate(checkpoint.when, sight)
             if meets is False or (meets is None and checkpoint.unknown == "silent"):
                 continue
-            lacking, cited = _lacking(seen, checkpoint, item)
-            if lacking:
+            found = _lacking(seen, checkpoint, item)
+            if found is not None:
+                itself, parents, cited = found
                 why = "" if meets else f" (whether {checkpoint.when.spelled()} is not known, and unknown holds)"
-                held.append(checkpoint.id)
-                reasons.append(Reason(f"{checkpoint.id} lacks {lacking}{why}", (item.id, *cited)))
-    return Standing("held", tuple(dict.fromkeys(held)), tuple(reasons)) if held else Standing("free", (), ())
+                lacking = "; ".join(missing.text for missing in itself)
+                reason = Reason(f"{checkpoint.id} lacks {lacking}{why}", (item.id, *cited))
+                yield CheckpointAtWork(checkpoint, item, meets, sight, itself, parents, reason)
+
+
+def checkpoint_standing(seen: Evidence, on: str, items: tuple[Item, ...], *, flop: Decimal | None = None) -> Standing:
+    """How the checkpoints at ``on`` let a run, a proposal or the statements of one version stand; the strictest counts."""
+    found = tuple(checkpoints_at_work(seen, on, items, flop=flop))
+    if not found:
+        return Standing("free", (), ())
+    held = dict.fromkeys(each.checkpoint.id for each in found)
+    return Standing("held", tuple(held), tuple(each.why for each in found))
 
 
 @dataclass(frozen=True, slots=True)
-class _Sight:
+class SightOf:
     """The atoms of a checkpoint's condition, each asked of what it is about."""
 
     seen: Evidence
@@ -91,26 +129,30 @@ class _Sight:
         return self.view.value(atom, restricting=restricting)
 
 
-def _meets(seen: Evidence, checkpoint: Checkpoint, item: Item, flop: Decimal | None) -> Truth:
+def _sight(seen: Evidence, checkpoint: Checkpoint, item: Item, flop: Decimal | None) -> SightOf:
     asked = Trigger(checkpoint.id, checkpoint.when, "pause", "party", checkpoint.unknown)
     view = View(
         seen.state, seen.terms, asked, item.party, 0, 0, 0, seen.at, True, seen.members, seen.ancestry
     )  # fmt: skip
-    return evaluate(checkpoint.when, _Sight(seen, item, flop, view))
+    return SightOf(seen, item, flop, view)
 
 
-def _lacking(seen: Evidence, checkpoint: Checkpoint, item: Item) -> tuple[str, tuple[Digest, ...]]:
-    """What is missing, in words, and the audits that counted.
+def _lacking(
+    seen: Evidence, checkpoint: Checkpoint, item: Item
+) -> tuple[tuple[Missing, ...], tuple[Missing, ...] | None, tuple[Digest, ...]] | None:
+    """What is missing, of the thing and of what it starts from, and the audits that counted; None where nothing is.
 
     1. Every certification is held by the thing itself;
     2. or, where it is not a release, by each of the versions that it starts from, of which there is at least one.
     """
     itself, parents = _subjects(item, checkpoint.on)
-    lacking, cited = _of_each(seen, checkpoint.need, itself, item.party)  # 1
-    if not lacking or not parents:
-        return lacking, cited
+    missing, cited = _of_each(seen, checkpoint.need, itself, item.party)  # 1
+    if not missing:
+        return None
+    if not parents:
+        return missing, None, cited
     of_parents, cited_parents = _of_each(seen, checkpoint.need, parents, item.party)  # 2
-    return (lacking, (*cited, *cited_parents)) if of_parents else ("", cited_parents)
+    return (missing, of_parents, (*cited, *cited_parents)) if of_parents else None
 
 
 def _subjects(item: Item, on: str) -> tuple[tuple[Digest, ...], tuple[Digest, ...]]:
@@ -125,21 +167,21 @@ def _subjects(item: Item, on: str) -> tuple[tuple[Digest, ...], tuple[Digest, ..
 
 def _of_each(
     seen: Evidence, need: CertificationNeed, subjects: tuple[Digest, ...], actor: Party
-) -> tuple[str, tuple[Digest, ...]]:  # fmt: skip
-    lacking: list[str] = []
+) -> tuple[tuple[Missing, ...], tuple[Digest, ...]]:  # fmt: skip
+    lacking: list[Missing] = []
     cited: list[Digest] = []
     for subject in subjects:
         for certification in need.certifications:
             missing, found = _certified(seen, need, certification, subject, actor)
             cited += found
-            if missing:
-                lacking.append(f"the certification {certification} of {subject[:12]}…: {missing}")
-    return "; ".join(lacking), tuple(cited)
+            if missing is not None:
+                lacking.append(missing)
+    return tuple(lacking), tuple(cited)
 
 
 def _certified(
     seen: Evidence, need: CertificationNeed, certification: str, subject: Digest, actor: Party
-) -> tuple[str, tuple[Digest, ...]]:
+) -> tuple[Missing | None, tuple[Digest, ...]]:
     """What one certification of one thing lacks, and the audits that speak of it.
 
     1. The latest word of each party that may certify it and whose own it is not.
@@ -152,18 +194,23 @@ def _certified(
         for party, item in _latest(seen, certification, subject)
         if party not in own and seen.terms.among(party, need.by)
     }  # 1
-    against = [item for item in words.values() if item.restricting]
-    if against:  # 2
-        return f"{' and '.join(item.party for item in against)} withholds it", tuple(item.id for item in against)
+    against = tuple(party for party, item in words.items() if item.restricting)
     disputed = _disputed(seen)
-    standing = [item for item in words.values() if item.id not in disputed]
+    standing = [item for item in words.values() if item.id not in disputed and not item.restricting]
     voices = distinct_voices(standing)  # 3
+    more = max(0, need.count - len(voices))
+    may = tuple(p for p in seen.terms.parties if p not in own and p not in voices and seen.terms.among(p, need.by))
+    of = f"the certification {certification} of {subject[:12]}…: "
+    if against:  # 2
+        text = f"{of}{' and '.join(against)} withholds it"
+        return Missing(certification, subject, more, may, against, text), tuple(words[p].id for p in against)
     cited = tuple(item.id for item in words.values())
-    if len(voices) >= need.count:
-        return "", cited
-    more = f"{need.count - len(voices)} more of {', '.join(need.by)}"
+    if not more:
+        return None, cited
     disputes = [item.party for item in words.values() if item.id in disputed]
-    return more + (f" (a finding is against that of {' and '.join(disputes)})" if disputes else ""), cited
+    text = f"{of}{more} more of {', '.join(need.by)}"
+    text += f" (a finding is against that of {' and '.join(disputes)})" if disputes else ""
+    return Missing(certification, subject, more, may, (), text), cited
 
 
 def _latest(seen: Evidence, certification: str, subject: Digest) -> Iterator[tuple[Party, Item]]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from copy import copy
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
@@ -177,6 +178,22 @@ class AccordState:
         self.index = dict(other.index)
         self.wakes = dict(other.wakes)
         self.noted = dict(other.noted)
+
+    def supposing(self, items: Iterable[Item], link: Link | None = None) -> AccordState:
+        """What the state would be with these statements too, which nobody signed, and with one more text in the chain.
+
+        For explanations alone: nothing is admitted or verified, and this state stays as it is.
+        """
+        other = copy(self)
+        other.keep, other._digest = {}, None
+        other.inherit(self)
+        if link is not None:
+            other.chain = (*self.chain, link)
+            other.settles = self.settles | {link.terms.mirrors.settle_s}
+        owned: set[Topic] = set()
+        for item in items:
+            other.replace(item, self.items.get(item.id), None, owned)
+        return other
 
     def replace(self, item: Item | None, was: Item | None, note: FoldNote | None, owned: set[Topic]) -> int:
         """Put one statement in place of its former self; returns the earliest instant that this can change."""

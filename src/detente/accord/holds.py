@@ -112,17 +112,34 @@ def matching_holds(terms: Terms, change: Change, on: str) -> Iterator[tuple[Hold
                 yield hold, meets
 
 
+@dataclass(frozen=True, slots=True)
+class HoldAtWork:
+    """A hold point that a change has not passed, and what it lacks. ``meets`` None is unknown."""
+
+    hold: HoldPoint
+    meets: Truth
+    lacking: Lacking
+    why: Reason
+
+
+def holds_at_work(
+    state: AccordState, terms: Terms, change: Change, on: str, at: int, *, in_force_since: int | None
+) -> Iterator[HoldAtWork]:  # fmt: skip
+    """Each hold point that keeps the change, whose span it is, in the order of the terms."""
+    matching = (
+        (hold, meets) for hold, meets in matching_holds(terms, change, on) if hold.span.applies(at, in_force_since)
+    )
+    return _at_work(state, terms, change, at, matching, heard=True)
+
+
 def hold_standing(
     state: AccordState, terms: Terms, change: Change, on: str, at: int, *, in_force_since: int | None
 ) -> Standing:  # fmt: skip
     """Free, or held with what each hold point lacks whose span it is."""
-    matching = [
-        (hold, meets) for hold, meets in matching_holds(terms, change, on) if hold.span.applies(at, in_force_since)
-    ]
-    return _standing(state, terms, change, at, matching, heard=True)
+    return _standing(holds_at_work(state, terms, change, on, at, in_force_since=in_force_since))
 
 
-def _standing(
+def _at_work(
     state: AccordState,
     terms: Terms,
     change: Change,
@@ -130,16 +147,20 @@ def _standing(
     matching: Iterable[tuple[HoldPoint, Truth]],
     *,
     heard: bool,
-) -> Standing:
-    held: list[str] = []
-    reasons: list[Reason] = []
+) -> Iterator[HoldAtWork]:
     for hold, meets in matching:
-        lacking, cited = _lacking(state, hold.need, terms, change, at, heard=heard)
+        lacking = _lacking(state, hold.need, terms, change, at, heard=heard)
         if lacking:
             why = "" if meets else " (what it changes or who proposed it is not declared, and unknown holds)"
-            held.append(hold.id)
-            reasons.append(Reason(f"{hold.id} lacks {lacking}{why}", (*change.cited, *cited)))
-    return Standing("held", tuple(held), tuple(reasons)) if held else FREE
+            reason = Reason(f"{hold.id} lacks {lacking.spelled()}{why}", (*change.cited, *lacking.cited))
+            yield HoldAtWork(hold, meets, lacking, reason)
+
+
+def _standing(at_work: Iterable[HoldAtWork]) -> Standing:
+    found = tuple(at_work)
+    if not found:
+        return FREE
+    return Standing("held", tuple(each.hold.id for each in found), tuple(each.why for each in found))
 
 
 def standing_approvals(
@@ -160,19 +181,47 @@ def standing_approvals(
     return [(item, body, body.decision == "approve") for item, body in latest.values()]
 
 
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """So many humans and organisations are missing at a hold point; ``given`` counted, by (organisation, reviewer)."""
+
+    humans: int
+    organisations: int
+    given: tuple[tuple[Party, str], ...] = ()
+    cited: tuple[Digest, ...] = ()
+    unmeetable: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.humans or self.organisations or self.unmeetable)
+
+    def spelled(self) -> str:
+        """What is missing, in words.
+
+        >>> Lacking(2, 1).spelled()
+        '2 more human approvals and approvals of 1 more organisation(s)'
+        """
+        lacking = [self.unmeetable] if self.unmeetable else []
+        if self.humans:
+            lacking.append(f"{self.humans} more human approval{'s' if self.humans > 1 else ''}")
+        if self.organisations:
+            lacking.append(f"approvals of {self.organisations} more organisation(s)")
+        return " and ".join(lacking)
+
+
 def _lacking(
     state: AccordState, need: HoldNeed, terms: Terms, change: Change, at: int, *, heard: bool
-) -> tuple[str, tuple[Digest, ...]]:  # fmt: skip
-    """What is missing, in words, and the approvals that counted.
+) -> Lacking:  # fmt: skip
+    """What is missing, and the approvals that counted.
 
     1. Only approvals by whom the hold point accepts, with its kind of authenticator and host.
     2. Never the author; only significant oversight where it is asked for.
     3. Distinct reviewers with distinct keys; distinct organisations.
     """
     if need.device == "attested":
-        return "an attested authenticator, which this version cannot verify", ()
+        return Lacking(0, 0, unmeetable="an attested authenticator, which this version cannot verify")
     humans: list[tuple[Party, PublicKey]] = []
     organisations: list[tuple[Party, PublicKey]] = []
+    given: list[tuple[Party, str]] = []
     cited: list[Digest] = []
     for item, body, approves in standing_approvals(state, change, at, terms.mirrors.settle_s, heard=heard):
         if not approves or body.assertion is None or (need.by and not terms.among(item.party, need.by)):  # 1
@@ -185,13 +234,14 @@ def _lacking(
             continue
         humans.append((Party(f"{item.party}/{body.reviewer}"), body.assertion.key))
         organisations.append((item.party, body.assertion.key))
+        given.append((item.party, body.reviewer))
         cited.append(item.id)
-    lacking = []
-    if (count := count_distinct(humans)) < need.humans:  # 3
-        lacking.append(f"{need.humans - count} more human approval{'s' if need.humans - count > 1 else ''}")
-    if (count := count_distinct(organisations)) < need.organisations:
-        lacking.append(f"approvals of {need.organisations - count} more organisation(s)")
-    return " and ".join(lacking), tuple(cited)
+    return Lacking(  # 3
+        max(0, need.humans - count_distinct(humans)),
+        max(0, need.organisations - count_distinct(organisations)),
+        tuple(given),
+        tuple(cited),
+    )
 
 
 def significant(state: AccordState, terms: Terms, item: Item, at: int, *, heard: bool) -> bool | None:
@@ -212,7 +262,7 @@ def significant(state: AccordState, terms: Terms, item: Item, at: int, *, heard:
         for said, body, approves in decisions
         if approves and body.significant == "yes" and (on_purpose or not change.is_by(said, body))
     ]
-    if looked and _standing(state, terms, change, at, matching, heard=heard).outcome == "free":
+    if looked and not any(_at_work(state, terms, change, at, matching, heard=heard)):
         return True
     refused = any(not approves or body.significant == "no" for _, body, approves in decisions)
     return False if refused else None

@@ -10,6 +10,7 @@ Decides whether a declared run is free, held until something is supplied, or ref
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -101,6 +102,54 @@ def _is_taken_back(state: AccordState, found: Item, at: int) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LimitAtWork:
+    """A limit that refuses a run, or holds it until what is ``lacking`` is supplied. ``value`` None is unknown.
+
+    ``absent`` are the parties whose approval is lacking.
+    """
+
+    limit: Limit
+    value: Truth
+    view: RunView
+    lacking: str
+    absent: tuple[Party, ...]
+    why: Reason
+
+
+def limits_at_work(
+    state: AccordState,
+    terms: Terms,
+    item: Item,
+    ancestry: Ancestry,
+    at: int,
+    *,
+    in_force_since: int | None,
+    covered: frozenset[tuple[str, Party]],
+    flop: Decimal | None = None,
+) -> Iterator[LimitAtWork]:
+    """Each limit that stops a declared run now, in the order of the terms; ``covered`` as in ``limit_standing``."""
+    run = item.body
+    if not isinstance(run, Run):
+        return
+    view, cited = run_view(state, terms, item, run, ancestry, at, flop)
+    for limit in terms.limits:
+        if not limit.span.applies(at, in_force_since):
+            continue
+        if limit.during is not None and (limit.during, item.party) not in covered:
+            continue
+        value = evaluate(limit.when, view)
+        if value is False or (value is None and limit.unknown == "silent"):
+            continue
+        why = _why(limit, view, certain=value is True)
+        lacking, absent, approvals = (
+            ("", (), ()) if limit.need is None else _lacking(state, terms, limit.need, item, view, at)
+        )
+        if lacking or limit.refuse:
+            text = f"{why}; it lacks {lacking}" if lacking else why
+            yield LimitAtWork(limit, value, view, lacking, absent, Reason(text, (item.id, *cited, *approvals)))
+
+
 def limit_standing(
     state: AccordState,
     terms: Terms,
@@ -116,32 +165,17 @@ def limit_standing(
 
     ``covered`` says which latched trigger covers which party: a limit may apply only so long.
     """
-    run = item.body
-    if not isinstance(run, Run):
+    if not isinstance(item.body, Run):
         return Standing("held", ("declaration",), (Reason("what is named is not a run", (item.id,)),))
-    view, cited = run_view(state, terms, item, run, ancestry, at, flop)
-    held: list[str] = []
-    reasons: list[Reason] = []
-    refused = False
-    for limit in terms.limits:
-        if not limit.span.applies(at, in_force_since):
-            continue
-        if limit.during is not None and (limit.during, item.party) not in covered:
-            continue
-        value = evaluate(limit.when, view)
-        if value is False or (value is None and limit.unknown == "silent"):
-            continue
-        why = _why(limit, view, certain=value is True)
-        lacking, approvals = ("", ()) if limit.need is None else _lacking(state, terms, limit.need, item, view, at)
-        if limit.refuse:
-            refused = True
-        elif not lacking:
-            continue
-        held.append(limit.id)
-        reasons.append(Reason(f"{why}; it lacks {lacking}" if lacking else why, (item.id, *cited, *approvals)))
-    if not held:
+    found = tuple(
+        limits_at_work(state, terms, item, ancestry, at, in_force_since=in_force_since, covered=covered, flop=flop)
+    )
+    if not found:
         return Standing("free", (), ())
-    return Standing("refused" if refused else "held", tuple(held), tuple(reasons))
+    refused = any(each.limit.refuse for each in found)
+    return Standing(
+        "refused" if refused else "held", tuple(each.limit.id for each in found), tuple(each.why for each in found)
+    )
 
 
 def _why(limit: Limit, view: RunView, *, certain: bool) -> str:
@@ -153,8 +187,8 @@ def _why(limit: Limit, view: RunView, *, certain: bool) -> str:
 
 def _lacking(
     state: AccordState, terms: Terms, need: Need, item: Item, view: RunView, at: int
-) -> tuple[str, tuple[Digest, ...]]:  # fmt: skip
-    """What the need lacks, and the approvals that count: of the run, or of the proposal it carries out.
+) -> tuple[str, tuple[Party, ...], tuple[Digest, ...]]:  # fmt: skip
+    """What the need lacks, whose approval, and the approvals that count: of the run, or of the proposal it carries out.
 
     1. Each party's latest word counts, whichever of the two it is about; a refusal counts on receipt.
     2. An approval of a proposal is one of what its author asked for: no other party's run, and no larger one.
@@ -177,10 +211,10 @@ def _lacking(
             given.pop(approval.party, None)
         elif time + terms.mirrors.settle_s <= at:
             given[approval.party] = approval
-    absent = [party for party in need.approval_of if party not in given]
+    absent = tuple(party for party in need.approval_of if party not in given)
     if absent:
         lacking.append(f"the approval of {' and '.join(absent)}")
-    return " and ".join(lacking), tuple(given[party].id for party in need.approval_of if party in given)
+    return " and ".join(lacking), absent, tuple(given[party].id for party in need.approval_of if party in given)
 
 
 def _is_what_was_asked(asked: Item, item: Item, view: RunView) -> bool:

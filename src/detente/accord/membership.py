@@ -22,6 +22,7 @@ from detente.accord.conditions import (
     AccededShare,
     Atom,
     Truth,
+    View,
     evaluate,
 )
 from detente.accord.fold import AccordState
@@ -133,6 +134,11 @@ def _implies(known: AccessionCondition, condition: AccessionCondition) -> bool:
     if isinstance(known, HaltedCondition) and isinstance(condition, HaltedCondition):
         return known.confirmed or not condition.confirmed
     return isinstance(known, BoundCondition) and isinstance(condition, BoundCondition)
+
+
+def force_view(state: AccordState, terms: Terms, bound: set[Party], at: int) -> View:
+    """The atoms of entry into force, if these parties were bound."""
+    return _Force(state, terms, bound, at)
 
 
 class _Force:

@@ -72,7 +72,7 @@ def status(state: AccordState, at: Instant, *, witnessed_only: bool = False) -> 
 def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
     terms = state.terms_at(at)
     sweep = sweep_of(state)
-    point = _standpoint(state, at, heard=heard)
+    point = standpoint(state, at, heard=heard)
     phase: Phase = phase_at(state, terms, point.members, at)  # type: ignore[assignment]
     latched = [
         _pause(state, terms, sweep, point, key, track.latch)
@@ -166,10 +166,10 @@ def _held(state: AccordState, change_id: Digest, on: str, at: int, in_force_sinc
     if change is None:
         return Standing("held", ("declaration",), (Reason(f"the change {change_id} was not proposed or stated"),))
     holds = hold_standing(state, terms, change, on, at, in_force_since=in_force_since)
-    return _both(holds, _checked(state, _stated(state, change_id), on, at))
+    return _both(holds, _checked(state, stated(state, change_id), on, at))
 
 
-def _stated(state: AccordState, change: Digest) -> tuple[Item, ...]:
+def stated(state: AccordState, change: Digest) -> tuple[Item, ...]:
     """The proposal or version statement of that id, or every statement of the version with that digest."""
     item = state.get(change)
     if item is not None:
@@ -184,9 +184,14 @@ def _checked(
     terms = state.terms_at(at)
     if not any(checkpoint.on == on for checkpoint in terms.checkpoints):
         return FREE
+    return checkpoint_standing(checkpoint_evidence(state, at), on, items, flop=flop)
+
+
+def checkpoint_evidence(state: AccordState, at: int) -> CheckpointEvidence:
+    """What the conditions of checkpoints are asked of at an instant."""
     ancestry = sweep_of(state).ancestry_at(at)
-    members = _standpoint(state, at, heard=True).members
-    return checkpoint_standing(CheckpointEvidence(state, terms, members, ancestry, at), on, items, flop=flop)
+    members = standpoint(state, at, heard=True).members
+    return CheckpointEvidence(state, state.terms_at(at), members, ancestry, at)
 
 
 def _both(one: Standing, other: Standing) -> Standing:
@@ -197,7 +202,7 @@ def _both(one: Standing, other: Standing) -> Standing:
     return Standing(outcome, (*one.held_by, *other.held_by), (*one.reasons, *other.reasons))  # type: ignore[arg-type]
 
 
-def _standpoint(state: AccordState, at: int, *, heard: bool) -> Standpoint:
+def standpoint(state: AccordState, at: int, *, heard: bool) -> Standpoint:
     """Everything the triggers are at an instant; kept, since many ask of the same one."""
     kept: dict[tuple[int, bool], Standpoint] = state.keep.setdefault("standpoints", {})
     if (at, heard) not in kept:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -93,6 +94,18 @@ class Sweep:
             # It has seen what is now to come again, or what is no longer so.
             self.ancestry = Ancestry(state, heard_at=None)
         self._schedule_all()
+
+    def fork(self, state: AccordState, since: int) -> Sweep:
+        """Another sweep, over a state that differs from ours only from ``since`` on; ours stays where it is."""
+        if since <= self.position:
+            return Sweep(state)
+        other = copy(self)
+        other.state = state
+        other.history, other.tracks, other._snapshots = list(self.history), dict(self.tracks), []
+        other.ancestry, other._heard = Ancestry(state, heard_at=None), None
+        other._marks = _fixed_instants(state)
+        other._schedule_all()
+        return other
 
     def run_before(self, at: int) -> None:
         """Work through every instant before ``at``."""

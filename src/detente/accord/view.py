@@ -173,6 +173,10 @@ class View:
             return [Party(self.scope)]
         return sorted(p for p in self.members.bound if "developer" in self.terms.parties[p].roles)
 
+    def subjects(self, indicator: Indicator) -> list[Party | None]:
+        """Of whom the indicator is measured: the world, or each party that the trigger looks at."""
+        return [None] if indicator.about == "world" else [*self._subjects()]
+
     def _compare(self, atom: Compare, *, restricting: bool) -> Truth:
         combine = kleene_any if restricting else kleene_all
         values: list[Truth] = []
@@ -181,8 +185,10 @@ class View:
             silent = indicator is not None and indicator.unknown == "silent"
             values += [self._lineage(atom, party, silent=silent, restricting=restricting) for party in self._subjects()]
         if indicator is not None and indicator.supplied_by:
-            subjects: list[Party | None] = [None] if indicator.about == "world" else [*self._subjects()]
-            values += [self._measured(indicator, atom, subject, restricting=restricting) for subject in subjects]
+            values += [
+                self._measured(indicator, atom, subject, restricting=restricting)
+                for subject in self.subjects(indicator)
+            ]
         return combine(values) if values else not restricting
 
     def _lineage(self, atom: Compare, party: Party, *, silent: bool, restricting: bool) -> Truth:
@@ -202,22 +208,14 @@ class View:
         2. The answer that restricts wins; unknown as the terms say.
         3. Overdue, counted from the last measurement, the start of the round, of membership and of force.
         """
-        settle_s = self.terms.mirrors.settle_s
         combine = kleene_any if restricting else kleene_all
         said: list[tuple[Item, int]] = []
         last = -1
         for author in self.terms.parties:  # 1
-            if not self.terms.supplies(author, indicator, subject):
-                continue
-            topic = measured_topic(indicator.name, subject or "", author)
-            for item, time in self.state.latest(topic, self.at, heard=self.heard):
-                if isinstance(item.body, Measurement) and item.body.unit == indicator.unit:
-                    settled = item.time is not None and item.time + settle_s <= self.at
-                    last = max(last, time) if settled else last
-                    if time >= self.cut:
-                        said.append((item, time))
-                    if settled:
-                        break
+            if self.terms.supplies(author, indicator, subject):
+                spoken, settled = self.said(indicator, subject, author)
+                said += spoken
+                last = max(last, settled)
         values: list[Truth] = []
         for item, time in said:
             body = item.body
@@ -241,6 +239,19 @@ class View:
             answer = combine([answer, None])
         return answer
 
+    def said(self, indicator: Indicator, subject: Party | None, author: Party) -> tuple[list[tuple[Item, int]], int]:
+        """What a supplier says after the cut, the latest settled word and later ones, and the time of the latest settled; -1."""
+        settle_s = self.terms.mirrors.settle_s
+        spoken: list[tuple[Item, int]] = []
+        topic = measured_topic(indicator.name, subject or "", author)
+        for item, time in self.state.latest(topic, self.at, heard=self.heard):
+            if isinstance(item.body, Measurement) and item.body.unit == indicator.unit:
+                if time >= self.cut:
+                    spoken.append((item, time))
+                if item.time is not None and item.time + settle_s <= self.at:
+                    return spoken, time
+        return spoken, -1
+
     def due_at(self, indicator: Indicator, subject: Party | None, last: int) -> int | None:
         """The last instant at which a measurement is not overdue yet; it must have settled by then."""
         if indicator.every_s is None:
@@ -256,8 +267,7 @@ class View:
             if duty is not None:
                 yield from duty_instants(self.terms, self.members, duty)
         for indicator in self.terms.indicators.values():
-            subjects: list[Party | None] = [None] if indicator.about == "world" else [*self._subjects()]
-            for subject in subjects:
+            for subject in self.subjects(indicator):
                 due = self.due_at(indicator, subject, -1)
                 if due is not None:
                     yield due + 1

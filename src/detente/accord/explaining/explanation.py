@@ -1,0 +1,80 @@
+"""One explanation: everything that binds a subject, the strictest first, each with its ways out.
+
+Decides the order, and since when a limit or hold point binds. Leaves what binds to ``binding`` and ways to ``ways``.
+Normative text: ``spec/accord.md`` §10.
+
+- A limit or hold point binds since the first instant of the last unbroken stretch in which it did: it is asked again at the
+  instants at which something that concerns it was witnessed or settled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from detente.accord.explaining.binding import EVERY, JUDGED, Scene, constraints, look, things_of
+from detente.accord.explaining.constraint import EFFECTS, Constraint, Explanation, Subject
+from detente.accord.explaining.ways import with_ways
+from detente.accord.fold import AccordState
+from detente.base.digest import Digest
+from detente.base.identity import Party
+from detente.base.instant import Instant
+from detente.statement.approval import Approval
+from detente.statement.run import Run
+
+LOOKS_BACK_MAX = 64
+"""Instants at which a limit or hold point is asked whether it bound already."""
+
+
+def explain_subject(state: AccordState, at: Instant, subject: Subject, *, ways: bool = True) -> Explanation:
+    """What binds ``subject`` at ``at``, why, since when, and, with ``ways``, what would have to happen for that to change."""
+    scene = look(state, at).with_point()
+    found = [_began(scene, each) for each in constraints(scene, subject, EVERY)]
+    if ways:
+        found = [with_ways(scene, each) for each in found]
+    found.sort(key=lambda each: (EFFECTS.index(each.effect), each.since or 0, each.key))
+    left_out = 0
+    if subject.kind in {"accord", "party"}:
+        left_out = things_of(scene, Party(subject.id) if subject.kind == "party" else None)[1]
+    return Explanation(
+        scene.now.name, scene.now.terms_version, subject, at, scene.now.phase, tuple(found), left_out
+    )  # fmt: skip
+
+
+def _began(scene: Scene, constraint: Constraint) -> Constraint:
+    """The constraint with the instant since which a limit or hold point binds."""
+    if constraint.clause.kind not in JUDGED or not constraint.witnessed:
+        return constraint
+    since = scene.at
+    first = constraint.since or 0
+    for moment in _moments(scene, constraint):
+        if moment < first:
+            break
+        earlier = look(scene.state, Instant(moment))
+        kinds = frozenset({constraint.clause.kind})
+        if not any(each.key == constraint.key for each in constraints(earlier, constraint.about, kinds)):
+            break
+        since = Instant(moment)
+    return replace(constraint, since=since)
+
+
+def _moments(scene: Scene, constraint: Constraint) -> list[int]:
+    """The instants up to now at which the clause may have begun or ceased to bind, the latest first."""
+    settle_s = scene.terms.mirrors.settle_s
+    about = {Digest(constraint.scope), Digest(constraint.about.id)}
+    item = scene.state.get(Digest(constraint.scope))
+    if item is not None and isinstance(item.body, Run) and item.body.proposal is not None:
+        about.add(item.body.proposal)
+    times = {int(each.since) for each in scene.now.bindings if each.since is not None}
+    for each in scene.state.items.values():
+        if each.time is not None and (
+            each.id in about
+            or each.id in constraint.reason.cites
+            or (isinstance(each.body, Approval) and each.body.proposal in about)
+            or each.kind in {"audit", "measurement"}
+        ):
+            times |= {int(each.time), int(each.time) + settle_s}
+    if scene.now.phase_since is not None:
+        times.add(int(scene.now.phase_since))
+    times |= {int(link.since) for link in scene.state.chain}
+    times |= {int(rule.begins_at) for rule in scene.now.schedule if rule.begins_at is not None}
+    return sorted((time for time in times if time <= scene.at), reverse=True)[:LOOKS_BACK_MAX]

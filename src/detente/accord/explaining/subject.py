@@ -1,0 +1,90 @@
+"""Whom or what an explanation is about: a name that people type becomes a subject, or is refused with what there is.
+
+Decides which names lead to what. Leaves out what binds it. Refusals: ``spec/accord.md`` §10.3 (F40 to F44).
+
+- A run is named by its statement id, the beginning of it (8 characters or more), or its name if one run alone has it.
+- A change is a proposal, by its statement id, or a version, by its digest or statement id; beginnings as above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from detente.accord.explaining.constraint import Subject
+from detente.accord.fold import AccordState
+from detente.accord.terms import Terms
+from detente.base.digest import Digest
+from detente.base.errors import RefusalKind, Refused, shown
+from detente.statement.proposal import Proposal
+from detente.statement.run import Run
+from detente.statement.version import Version
+
+BEGINNING_MIN = 8
+"""Characters of a digest: 32 bits tell some thousands of statements apart, and two that agree are refused."""
+NAMED_MAX = 12
+"""How many names a refusal lists."""
+ACCORD = Subject("accord")
+
+
+def party_subject(terms: Terms, name: str) -> Subject:
+    """A party of the terms; raises ``Refused`` F40."""
+    if name not in terms.parties:
+        raise _unknown("F40", "unknown-party", f"party {shown(name)}", terms.parties)
+    return Subject("party", name, name)
+
+
+def trigger_subject(terms: Terms, name: str) -> Subject:
+    """A trigger of the terms; raises ``Refused`` F43."""
+    if terms.trigger(name) is None:
+        raise _unknown("F43", "not-found", f"trigger {shown(name)}", [trigger.id for trigger in terms.triggers])
+    return Subject("trigger", name, name)
+
+
+def run_subject(state: AccordState, name: str, named: Mapping[str, Digest]) -> Subject:
+    """A declared run; ``named`` are names that a scenario gives. Raises ``Refused`` F41, F44."""
+    runs = {item.id: item.body.run for item in state.index.get(("run",), ()) if isinstance(item.body, Run)}
+    if named.get(name) in runs:
+        return Subject("run", named[name], name)
+    found = {run for run, label in runs.items() if label == name} or _beginning(name, runs)
+    if not found:
+        raise _unknown("F41", "not-found", f"run {shown(name)}", runs.values())
+    only = _only("run", name, found)
+    return Subject("run", only, runs[only])
+
+
+def change_subject(state: AccordState, name: str, named: Mapping[str, Digest]) -> Subject:
+    """A proposal or a version; raises ``Refused`` F42, F44."""
+    known: dict[str, Digest] = {}
+    for item in (*state.index.get(("proposal",), ()), *state.index.get(("version",), ())):
+        if isinstance(item.body, Proposal):
+            known[item.id] = item.id
+        elif isinstance(item.body, Version):
+            known[item.id] = known[item.body.version] = item.body.version
+    if named.get(name) in known:
+        return Subject("change", known[named[name]], name)
+    found = {known[each] for each in _beginning(name, known)}
+    if not found:
+        raise _unknown("F42", "not-found", f"change {shown(name)}", [*named, *(each[:12] for each in known.values())])
+    only = _only("change", name, found)
+    return Subject("change", only, f"{only[:12]}…")
+
+
+def _beginning(name: str, known: Iterable[str]) -> set[Digest]:
+    if len(name) < BEGINNING_MIN:
+        return set()
+    return {Digest(each) for each in known if each.startswith(name.removesuffix("…").lower())}
+
+
+def _only(what: str, name: str, found: set[Digest]) -> Digest:
+    if len(found) > 1:
+        some = ", ".join(sorted(each[:16] for each in found)[:NAMED_MAX])
+        raise Refused(
+            "F44", "conflict", got=f"{what} {shown(name)}, which {len(found)} have", expected=f"one of {some}"
+        )
+    return next(iter(found))
+
+
+def _unknown(rule: str, kind: RefusalKind, got: str, known: Iterable[str]) -> Refused:
+    names = list(dict.fromkeys(known))
+    listed = ", ".join(names[:NAMED_MAX]) + (f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else "")
+    return Refused(rule, kind, got=got, expected=f"one of {listed}" if names else "one; there is none yet")
