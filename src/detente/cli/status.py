@@ -5,21 +5,62 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
 from detente.app.door import Door, open_door
+from detente.app.explaining import explain_home, explain_homes
+from detente.base.errors import Misuse
 from detente.cli import home_option, json_option, reports_errors
+from detente.cli.explanation import asked_for, html_option, show_told
 
 
-@click.command(epilog="Such as: detente status --why")
-@click.option("--why", is_flag=True, help="Say on which entries of which logs each line rests.")
+@click.command(epilog="Such as: detente status --why --run q")
+@click.option(
+    "--why", is_flag=True, help="Say on which entries of which logs each line rests, and what would change it."
+)
+@click.option("--party", metavar="PARTY", help="With --why: what binds one party.")
+@click.option("--run", metavar="NAME", help="With --why: what binds one run, by its name or the beginning of its id.")
+@click.option(
+    "--version",
+    "change",
+    metavar="ID",
+    help="With --why: what binds a version or proposal, by the beginning of its id.",
+)
+@click.option("--trigger", metavar="ID", help="With --why: one trigger.")
+@click.option(
+    "--also", metavar="DIR", multiple=True, help="With --why: another home, of another accord over the same party."
+)
+@html_option
 @home_option
 @json_option
 @reports_errors
-def status(why: bool, home: str | None, as_json: bool) -> None:
-    """Show the accord's phase, pauses, halts, findings and consequences as this node sees them."""
+def status(
+    *,
+    why: bool,
+    party: str | None,
+    run: str | None,
+    change: str | None,
+    trigger: str | None,
+    also: tuple[str, ...],
+    html: Path | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Show the accord's phase, pauses, halts, findings and consequences as this node sees them.
+
+    With --why and a party, run, version or trigger: which clauses bind it, since when, resting on which entries, and every
+    smallest set of acts, or the instant, that would end it.
+    """
+    asked = asked_for(party=party, run=run, change=change, trigger=trigger)
+    if asked.kind is not None or also or html is not None:
+        if not why:
+            raise Misuse("what binds one party, run, version or trigger is told with --why")
+        told = explain_homes([asyncio.run(explain_home(each, asked)) for each in (home, *also)])
+        show_told(told, as_json=as_json, html=html)
+        return
     door, said = asyncio.run(_status(home, why=why))
     if as_json:
         click.echo(json.dumps(said, indent=2))

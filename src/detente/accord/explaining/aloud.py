@@ -45,6 +45,8 @@ _ROLES: Final = {
     "provider": ("provider of compute", "providers of compute"),
     "relying_party": ("relying party", "relying parties"),
     "witness": ("witness", "witnesses"),
+    "research": ("research party", "research parties"),
+    "safety": ("safety party", "safety parties"),
     "any": ("party", "parties"),
 }
 _SIGNS: Final = {
@@ -54,20 +56,20 @@ _SIGNS: Final = {
     "less_than": "less than",
 }
 _FIGURES: Final = {
-    "run.cumulative_flop": "the run and everything it builds on take",
-    "run.planned_flop": "the run plans",
-    "run.spent_flop": "the run has spent",
-    "ai_proposed_depth": "versions in a row that a model proposed and no person significantly approved number",
-    "self_depth": "versions in a row by which a model changed itself, with no significant approval between, number",
-    "cumulative_flop": "a version and everything it was built on took",
+    "run.cumulative_flop": "the run and everything it builds on take {}",
+    "run.planned_flop": "the run plans {}",
+    "run.spent_flop": "the run has spent {}",
+    "ai_proposed_depth": "{} versions in a row were proposed by a model, with no significant approval by a person between",
+    "self_depth": "{} versions in a row were proposed by the model itself, with no significant approval by a person between",
+    "cumulative_flop": "a version and everything it was built on took {}",
 }
 
 
 def role(name: str, count: int = 1) -> str:
     """A role, of one or of several.
 
-    >>> role("authority"), role("authority", 2), role("safety", 2), role("dev-a")
-    ('authority', 'authorities', 'safety', 'dev-a')
+    >>> role("authority"), role("authority", 2), role("safety"), role("dev-a")
+    ('authority', 'authorities', 'safety party', 'dev-a')
     """
     return _ROLES.get(name, (name, name))[count != 1]
 
@@ -136,7 +138,7 @@ def _atom(atom: Condition) -> str:
     if isinstance(atom, Compare):
         figure = _FIGURES.get(atom.what)
         amount = f"{_SIGNS[atom.how]} {show_decimal(atom.bound)} {atom.unit}".rstrip()
-        return f"{figure} {amount}" if figure else f"{atom.what} is {amount}"
+        return figure.format(amount) if figure else f"{atom.what} is {amount}"
     if isinstance(atom, Votes):
         return f"{atom.at_least} of the {_of(atom.of)} {'votes' if atom.at_least == 1 else 'vote'} to pause"
     if isinstance(atom, OpenFinding):
@@ -184,12 +186,19 @@ def hold_need(asked: HoldNeed) -> str:
     if asked.organisations > 1:
         text += f" of {asked.organisations} organisations"
     if asked.by:
-        text += f", by {_of(asked.by)}"
-    marks = []
-    if asked.author_excluded:
-        marks.append("never the author")
+        text += f", reviewers of {_of(asked.by)}"
+    marks = ["never the author"] if asked.author_excluded else []
     if asked.significant:
         marks.append("who really looked")
     if asked.same_host == "refuse":
         marks.append("on a host that the author's agents cannot write")
     return text + "".join(f", {mark}" for mark in marks)
+
+
+def may_be_unknown(condition: Condition) -> bool:
+    """Can the condition be neither true nor false? Votes and findings are there or not; what is measured or declared need not be."""
+    if isinstance(condition, All | AnyOf | AtLeast):
+        return any(may_be_unknown(part) for part in condition.parts)
+    if isinstance(condition, Not):
+        return may_be_unknown(condition.part)
+    return isinstance(condition, Compare | Touches | Proposer | AccededShare)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from detente.accord.checkpoints import checkpoints_at_work
 from detente.accord.conditions import All, AnyOf, AtLeast, Atom, Condition, Not, Truth, View, evaluate
-from detente.accord.explaining.aloud import certified, hold_need, need, quorum, say
+from detente.accord.explaining.aloud import certified, hold_need, may_be_unknown, need, quorum, say
 from detente.accord.explaining.constraint import Clause, ClauseKind, Constraint, Judgement, Subject
 from detente.accord.fold import AccordState
 from detente.accord.halts import last_halt
@@ -170,7 +170,7 @@ def _outside(scene: Scene, party: Party, subject: Subject, kinds: Collection[Cla
         if refused:
             text += f", and may do no {' or '.join(refused)}"
         yield Constraint(
-            Clause("membership", "accession", text), "refused" if refused else "free", subject, party, None,
+            Clause("membership", "outside", text), "refused" if refused else "free", subject, party, None,
             binding.why, activities=refused,
         )  # fmt: skip
 
@@ -287,7 +287,8 @@ def _latched(
 def _of_pause(scene: Scene, pause: Pause, kind: ClauseKind, subject: Subject) -> Constraint:
     trigger = scene.terms.trigger(pause.trigger)
     when = "a condition that these terms no longer have" if trigger is None else say(trigger.when)
-    lift = f"{quorum(scene.terms.lift.votes)} lift it together"
+    together = "lift it together" if sum(scene.terms.lift.votes.groups.values()) > 1 else "lifts it"
+    lift = f"{quorum(scene.terms.lift.votes)} {together}"
     if scene.terms.lift.when is not None:
         lift += f" when {say(scene.terms.lift.when)}"
     view = scene.view(pause)
@@ -356,7 +357,7 @@ def _limits(scene: Scene, item: Item, run: Run, subject: Subject) -> Iterator[Co
 
 def _limit_text(limit: Limit) -> str:
     then = "refused" if limit.refuse or limit.need is None else f"held until {need(limit.need)} is there"
-    unknown = ", or it is not known whether" if limit.unknown == "holds" else ""
+    unknown = ", or it is not known whether" if limit.unknown == "holds" and may_be_unknown(limit.when) else ""
     return f"if {say(limit.when)}{unknown}: {then}"
 
 
@@ -422,7 +423,7 @@ def _stated_at(scene: Scene, change: Change) -> Instant | None:
 
 def _hold_text(hold: HoldPoint) -> str:
     before = "training" if hold.on == "version.train" else "deployment"
-    return f"if {say(hold.when)}: before {before} {hold_need(hold.need)} must approve"
+    return f"if {say(hold.when)}: before {before} it must be approved by {hold_need(hold.need)}"
 
 
 def judge(condition: Condition, view: View, *, restricting: bool = True) -> Iterator[Judgement]:

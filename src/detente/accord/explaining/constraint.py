@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from detente.accord.conditions import Truth
-from detente.accord.reason import Reason
+from detente.accord.reason import Place, Reason
 from detente.accord.terms import Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party
@@ -184,8 +184,33 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A statement on which something rests. ``said`` is where a scenario's table makes it."""
+
+    statement: Digest
+    kind: str
+    party: Party
+    witnessed_at: Instant | None
+    place: Place | None
+    said: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "statement": self.statement,
+            "kind": self.kind,
+            "party": self.party,
+            "witnessed_at": None if self.witnessed_at is None else show_instant(self.witnessed_at),
+            "place": None if self.place is None else str(self.place),
+            "said": self.said,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that binds a subject at an instant, the strictest first; ``left_out`` more were not looked at."""
+    """Everything that binds a subject at an instant, the strictest first; ``left_out`` runs and changes were not looked at.
+
+    ``entries`` are those on which it rests, in fold order. ``self_witnessed``: nobody else vouches for any time.
+    """
 
     accord: str
     terms_version: int
@@ -193,7 +218,9 @@ class Explanation:
     at: Instant
     phase: str
     constraints: tuple[Constraint, ...]
+    entries: tuple[Entry, ...] = ()
     left_out: int = 0
+    self_witnessed: bool = False
 
     @property
     def outcome(self) -> Effect:
@@ -208,7 +235,9 @@ class Explanation:
             "at": show_instant(self.at),
             "phase": self.phase,
             "outcome": self.outcome,
+            "self_witnessed": self.self_witnessed,
             "constraints": [each.as_json() for each in self.constraints],
+            "entries": [each.as_json() for each in self.entries],
             "left_out": self.left_out,
         }
 

@@ -5,14 +5,16 @@ Normative text: ``spec/accord.md`` §10.
 
 - A limit or hold point binds since the first instant of the last unbroken stretch in which it did: it is asked again at the
   instants at which something that concerns it was witnessed or settled.
+- ``said`` tells of a statement where in a scenario's table it was made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from detente.accord.explaining.binding import EVERY, JUDGED, Scene, constraints, look, things_of
-from detente.accord.explaining.constraint import EFFECTS, Constraint, Explanation, Subject
+from detente.accord.explaining.constraint import EFFECTS, Constraint, Entry, Explanation, Subject
 from detente.accord.explaining.ways import with_ways
 from detente.accord.fold import AccordState
 from detente.base.digest import Digest
@@ -25,7 +27,9 @@ LOOKS_BACK_MAX = 64
 """Instants at which a limit or hold point is asked whether it bound already."""
 
 
-def explain_subject(state: AccordState, at: Instant, subject: Subject, *, ways: bool = True) -> Explanation:
+def explain_subject(
+    state: AccordState, at: Instant, subject: Subject, *, ways: bool = True, said: Mapping[Digest, str] | None = None
+) -> Explanation:
     """What binds ``subject`` at ``at``, why, since when, and, with ``ways``, what would have to happen for that to change."""
     scene = look(state, at).with_point()
     found = [_began(scene, each) for each in constraints(scene, subject, EVERY)]
@@ -36,8 +40,22 @@ def explain_subject(state: AccordState, at: Instant, subject: Subject, *, ways: 
     if subject.kind in {"accord", "party"}:
         left_out = things_of(scene, Party(subject.id) if subject.kind == "party" else None)[1]
     return Explanation(
-        scene.now.name, scene.now.terms_version, subject, at, scene.now.phase, tuple(found), left_out
-    )  # fmt: skip
+        scene.now.name,
+        scene.now.terms_version,
+        subject,
+        at,
+        scene.now.phase,
+        tuple(found),
+        tuple(_entries(state, found, said or {})),
+        left_out,
+        scene.now.self_witnessed,
+    )
+
+
+def _entries(state: AccordState, found: Iterable[Constraint], said: Mapping[Digest, str]) -> Iterator[Entry]:
+    cited = {cite for each in found for cite in each.reason.cites}
+    for item in sorted(filter(None, map(state.get, cited)), key=lambda item: item.order):
+        yield Entry(item.id, item.kind, item.party, item.time, item.place, said.get(item.id, ""))
 
 
 def _began(scene: Scene, constraint: Constraint) -> Constraint:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from detente.accord.admission import INSPECTORS
-from detente.accord.explaining.aloud import hold_need, joined, need, plural, quorum, say
+from detente.accord.explaining.aloud import certified, hold_need, joined, may_be_unknown, need, plural, quorum, say
 from detente.accord.explaining.constraint import Subject
-from detente.accord.terms import Indicator, Limit, RoleQuorum, Terms, Trigger
+from detente.accord.span import ALWAYS, Span
+from detente.accord.terms import Checkpoint, Indicator, Limit, RoleQuorum, Terms, Trigger
 from detente.accord.voters import list_callers, list_lifters
 from detente.base.identity import Party
 from detente.base.instant import show_duration, show_instant
@@ -66,10 +67,16 @@ def _every(terms: Terms) -> Iterator[Rule]:
         yield _limit(terms, limit)
     for hold in terms.hold_points:
         what = "trained further" if hold.on == "version.train" else "deployed"
-        unknown = " (or may be so: what is not declared holds)" if hold.unknown == "holds" else ""
-        ends = (f"{hold_need(hold.need)} {'approves' if hold.need.humans == 1 else 'approve'}", _amended(terms))
-        yield Rule("binds", "hold_points", hold.id, None, f"{say(hold.when)}{unknown}",
+        unknown = (
+            " (or may be so: what is not declared holds)"
+            if hold.unknown == "holds" and may_be_unknown(hold.when)
+            else ""
+        )
+        ends = (f"it is approved by {hold_need(hold.need)}", _amended(terms))
+        yield Rule("binds", "hold_points", hold.id, None, f"{_spanned(hold.span)}{say(hold.when)}{unknown}",
                    f"the change may not be {what} before it is approved", ends)  # fmt: skip
+    for checkpoint in terms.checkpoints:
+        yield _checkpoint(terms, checkpoint)
     for trigger in terms.triggers:
         yield _trigger(terms, trigger)
     yield _leaving(terms)
@@ -87,31 +94,55 @@ def _entry(terms: Terms) -> Rule:
 
 
 def _limit(terms: Terms, limit: Limit) -> Rule:
-    unknown = ", or that is not known" if limit.unknown == "holds" else ""
-    starts = f"{say(limit.when)}{unknown}"
+    unknown = ", or that is not known" if limit.unknown == "holds" and may_be_unknown(limit.when) else ""
+    starts = f"{_spanned(limit.span)}{say(limit.when)}{unknown}"
     if limit.refuse or limit.need is None:
         return Rule("binds", "limits", limit.id, None, starts, "the run is refused", (_amended(terms),))
     return Rule("binds", "limits", limit.id, None, starts, f"the run waits for {need(limit.need)}",
                 (f"{need(limit.need)} is there and has settled", _amended(terms)))  # fmt: skip
 
 
+def _checkpoint(terms: Terms, checkpoint: Checkpoint) -> Rule:
+    unknown = ", or that is not known" if checkpoint.unknown == "holds" and may_be_unknown(checkpoint.when) else ""
+    what = {"run.start": "the run", "version.train": "training", "version.deploy": "deployment"}[checkpoint.on]
+    asked = certified(checkpoint.need)
+    starts = f"{_spanned(checkpoint.span)}{say(checkpoint.when)}{unknown}"
+    return Rule("binds", "checkpoints", checkpoint.id, None, starts, f"{what} waits for {asked}",
+                (f"there is {asked}, once it has settled", _amended(terms)))  # fmt: skip
+
+
+def _spanned(span: Span) -> str:
+    """The time of a rule, before its condition; empty where it always applies."""
+    return "" if span == ALWAYS else f"{span.spelled()}, if "
+
+
 def _trigger(terms: Terms, trigger: Trigger) -> Rule:
-    unknown = ", or that is not known" if trigger.unknown == "holds" else ""
+    unknown = ", or that is not known" if trigger.unknown == "holds" and may_be_unknown(trigger.when) else ""
     activities = joined(name.replace("_", "-") for name in terms.pause.activities)
     whose = "everybody who is bound" if trigger.scope == "all" else "the party concerned"
     if trigger.then == "pause":
         does = f"{activities} of {whose} {'stop' if len(terms.pause.activities) > 1 else 'stops'}, with a checkpoint, within {show_duration(terms.pause.halt_within_s)}"
     else:
         does = f"{activities} of {whose} {'go' if len(terms.pause.activities) > 1 else 'goes'} on at {show_decimal(terms.slowdown_rate * 100)} % at most"
-    lift = f"{quorum(terms.lift.votes)} vote to lift it"
+    alone = sum(terms.lift.votes.groups.values()) == 1
+    lift = f"{quorum(terms.lift.votes)} {'votes' if alone else 'vote'} to lift it"
     if terms.lift.when is not None:
         lift += f" and {say(terms.lift.when)}"
-    ends = [f"{lift}, once that has settled for {show_duration(terms.mirrors.settle_s)}"]
+    settle_s = terms.mirrors.settle_s
+    ends = [f"{lift}, once that has settled for {show_duration(settle_s)}" if settle_s else lift]
     if terms.pause.longest_s is not None:
         ends.append(
             f"it lapses {show_duration(terms.pause.longest_s)} after the last evidence for it, unless those who lift renew it"
         )
-    return Rule("binds", "triggers", trigger.id, None, f"{say(trigger.when)}{unknown}", does, (*ends, _amended(terms)))
+    return Rule(
+        "binds",
+        "triggers",
+        trigger.id,
+        None,
+        f"{_spanned(trigger.span)}{say(trigger.when)}{unknown}",
+        does,
+        (*ends, _amended(terms)),
+    )
 
 
 def _leaving(terms: Terms) -> Rule:
@@ -142,6 +173,11 @@ def _powers(terms: Terms) -> Iterator[Rule]:
         by = tuple(party for party in terms.parties if not hold.need.by or terms.among(party, hold.need.by))
         yield Rule(
             "power", "hold_points", hold.id, by, "a change waits there", "its reviewers approve or refuse the change"
+        )
+    for checkpoint in terms.checkpoints:
+        by = tuple(party for party in terms.parties if terms.among(party, checkpoint.need.by))
+        yield Rule(
+            "power", "checkpoints", checkpoint.id, by, "something waits there", "certifies it, or withholds that"
         )
     inspectors = tuple(party for party in terms.parties if terms.among(party, INSPECTORS))
     if inspectors:

@@ -14,7 +14,7 @@ from detente.accord.explaining.constraint import Subject
 from detente.accord.fold import AccordState
 from detente.accord.terms import Terms
 from detente.base.digest import Digest
-from detente.base.errors import RefusalKind, Refused, shown
+from detente.base.errors import Refused, shown
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
 from detente.statement.version import Version
@@ -29,14 +29,15 @@ ACCORD = Subject("accord")
 def party_subject(terms: Terms, name: str) -> Subject:
     """A party of the terms; raises ``Refused`` F40."""
     if name not in terms.parties:
-        raise _unknown("F40", "unknown-party", f"party {shown(name)}", terms.parties)
+        raise Refused("F40", "unknown-party", got=f"party {shown(name)}", expected=_one_of(terms.parties))
     return Subject("party", name, name)
 
 
 def trigger_subject(terms: Terms, name: str) -> Subject:
     """A trigger of the terms; raises ``Refused`` F43."""
     if terms.trigger(name) is None:
-        raise _unknown("F43", "not-found", f"trigger {shown(name)}", [trigger.id for trigger in terms.triggers])
+        known = _one_of(trigger.id for trigger in terms.triggers)
+        raise Refused("F43", "not-found", got=f"trigger {shown(name)}", expected=known)
     return Subject("trigger", name, name)
 
 
@@ -47,7 +48,7 @@ def run_subject(state: AccordState, name: str, named: Mapping[str, Digest]) -> S
         return Subject("run", named[name], name)
     found = {run for run, label in runs.items() if label == name} or _beginning(name, runs)
     if not found:
-        raise _unknown("F41", "not-found", f"run {shown(name)}", runs.values())
+        raise Refused("F41", "not-found", got=f"run {shown(name)}", expected=_one_of(runs.values()))
     only = _only("run", name, found)
     return Subject("run", only, runs[only])
 
@@ -64,7 +65,9 @@ def change_subject(state: AccordState, name: str, named: Mapping[str, Digest]) -
         return Subject("change", known[named[name]], name)
     found = {known[each] for each in _beginning(name, known)}
     if not found:
-        raise _unknown("F42", "not-found", f"change {shown(name)}", [*named, *(each[:12] for each in known.values())])
+        names = [each for each, digest in named.items() if digest in known]
+        expected = _one_of(names or [each[:16] for each in known.values()])
+        raise Refused("F42", "not-found", got=f"change {shown(name)}", expected=expected)
     only = _only("change", name, found)
     return Subject("change", only, f"{only[:12]}…")
 
@@ -84,7 +87,7 @@ def _only(what: str, name: str, found: set[Digest]) -> Digest:
     return next(iter(found))
 
 
-def _unknown(rule: str, kind: RefusalKind, got: str, known: Iterable[str]) -> Refused:
+def _one_of(known: Iterable[str]) -> str:
     names = list(dict.fromkeys(known))
-    listed = ", ".join(names[:NAMED_MAX]) + (f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else "")
-    return Refused(rule, kind, got=got, expected=f"one of {listed}" if names else "one; there is none yet")
+    more = f" and {len(names) - NAMED_MAX} more" if len(names) > NAMED_MAX else ""
+    return f"one of {', '.join(names[:NAMED_MAX])}{more}" if names else "one that was declared; none was yet"

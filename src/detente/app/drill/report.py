@@ -13,6 +13,7 @@ from typing import Any
 
 from detente.app.drill.record import Record, summary
 from detente.app.drill.timeline import draw_swatch, draw_timeline, major_events
+from detente.base.page import frame
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1d2b36; --soft: #5b6670; --line: #dde3e8; --warn: #8a3b12; --ok: #1f6b4a; --bad: #a32a1a; }
@@ -54,11 +55,8 @@ def write_report(record: Record) -> str:
     held = sum(check.ok for check in record.checks)
     word, css = ("passed", "held") if record.passed else ("FAILED", "failed")
     options = ", ".join(f"{name} {value}" for name, value in record.options.items())
-    return "\n".join(
+    body = "\n".join(
         [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Détente drill</title>',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{_STYLE}</style></head><body>",
             "<h1>Détente drill</h1>",
             f'<p class="sub">{escape(options)} · {escape(str(record.facts.get("machine", "")))}</p>',
             _strain(record),
@@ -73,9 +71,9 @@ def write_report(record: Record) -> str:
             _latencies(record),
             _refusals(record),
             _verify_it(record),
-            "</body></html>",
         ]
     )
+    return frame("Détente drill", _STYLE, body)
 
 
 def _strain(record: Record) -> str:

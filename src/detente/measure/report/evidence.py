@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from detente.base.page import safe
 from detente.measure.indicator import LISTED, Exclusion, Ledger, Result, Series
 from detente.measure.report.anchors import ROWS_ON_PAGE, Anchors
-from detente.measure.report.markup import safe, table
+from detente.measure.report.markup import table
 
 CommitLink = Callable[[str], str]
 """A commit → the address of its page at the forge, or empty."""

@@ -1,7 +1,5 @@
-r"""Text into HTML: escaped, with whatever could steer a reader made visible, and identifiers that cannot collide.
+"""Tables of a page, and identifiers on it that cannot collide. Text is made safe by ``base.page``.
 
->>> safe("<b>\u202e")
-'&lt;b&gt;\\u202e'
 >>> names = Names()
 >>> names.name("e", "a/b"), names.name("e", "a b"), names.name("e", "a/b")
 ('e-a-b', 'e-a-b-2', 'e-a-b')
@@ -10,15 +8,6 @@ r"""Text into HTML: escaped, with whatever could steer a reader made visible, an
 from __future__ import annotations
 
 import re
-from html import escape
-
-
-def safe(value: object, most: int = 400) -> str:
-    """Escaped text of at most ``most`` characters; what is not printable, direction marks included, shows as its code."""
-    text = str(value)
-    if len(text) > most:
-        text = text[: most - 1] + "…"
-    return escape("".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text))
 
 
 class Names:

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from detente.base.page import frame, safe
 from detente.measure.indicator import Indicator, Remark, Result
 from detente.measure.report.anchors import Anchors
 from detente.measure.report.evidence import exclusion_section, ledger_section, series_section
-from detente.measure.report.markup import safe, table
+from detente.measure.report.markup import table
 from detente.measure.report.obligations import Form
 from detente.measure.report.style import STYLE
 from detente.measure.report.wording import show_value
@@ -111,10 +112,6 @@ class Page:
 def write_page(page: Page, anchors: Anchors) -> str:
     """The page as text."""
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        f"<title>{safe(page.subject)}: how far without people?</title>",
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<style>{STYLE}</style></head><body>",
         f"<h1>How far has development gone without people? {safe(page.subject)}</h1>",
         f'<p class="sub"><a href="#check">{" · ".join(safe(fact) for fact in page.facts)}</a></p>',
         _cards(page, anchors),
@@ -124,9 +121,8 @@ def write_page(page: Page, anchors: Anchors) -> str:
         _form(page, anchors),
         _evidence(page, anchors),
         _verify(page),
-        "</body></html>",
     ]
-    return "\n".join(part for part in parts if part)
+    return frame(f"{page.subject}: how far without people?", STYLE, "\n".join(part for part in parts if part))
 
 
 def _order(page: Page) -> list[int]:
