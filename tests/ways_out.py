@@ -33,7 +33,9 @@ def cast(way, chance):
         alike = [
             (one, other)
             for (a, one), (b, other) in itertools.combinations(zip(wanted, drawn, strict=True), 2)
-            if a.kind == b.kind and a.body == b.body and (one == other or (a is b and a.apart and one.party == other.party))
+            if a.kind == b.kind
+            and a.body == b.body
+            and (one == other or (a is b and a.apart and one.party == other.party))
         ]
         if not alike:
             return list(zip(wanted, drawn, strict=True))
@@ -68,10 +70,12 @@ def amended(body: str, constraint) -> str:
     if kind == "phase":
         return re.sub(r"^expires: .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(rf"^  - id: {clause}\n(?:    .*\n)+", "", text, flags=re.MULTILINE)
-    return re.sub(r"^(?:limits|hold_points|triggers):\n(?=\S)", "", text, flags=re.MULTILINE)
+    return re.sub(r"^(?:limits|hold_points|checkpoints|triggers):\n(?=\S)", "", text, flags=re.MULTILINE)
 
 
-def assert_true_and_least(play: Play, at: int, constraint, way, chance, *, body: str = accord_play.BODY, said: bytes = b""):
+def assert_true_and_least(
+    play: Play, at: int, constraint, way, chance, *, body: str = accord_play.BODY, said: bytes = b""
+):
     """The way ends the constraint at its instant, not a second before, and no part of it does."""
     told = f"{constraint.clause.id} of {constraint.about}: {way.text}"
     assert stands(play, constraint, at), told
@@ -88,7 +92,9 @@ def assert_true_and_least(play: Play, at: int, constraint, way, chance, *, body:
     assert way.at == at + 1 or stands(after(whole), constraint, way.at - 1), f"earlier: {told}"
     parts = [part for size in range(len(whole)) for part in itertools.combinations(whole, size)]
     for part in parts if len(parts) <= SUBSETS_MAX else chance.sample(parts, SUBSETS_MAX):
-        assert stands(after(part), constraint, way.at), f"{[f'{hand} {act.text}' for act, hand in part]} is enough: {told}"
+        assert stands(after(part), constraint, way.at), (
+            f"{[f'{hand} {act.text}' for act, hand in part]} is enough: {told}"
+        )
 
 
 __all__ = ["Decimal", "assert_true_and_least", "explained", "stands"]

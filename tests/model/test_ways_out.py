@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detente.accord.explaining.constraint import Subject
-from detente.statement.run import Committed
+from detente.statement.commitment import Committed
 from tests.accord_play import DAY, T0, Play
 from tests.ways_out import assert_true_and_least, explained
 
@@ -29,7 +29,19 @@ class Drawn:
         self.versions: list[str] = []
         for auditor in ("aud-1", "aud-2"):
             self.play.measure(auditor, 61, T0 + 60, indicator="doubling", unit="d")
-        acts = (self.vote, self.vote, self.vote, self.measure, self.find, self.rule, self.run, self.propose, self.approve, self.model, self.wait)
+        acts = (
+            self.vote,
+            self.vote,
+            self.vote,
+            self.measure,
+            self.find,
+            self.rule,
+            self.run,
+            self.propose,
+            self.approve,
+            self.model,
+            self.wait,
+        )
         for _ in range(length):
             self.chance.choice(acts)()
             self.now += self.chance.choice((1, 30, 61, HOUR))

@@ -195,6 +195,17 @@ class AccordState:
             other.replace(item, self.items.get(item.id), None, owned)
         return other
 
+    def as_of(self, at: int) -> AccordState:
+        """What the state would be without anything that was not witnessed by ``at``: for looking back."""
+        other = copy(self)
+        other.keep, other._digest = {}, None
+        other.inherit(self)
+        owned: set[Topic] = set()
+        for item in self.items.values():
+            if item.time is None or item.time > at:
+                other.replace(None, item, None, owned)
+        return other
+
     def replace(self, item: Item | None, was: Item | None, note: FoldNote | None, owned: set[Topic]) -> int:
         """Put one statement in place of its former self; returns the earliest instant that this can change."""
         times = []

@@ -9,7 +9,8 @@ from detente.accord.comparison import STRICTEST, Compared, Outcome, State
 from detente.accord.facts import GRADES, Fact
 from detente.app.comparing import Comparison
 from detente.base.instant import show_instant
-from detente.measure.report.markup import safe, table
+from detente.base.page import frame, safe
+from detente.measure.report.markup import table
 from detente.measure.report.style import STYLE
 
 _LIMITS = "Whether a text applies to anybody is not decided here. Thresholds with other baselines are never compared."
@@ -37,10 +38,7 @@ def show_page(compared: Comparison) -> str:
         table(head, rows, numeric=frozenset(range(1, 6))),
         *(_section(each) for each in compared.compared),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{safe(facts.name)}</title><style>{STYLE}</style></head><body>{''.join(body)}</body></html>"
-    )
+    return frame(facts.name, STYLE, "".join(body))
 
 
 def _section(each: Compared) -> str:

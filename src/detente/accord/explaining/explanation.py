@@ -23,8 +23,8 @@ from detente.base.instant import Instant
 from detente.statement.approval import Approval
 from detente.statement.run import Run
 
-LOOKS_BACK_MAX = 64
-"""Instants at which a limit or hold point is asked whether it bound already."""
+LOOKS_BACK_MAX = 16
+"""Instants at which a limit, hold point or checkpoint is asked whether it bound already; each is a state of its own."""
 
 
 def explain_subject(
@@ -67,7 +67,7 @@ def _began(scene: Scene, constraint: Constraint) -> Constraint:
     for moment in _moments(scene, constraint):
         if moment < first:
             break
-        earlier = look(scene.state, Instant(moment))
+        earlier = look(scene.state.as_of(moment), Instant(moment))
         kinds = frozenset({constraint.clause.kind})
         if not any(each.key == constraint.key for each in constraints(earlier, constraint.about, kinds)):
             break
@@ -88,7 +88,7 @@ def _moments(scene: Scene, constraint: Constraint) -> list[int]:
             each.id in about
             or each.id in constraint.reason.cites
             or (isinstance(each.body, Approval) and each.body.proposal in about)
-            or each.kind in {"audit", "measurement"}
+            or (constraint.clause.kind == "checkpoint" and each.kind in {"audit", "measurement"})
         ):
             times |= {int(each.time), int(each.time) + settle_s}
     if scene.now.phase_since is not None:
