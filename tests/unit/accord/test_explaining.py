@@ -116,7 +116,14 @@ def test_a_run_that_was_only_heard_of_waits_for_its_cosignatures():
     for number, party in enumerate(("auth-1", "auth-2")):
         play.approve(party, run, T0 + HOUR + number)
     at = T0 + HOUR + 120
-    assert the(explained(play, at, Subject("run", run)), "limit").witnessed is False
+    found = explained(play, at, Subject("run", run)).constraints
+    assert [(each.clause.kind, each.effect, each.witnessed) for each in found] == [
+        ("declaration", "held", False),
+        ("limit", "held", False),
+    ]
+    for constraint in found:
+        assert constraint.ways[0].text.startswith("3 mirrors cosign the entry of a log that declares it")
+        assert_ways(play, at, constraint, said=said)
 
 
 def test_a_hold_point_lacks_so_many_reviewers_of_whoever_is_not_the_author():
@@ -240,6 +247,26 @@ def test_a_limit_with_an_end_is_a_matter_of_time():
     assert [way.how for way in timed] == ["span"]
     assert abs(timed[0].at - ends) < DAY
     assert_ways(play, T0 + 2 * HOUR, refused, body=body)
+
+
+def test_a_limit_that_binds_during_an_emergency_ends_with_it():
+    """Lifting what brought it into effect is a way out of the limit; so is its lapse, unless it is confirmed."""
+    spare = "  - {id: spare, when: {more_than: [run.cumulative_flop, 1e30 FLOP]}, then: refuse, while: alarm}\n"
+    body = BODY.replace("    then: refuse\n", f"    then: refuse\n    while: alarm\n{spare}").replace(
+        "triggers:\n",
+        "triggers:\n  - id: alarm\n    when: {votes: {of: [auditor], at_least: 1}}\n    then: limits\n    scope: all\n"
+        "    lapses: {after: 14 d, unless: {authority: 2}, again_after: 1 d}\n",
+    )
+    play = Play(founding(body)).begin()
+    run = play.run("dev-a", T0 + HOUR, flop="1e25")
+    play.vote("aud-1", "pause", T0 + 2 * HOUR, trigger="alarm", expires=T0 + 3 * HOUR)
+    at = T0 + 4 * HOUR
+    found = explained(play, at, Subject("run", run)).constraints
+    assert {each.clause.kind for each in found} == {"measure", "limit"}
+    refused = next(each for each in found if each.effect == "refused")
+    assert any(way.text.startswith("1 auditor and 2 authorities vote to lift `alarm`") for way in refused.ways)
+    assert [(way.how, way.at) for way in refused.ways if not way.acts] == [("lapse", T0 + 2 * HOUR + 14 * DAY)]
+    assert_ways(play, at, refused, body=body)
 
 
 def test_a_party_is_told_what_binds_its_runs_and_changes_too():

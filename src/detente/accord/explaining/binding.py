@@ -11,13 +11,14 @@ would end it (``ways``). Normative text: ``spec/accord.md`` §10.2.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from detente.accord.checkpoints import checkpoints_at_work
 from detente.accord.conditions import All, AnyOf, AtLeast, Atom, Condition, Not, Truth, View, evaluate
 from detente.accord.explaining.aloud import certified, hold_need, may_be_unknown, need, quorum, say
-from detente.accord.explaining.constraint import Clause, ClauseKind, Constraint, Judgement, Subject
+from detente.accord.explaining.constraint import Clause, ClauseKind, Constraint, Effect, Judgement, Subject
 from detente.accord.fold import AccordState
 from detente.accord.halts import last_halt
 from detente.accord.holds import Change, change_of, holds_at_work
@@ -39,12 +40,14 @@ from detente.statement.run import Run
 
 THINGS_MAX = 64
 """Runs and changes of one explanation: more would not be read; how many were left out is said."""
-EVERY: frozenset[ClauseKind] = frozenset(
-    {"phase", "membership", "pause", "slowdown", "limit", "hold_point", "checkpoint", "consequence", "trigger"}
-)
+EVERY: frozenset[ClauseKind] = frozenset(get_args(ClauseKind))
 
-JUDGED: frozenset[ClauseKind] = frozenset({"limit", "hold_point", "checkpoint"})
+JUDGED: frozenset[ClauseKind] = frozenset({"limit", "hold_point", "checkpoint", "declaration"})
 """What is judged on one run or change."""
+
+
+KIND_OF: Mapping[str, ClauseKind] = {"pause": "pause", "slowdown": "slowdown", "limits": "measure"}
+EFFECT_OF: Mapping[str, Effect] = {"pause": "paused", "slowdown": "capped", "limits": "bound"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,12 @@ def _of_run(scene: Scene, subject: Subject, kinds: Collection[ClauseKind]) -> It
         yield from _outside(scene, party, subject, kinds)
         return
     yield from _latched(scene, party, (run.activity,), subject, kinds)
+    if "declaration" in kinds and (item.time is None or item.time > scene.at):
+        yield Constraint(
+            Clause("declaration", "declaration", "a run may start once its declaration is witnessed, so that others can find it"),
+            "held", subject, item.id, scene.at, Reason(f"run {run.run} is not witnessed yet", (item.id,)),
+            witnessed=False, verdict=False, activities=(run.activity,),
+        )  # fmt: skip
     if "limit" in kinds:
         yield from _limits(scene, item, run, subject)
     if "checkpoint" in kinds:
@@ -257,7 +266,7 @@ def _of_trigger(scene: Scene, subject: Subject, kinds: Collection[ClauseKind]) -
     trigger = scene.terms.trigger(subject.id)
     if trigger is None:
         return
-    text = f"if {say(trigger.when)}: {'pause' if trigger.then == 'pause' else 'slowdown'}"
+    text = f"if {say(trigger.when)}: {'limits come into effect' if trigger.then == 'limits' else trigger.then}"
     for scope in ("all",) if trigger.scope == "all" else tuple(p for p in scene.terms.parties if p in scene.now.bound):
         view = None if scene.point is None else sweep_of(scene.state).view((trigger.id, scope), scene.point)
         value = None if view is None else evaluate(trigger.when, view)
@@ -275,13 +284,18 @@ def _latched(
     subject: Subject,
     kinds: Collection[ClauseKind],
 ) -> Iterator[Constraint]:
-    """Pauses and slowdowns: of a party, of these activities; None is all."""
-    for pause in (*scene.now.pauses, *scene.now.slowdowns):
-        kind: ClauseKind = "pause" if pause.effect == "pause" else "slowdown"
+    """Pauses, slowdowns and limits brought into effect: of a party, of these activities; None is all."""
+    for pause in latched_now(scene.now):
+        kind = KIND_OF[pause.effect]
         if kind not in kinds or (party is not None and party not in pause.parties):
             continue
-        if activities is None or not set(activities).isdisjoint(pause.activities):
+        if activities is None or not pause.activities or not set(activities).isdisjoint(pause.activities):
             yield _of_pause(scene, pause, kind, subject)
+
+
+def latched_now(now: Status) -> tuple[Pause, ...]:
+    """Everything that a trigger started and that goes on."""
+    return (*now.pauses, *now.slowdowns, *now.measures)
 
 
 def _of_pause(scene: Scene, pause: Pause, kind: ClauseKind, subject: Subject) -> Constraint:
@@ -295,18 +309,20 @@ def _of_pause(scene: Scene, pause: Pause, kind: ClauseKind, subject: Subject) ->
     facts = {"round": str(pause.round), "scope": pause.scope}
     if kind == "pause":
         facts["halt by"] = show_instant(pause.halt_by)
-    else:
+    elif kind == "slowdown":
         facts["rate"] = f"{show_decimal(pause.rate * 100)} %"
     if pause.lapses_at is not None:
-        facts["lapses at"] = f"{show_instant(pause.lapses_at)}, unless renewed or evidence is added"
+        facts["lapses at"] = f"{show_instant(pause.lapses_at)}, {_unless(pause)}"
+    if pause.confirm is not None and pause.confirm.voted:
+        facts["voted to confirm"] = ", ".join(pause.confirm.voted)
     if pause.lift.voted:
         facts["voted to lift"] = ", ".join(pause.lift.voted)
     if pause.released:
         facts["released until others have halted"] = ", ".join(pause.released)
     whys = pause.why or (Reason(f"{kind} by {pause.trigger}", pause.cited),)
     return Constraint(
-        Clause(kind, pause.trigger, f"if {when}: {kind}; {lift}"),
-        "paused" if kind == "pause" else "capped",
+        Clause(kind, pause.trigger, f"if {when}: {'limits come into effect' if kind == 'measure' else kind}; {lift}"),
+        EFFECT_OF[pause.effect],
         subject,
         pause.scope,
         pause.since,
@@ -317,6 +333,13 @@ def _of_pause(scene: Scene, pause: Pause, kind: ClauseKind, subject: Subject) ->
         activities=pause.activities,
         facts=facts,
     )
+
+
+def _unless(pause: Pause) -> str:
+    """What would put a lapse off."""
+    if pause.confirm is None or pause.confirm.confirmed_at is not None:
+        return "unless renewed or evidence is added"
+    return f"unless it is confirmed, which lacks {pause.confirm.missing}"
 
 
 def _sanction(sanction: Sanction, subject: Subject) -> Constraint:
@@ -338,7 +361,9 @@ def _sanction(sanction: Sanction, subject: Subject) -> Constraint:
 def _limits(scene: Scene, item: Item, run: Run, subject: Subject) -> Iterator[Constraint]:
     ancestry = sweep_of(scene.state).ancestry_at(scene.at)
     since = scene.now.in_force_since
-    for found in limits_at_work(scene.state, scene.terms, item, ancestry, scene.at, in_force_since=since):
+    for found in limits_at_work(
+        scene.state, scene.terms, item, ancestry, scene.at, in_force_since=since, covered=scene.now.covered
+    ):
         why = Reason(found.why.text, found.why.cites, _places(scene.state, found.why.cites))
         yield Constraint(
             Clause("limit", found.limit.id, _limit_text(found.limit)),
@@ -358,7 +383,8 @@ def _limits(scene: Scene, item: Item, run: Run, subject: Subject) -> Iterator[Co
 def _limit_text(limit: Limit) -> str:
     then = "refused" if limit.refuse or limit.need is None else f"held until {need(limit.need)} is there"
     unknown = ", or it is not known whether" if limit.unknown == "holds" and may_be_unknown(limit.when) else ""
-    return f"if {say(limit.when)}{unknown}: {then}"
+    during = "" if limit.during is None else f"while `{limit.during}` is on, "
+    return f"{during}if {say(limit.when)}{unknown}: {then}"
 
 
 def _holds(scene: Scene, change_id: Digest, on: tuple[str, ...], subject: Subject) -> Iterator[Constraint]:

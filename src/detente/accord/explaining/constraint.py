@@ -24,7 +24,17 @@ from detente.statement.statement import Body
 
 SubjectKind = Literal["accord", "party", "run", "change", "trigger"]
 ClauseKind = Literal[
-    "phase", "membership", "pause", "slowdown", "limit", "hold_point", "checkpoint", "consequence", "trigger"
+    "phase",
+    "membership",
+    "pause",
+    "slowdown",
+    "measure",
+    "limit",
+    "hold_point",
+    "checkpoint",
+    "declaration",
+    "consequence",
+    "trigger",
 ]
 Effect = Literal["refused", "held", "paused", "capped", "bound", "free"]
 EFFECTS: tuple[Effect, ...] = ("refused", "paused", "held", "capped", "bound", "free")

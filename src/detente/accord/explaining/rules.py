@@ -18,7 +18,7 @@ from detente.accord.explaining.aloud import certified, hold_need, joined, may_be
 from detente.accord.explaining.constraint import Subject
 from detente.accord.span import ALWAYS, Span
 from detente.accord.terms import Checkpoint, Indicator, Limit, RoleQuorum, Terms, Trigger
-from detente.accord.voters import list_callers, list_lifters
+from detente.accord.voters import list_callers, list_confirmers, list_lifters
 from detente.base.identity import Party
 from detente.base.instant import show_duration, show_instant
 from detente.base.quantity import show_decimal
@@ -95,7 +95,8 @@ def _entry(terms: Terms) -> Rule:
 
 def _limit(terms: Terms, limit: Limit) -> Rule:
     unknown = ", or that is not known" if limit.unknown == "holds" and may_be_unknown(limit.when) else ""
-    starts = f"{_spanned(limit.span)}{say(limit.when)}{unknown}"
+    during = "" if limit.during is None else f"while `{limit.during}` is on, "
+    starts = f"{during}{_spanned(limit.span)}{say(limit.when)}{unknown}"
     if limit.refuse or limit.need is None:
         return Rule("binds", "limits", limit.id, None, starts, "the run is refused", (_amended(terms),))
     return Rule("binds", "limits", limit.id, None, starts, f"the run waits for {need(limit.need)}",
@@ -122,6 +123,9 @@ def _trigger(terms: Terms, trigger: Trigger) -> Rule:
     whose = "everybody who is bound" if trigger.scope == "all" else "the party concerned"
     if trigger.then == "pause":
         does = f"{activities} of {whose} {'stop' if len(terms.pause.activities) > 1 else 'stops'}, with a checkpoint, within {show_duration(terms.pause.halt_within_s)}"
+    elif trigger.then == "limits":
+        named = joined(limit.id for limit in terms.limits if limit.during == trigger.id)
+        does = f"for {whose} these limits come into effect: {named}"
     else:
         does = f"{activities} of {whose} {'go' if len(terms.pause.activities) > 1 else 'goes'} on at {show_decimal(terms.slowdown_rate * 100)} % at most"
     alone = sum(terms.lift.votes.groups.values()) == 1
@@ -130,6 +134,10 @@ def _trigger(terms: Terms, trigger: Trigger) -> Rule:
         lift += f" and {say(terms.lift.when)}"
     settle_s = terms.mirrors.settle_s
     ends = [f"{lift}, once that has settled for {show_duration(settle_s)}" if settle_s else lift]
+    if trigger.lapse is not None:
+        after = show_duration(trigger.lapse.after_s)
+        unless = "" if trigger.lapse.unless is None else f", unless {quorum(trigger.lapse.unless)} confirm it"
+        ends.append(f"it lapses {after} after it began{unless}")
     if terms.pause.longest_s is not None:
         ends.append(
             f"it lapses {show_duration(terms.pause.longest_s)} after the last evidence for it, unless those who lift renew it"
@@ -160,6 +168,11 @@ def _powers(terms: Terms) -> Iterator[Rule]:
         callers = list_callers(terms, trigger.id)
         if callers:
             yield Rule("power", "triggers", trigger.id, callers, "at any time", f"votes to pause by `{trigger.id}`")
+        confirmers = list_confirmers(terms, trigger.id)
+        if confirmers:
+            yield Rule(
+                "power", "triggers", trigger.id, confirmers, "before it lapses", "votes to renew, which confirms it"
+            )
     lifters = list_lifters(terms)
     if lifters and terms.triggers:
         yield Rule("power", "lift", "lift", lifters, "while something is paused or slowed",

@@ -18,7 +18,7 @@ from detente.accord.explaining.constraint import Act, Hand, Plan
 from detente.accord.fold import AccordState
 from detente.accord.quorum import missing
 from detente.accord.reason import Place
-from detente.accord.records import Item, class_of
+from detente.accord.records import Item, class_of, named
 from detente.accord.sweep import sweep_of
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
@@ -69,9 +69,8 @@ def suppose(state: AccordState, done: Sequence[Done], when: Instant) -> AccordSt
     items = [item for number, (act, hand) in enumerate(done) for item in _items(state, act, hand, when, number)]
     witnessed = {act.about: act.count for act, _ in done if act.kind == "witness" and act.about is not None}
     for about, count in witnessed.items():
-        heard = state.get(about)
-        if heard is not None and sum(act.about == about for act, _ in done) >= count:
-            items.append(replace(heard, time=when))
+        if sum(act.about == about for act, _ in done) >= count:
+            items += _witnessed(state, about, when)
     other = state.supposing(items, _link(state, done, when))
     other.keep["sweep"] = sweep_of(state).fork(other, when)
     return other
@@ -93,6 +92,17 @@ def _items(state: AccordState, act: Act, hand: Hand, when: Instant, number: int)
     version = state.terms_at(when).version
     yield Item(Digest(name), act.kind, hand.party, body, name[:32], restricting, when, place, version, signers,
                ((when, signers),))  # fmt: skip
+
+
+def _witnessed(state: AccordState, about: Digest, when: Instant) -> Iterator[Item]:
+    """A statement as witnessed at ``when``, and those that waited for it because they name it."""
+    heard = state.get(about)
+    if heard is None:
+        return
+    yield replace(heard, time=when)
+    for item in state.items.values():
+        if item.time is None and item.copies and about in named(item.body):
+            yield replace(item, time=max(when, min(time for time, _ in item.copies)))
 
 
 def _link(state: AccordState, done: Sequence[Done], when: Instant) -> Link | None:

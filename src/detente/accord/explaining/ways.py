@@ -48,7 +48,7 @@ from detente.accord.explaining.acts import (
     withdrawal_act,
 )
 from detente.accord.explaining.aloud import joined, lasting, plural, verb
-from detente.accord.explaining.binding import Scene, constraints, look
+from detente.accord.explaining.binding import Scene, constraints, latched_now, look
 from detente.accord.explaining.constraint import Act, Constraint, Hand, How, Plan, Way
 from detente.accord.explaining.solving import least, plans_for, together
 from detente.accord.explaining.supposing import Done, seat, suppose
@@ -209,21 +209,35 @@ class Search:
 
     def pause(self, scene: Scene | None = None) -> Pause | None:
         """The latched trigger that the constraint is about."""
-        kind, trigger, scope = self.constraint.key
-        if kind not in {"pause", "slowdown"}:
-            return None
+        key = self._trigger_key()
         now = (scene or self.scene).now
-        return next((p for p in (*now.pauses, *now.slowdowns) if (p.trigger, p.scope) == (trigger, scope)), None)
+        return next((pause for pause in latched_now(now) if (pause.trigger, pause.scope) == key), None)
+
+    def _trigger_key(self) -> tuple[str, str] | None:
+        """Trigger and scope of what is latched: that of the clause, or the one during which a limit binds."""
+        kind, clause, scope = self.constraint.key
+        if kind in {"pause", "slowdown", "measure", "trigger"}:
+            return clause, scope
+        limit = next((each for each in self.scene.terms.limits if kind == "limit" and each.id == clause), None)
+        if limit is None or limit.during is None:
+            return None
+        owners = self._owners()
+        found = (
+            p
+            for p in latched_now(self.scene.now)
+            if p.trigger == limit.during and not set(owners).isdisjoint(p.parties)
+        )
+        return next(((pause.trigger, str(pause.scope)) for pause in found), None)
 
     def _how(self, at: int) -> tuple[How, str]:
         """What it is that time brings."""
         later = look(suppose(self.scene.state, (), self.now), Instant(at))
         when = show_instant(Instant(at))
-        _, trigger, scope = self.constraint.key
+        key = self._trigger_key()
         if later.now.phase == "expired":
             return "expiry", f"at {when}, when the accord expires"
         for ended in later.now.ended:
-            if (ended.trigger, ended.scope) == (trigger, scope) and ended.ended_at == at:
+            if (ended.trigger, ended.scope) == key and ended.ended_at == at:
                 if ended.how == "lift":
                     return "lift", f"at {when}, when the lift takes effect, unless a voter takes it back"
                 if ended.how == "lapse":
@@ -260,9 +274,8 @@ class Search:
         return sorted(change.authors) if change is not None else []
 
     def _view(self) -> View | None:
-        _, trigger, scope = self.constraint.key
-        point = self.scene.point
-        return None if point is None else sweep_of(self.scene.state).view((trigger, scope), point)
+        key, point = self._trigger_key(), self.scene.point
+        return None if point is None or key is None else sweep_of(self.scene.state).view(key, point)
 
     def _lift(self) -> Iterator[Plan]:
         view, pause = self._view(), self.pause()
@@ -328,18 +341,22 @@ class Search:
                 yield from self._overturned(case)
 
     def _limit(self) -> Iterator[Plan]:
+        yield from self._lift()  # Where it binds only while a trigger is latched.
         scene = self.scene
         state, terms = scene.state, scene.terms
         item = state.get(Digest(self.constraint.scope))
         if item is None or not isinstance(item.body, Run):
             return
         ancestry = sweep_of(state).ancestry_at(scene.at)
-        for found in limits_at_work(state, terms, item, ancestry, scene.at, in_force_since=scene.now.in_force_since):
+        for found in limits_at_work(
+            state, terms, item, ancestry, scene.at, in_force_since=scene.now.in_force_since, covered=scene.now.covered
+        ):
             if found.limit.id != self.constraint.clause.id:
                 continue
             if found.limit.need is not None and not found.limit.refuse:
                 acts = [approval_act(state, party, item.id, self.now) for party in found.absent]
-                if found.limit.need.declaration and (item.time is None or item.time > scene.at):
+                if item.time is None or item.time > scene.at:
+                    yield (self._witnessed(item.id),)  # Approvals that were filed already may have waited for it.
                     acts.append(self._witnessed(item.id))
                 if acts and all(act.hands for act in acts):
                     yield tuple(acts)
@@ -350,6 +367,9 @@ class Search:
         who = tuple(Hand(party) for party in m.parties)
         does = verb("cosigns", "the entry of a log that declares it")
         return Act("witness", who, m.witness, plural(m.witness, "mirror"), does, about=about)
+
+    def _declared(self) -> Iterator[Plan]:
+        yield (self._witnessed(Digest(self.constraint.scope)),)
 
     def _bounds(self, run: Digest, when: Condition) -> Iterator[Plan]:
         """A finding that an amount that is only committed stays below what the limit allows."""
@@ -437,10 +457,12 @@ class Search:
 _PLANS: dict[str, Callable[[Search], Iterator[Plan]]] = {
     "pause": Search._lift,
     "slowdown": Search._lift,
+    "measure": Search._lift,
     "trigger": Search._latch,
     "limit": Search._limit,
     "hold_point": Search._hold,
     "checkpoint": Search._certified,
+    "declaration": Search._declared,
     "consequence": Search._sanction,
     "phase": Search._phase,
     "membership": Search._joining,
@@ -458,7 +480,7 @@ def _without(terms: Terms, constraint: Constraint) -> Terms | None:
     """The next terms, without the clause; None where an amendment is no way out of it."""
     kind, clause = constraint.clause.kind, constraint.clause.id
     changed: dict[str, object]
-    if kind in {"pause", "slowdown"}:
+    if kind in {"pause", "slowdown", "measure"}:
         changed = {"triggers": tuple(each for each in terms.triggers if each.id != clause)}
     elif kind == "limit":
         changed = {"limits": tuple(each for each in terms.limits if each.id != clause)}
