@@ -83,7 +83,7 @@ class Told:
 def explain_terms(files: Sequence[Path], asked: Asked) -> Told:
     """What the terms in each file hold ready; of several, what holds where all of them bind the same party.
 
-    Raises ``TermsRefused`` with every error of a file, ``Refused`` F40, F43, ``Misuse``.
+    Raises ``TermsRefused`` with every error of a file, ``Refused`` E01, E04, ``Misuse``.
     """
     if asked.kind in {"run", "change"}:
         raise Misuse(
@@ -112,7 +112,7 @@ def explain_terms(files: Sequence[Path], asked: Asked) -> Told:
 def explain_scenario(file: Path, moment: Moment, asked: Asked) -> Told:
     """What binds after a step of a scenario, played with keys made on the spot.
 
-    Raises ``TermsRefused``, ``Refused`` F40 to F46.
+    Raises ``TermsRefused``, ``Refused`` E01 to E07.
     """
     shape, text = read_draft(file), read_text(file)
     try:
@@ -132,7 +132,7 @@ def explain_scenario(file: Path, moment: Moment, asked: Asked) -> Told:
 async def explain_home(home: str | Path | None, asked: Asked) -> Told:
     """What binds now, by everything that the store of a home holds; its node may run meanwhile.
 
-    Raises ``Unavailable`` where there is no store, ``Refused`` F40 to F44, N01, N02.
+    Raises ``Unavailable`` where there is no store, ``Refused`` E01 to E05, N01, N02.
     """
     config = load_config(find_home(home))
     if not config.store_path.exists():
@@ -216,18 +216,18 @@ def _copied(config: Config) -> Iterator[Node]:
 
 
 def _scenario(table: Table, name: str) -> Scenario:
-    """The scenario of that name, or the only one whose name holds the text; raises ``Refused`` F45."""
+    """The scenario of that name, or the only one whose name holds the text; raises ``Refused`` E06."""
     exact = [each for each in table.scenarios if each.name == name]
     found = exact or [each for each in table.scenarios if name in each.name]
     if len(found) == 1:
         return found[0]
     names = "; ".join(each.name[:NAME_SHOWN] for each in (found or table.scenarios)[:STEPS_SHOWN])
     got = f"scenario {shown(name)}, which {len(found)} have" if found else f"scenario {shown(name)}"
-    raise Refused("F45", "not-found", got=got, expected=f"one of: {names}", todo="name it with --named")
+    raise Refused("E06", "not-found", got=got, expected=f"one of: {names}", todo="name it with --named")
 
 
 def _step(table: Table, scenario: Scenario, step: str) -> tuple[int, int]:
-    """How many steps are done and the time that is asked about; raises ``Refused`` F46.
+    """How many steps are done and the time that is asked about; raises ``Refused`` E07.
 
     1. Nothing: after the last step. A number: after that step of the scenario, its set-up included, from 1.
     2. A time as in the table, ``+2 h``, or an instant: after every step up to it.
@@ -244,7 +244,7 @@ def _step(table: Table, scenario: Scenario, step: str) -> tuple[int, int]:
     if at_s is None or at_s < 0:
         listed = ", ".join(f"{number} ({each.where})" for number, each in enumerate(steps[:STEPS_SHOWN], 1))
         raise Refused(
-            "F46",
+            "E07",
             "malformed",
             got=f"step {shown(step)}",
             expected=f"a number from 1 to {len(steps)}, {listed}; or a time like +2 h",

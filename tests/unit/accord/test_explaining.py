@@ -296,15 +296,15 @@ def test_explaining_leaves_the_state_as_it_was():
 @pytest.mark.parametrize(
     ("rule", "ask"),
     [
-        ("F40", lambda state, terms: party_subject(terms, "dev-z")),
-        ("F41", lambda state, terms: run_subject(state, "run-z", {})),
-        ("F42", lambda state, terms: change_subject(state, "0" * 12, {})),
-        ("F43", lambda state, terms: trigger_subject(terms, "cal")),
-        ("F44", lambda state, terms: run_subject(state, "twice", {})),
+        ("E01", lambda state, terms: party_subject(terms, "dev-z")),
+        ("E02", lambda state, terms: run_subject(state, "run-z", {})),
+        ("E03", lambda state, terms: change_subject(state, "0" * 12, {})),
+        ("E04", lambda state, terms: trigger_subject(terms, "cal")),
+        ("E05", lambda state, terms: run_subject(state, "twice", {})),
     ],
 )
 def test_an_unknown_subject_is_refused_with_what_there_is(rule: str, ask):
-    """F40 to F44; a name that two runs have is not one; the state is as it was."""
+    """E01 to E05; a name that two runs have is not one; the state is as it was."""
     play = Play().begin()
     play.run("dev-a", T0 + HOUR, name="twice"), play.run("dev-b", T0 + HOUR, name="twice")
     play.propose("dev-a", T0 + HOUR)

@@ -1,6 +1,6 @@
 """Whom or what an explanation is about: a name that people type becomes a subject, or is refused with what there is.
 
-Decides which names lead to what. Leaves out what binds it. Refusals: ``spec/accord.md`` §10.3 (F40 to F44).
+Decides which names lead to what. Leaves out what binds it. Refusals: ``spec/accord.md`` §10.3.
 
 - A run is named by its statement id, the beginning of it (8 characters or more), or its name if one run alone has it.
 - A change is a proposal, by its statement id, or a version, by its digest or statement id; beginnings as above.
@@ -27,34 +27,34 @@ ACCORD = Subject("accord")
 
 
 def party_subject(terms: Terms, name: str) -> Subject:
-    """A party of the terms; raises ``Refused`` F40."""
+    """A party of the terms; raises ``Refused`` E01."""
     if name not in terms.parties:
-        raise Refused("F40", "unknown-party", got=f"party {shown(name)}", expected=_one_of(terms.parties))
+        raise Refused("E01", "unknown-party", got=f"party {shown(name)}", expected=_one_of(terms.parties))
     return Subject("party", name, name)
 
 
 def trigger_subject(terms: Terms, name: str) -> Subject:
-    """A trigger of the terms; raises ``Refused`` F43."""
+    """A trigger of the terms; raises ``Refused`` E04."""
     if terms.trigger(name) is None:
         known = _one_of(trigger.id for trigger in terms.triggers)
-        raise Refused("F43", "not-found", got=f"trigger {shown(name)}", expected=known)
+        raise Refused("E04", "not-found", got=f"trigger {shown(name)}", expected=known)
     return Subject("trigger", name, name)
 
 
 def run_subject(state: AccordState, name: str, named: Mapping[str, Digest]) -> Subject:
-    """A declared run; ``named`` are names that a scenario gives. Raises ``Refused`` F41, F44."""
+    """A declared run; ``named`` are names that a scenario gives. Raises ``Refused`` E02, E05."""
     runs = {item.id: item.body.run for item in state.index.get(("run",), ()) if isinstance(item.body, Run)}
     if named.get(name) in runs:
         return Subject("run", named[name], name)
     found = {run for run, label in runs.items() if label == name} or _beginning(name, runs)
     if not found:
-        raise Refused("F41", "not-found", got=f"run {shown(name)}", expected=_one_of(runs.values()))
+        raise Refused("E02", "not-found", got=f"run {shown(name)}", expected=_one_of(runs.values()))
     only = _only("run", name, found)
     return Subject("run", only, runs[only])
 
 
 def change_subject(state: AccordState, name: str, named: Mapping[str, Digest]) -> Subject:
-    """A proposal or a version; raises ``Refused`` F42, F44."""
+    """A proposal or a version; raises ``Refused`` E03, E05."""
     known: dict[str, Digest] = {}
     for item in (*state.index.get(("proposal",), ()), *state.index.get(("version",), ())):
         if isinstance(item.body, Proposal):
@@ -67,7 +67,7 @@ def change_subject(state: AccordState, name: str, named: Mapping[str, Digest]) -
     if not found:
         names = [each for each, digest in named.items() if digest in known]
         expected = _one_of(names or [each[:16] for each in known.values()])
-        raise Refused("F42", "not-found", got=f"change {shown(name)}", expected=expected)
+        raise Refused("E03", "not-found", got=f"change {shown(name)}", expected=expected)
     only = _only("change", name, found)
     return Subject("change", only, f"{only[:12]}…")
 
@@ -82,7 +82,7 @@ def _only(what: str, name: str, found: set[Digest]) -> Digest:
     if len(found) > 1:
         some = ", ".join(sorted(each[:16] for each in found)[:NAMED_MAX])
         raise Refused(
-            "F44", "conflict", got=f"{what} {shown(name)}, which {len(found)} have", expected=f"one of {some}"
+            "E05", "conflict", got=f"{what} {shown(name)}, which {len(found)} have", expected=f"one of {some}"
         )
     return next(iter(found))
 
