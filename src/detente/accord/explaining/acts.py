@@ -19,7 +19,6 @@ from decimal import Decimal
 from itertools import product
 
 from detente.accord.adjudication import Case, latest_words
-from detente.accord.admission import INSPECTORS
 from detente.accord.checkpoints import Missing
 from detente.accord.conditions import Compare, Truth, Votes
 from detente.accord.explaining.aloud import joined, plural, role, verb
@@ -28,7 +27,7 @@ from detente.accord.fold import AccordState
 from detente.accord.holds import Change, HoldAtWork
 from detente.accord.quorum import missing, seats_filled
 from detente.accord.records import Item
-from detente.accord.terms import PartyTerms, RoleQuorum, Terms
+from detente.accord.terms import INSPECTORS, PartyTerms, RoleQuorum, Terms
 from detente.accord.view import View
 from detente.base.digest import Digest
 from detente.base.identity import Party

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from detente.accord.admission import INSPECTORS
 from detente.accord.explaining.aloud import certified, hold_need, joined, may_be_unknown, need, plural, quorum, say
 from detente.accord.explaining.constraint import Subject
-from detente.accord.span import ALWAYS, Span
-from detente.accord.terms import Checkpoint, Indicator, Limit, RoleQuorum, Terms, Trigger
+from detente.accord.span import ALWAYS, Span, show_moment
+from detente.accord.terms import INSPECTORS, Checkpoint, Indicator, Limit, RoleQuorum, Terms, Trigger
 from detente.accord.voters import list_callers, list_confirmers, list_lifters
 from detente.base.identity import Party
 from detente.base.instant import show_duration, show_instant
@@ -208,6 +207,13 @@ def _duties(terms: Terms) -> Iterator[Rule]:
     for indicator in terms.indicators.values():
         if indicator.supplied_by:
             yield _report(terms, indicator)
+    for duty in terms.duties:
+        by = tuple(party for party in terms.parties if terms.among(party, duty.of))
+        every = "" if duty.every_s is None else f", and every {show_duration(duty.every_s)} after that"
+        ends = () if duty.until is None else (show_moment(duty.until),)
+        yield Rule(
+            "duty", "duties", duty.id, by, f"by {show_moment(duty.by)}{every}", f"sees to it that {duty.asks()}", ends
+        )
     for consequence in terms.consequences:
         who = tuple(terms.parties) if consequence.party is None else (consequence.party,)
         whom = "the ruling" if consequence.act == "publish" else "the party in breach"
