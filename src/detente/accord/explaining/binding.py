@@ -184,7 +184,7 @@ def _phase(scene: Scene, subject: Subject) -> Constraint:
     if now.phase == "before":
         text = f"the accord is in force from when {say(terms.entry_into_force.when)}"
     else:
-        text = f"the accord expired at {show_instant(terms.expires)}" if terms.expires is not None else "it expired"
+        text = f"the accord expired at {show_instant(now.expires)}" if now.expires is not None else "it expired"
     if refused:
         text += (
             f"; until then {' and '.join(refused)} are refused"

@@ -87,7 +87,8 @@ def _entry(terms: Terms) -> Rule:
     force = terms.entry_into_force
     before = joined(f"{name.replace('_', '-')} is {'refused' if policy == 'refuse' else 'free'}"
                     for name, policy in force.before.items())  # fmt: skip
-    ends = [] if terms.expires is None else [f"it expires at {show_instant(terms.expires)}"]
+    renewed = "" if terms.renewal is None else f", unless {quorum(terms.renewal.votes)} renew it"
+    ends = [] if terms.expires is None else [f"it expires at {show_instant(terms.expires)}{renewed}"]
     does = "the accord is in force for everybody who has acceded" + (f"; before that {before}" if before else "")
     return Rule("binds", "entry_into_force", "entry_into_force", None, say(force.when), does, (*ends, _amended(terms)))
 

@@ -181,8 +181,8 @@ class Search:
         moments |= {int(each.leaves_at) for each in self.scene.now.bindings if each.leaves_at is not None}
         moments |= {int(rule.ends_at) for rule in self.scene.now.schedule if rule.ends_at is not None}
         moments |= {int(rule.begins_at) for rule in self.scene.now.schedule if rule.begins_at is not None}
-        if terms.expires is not None:
-            moments.add(int(terms.expires))
+        if self.scene.now.expires is not None:
+            moments.add(int(self.scene.now.expires))
         pause = self.pause()
         if pause is not None and pause.lift.effective_at is not None:
             moments.add(int(pause.lift.effective_at))
@@ -235,7 +235,8 @@ class Search:
         when = show_instant(Instant(at))
         key = self._trigger_key()
         if later.now.phase == "expired":
-            return "expiry", f"at {when}, when the accord expires"
+            renewed = "" if self.scene.terms.renewal is None else ", unless it is renewed"
+            return "expiry", f"at {when}, when the accord expires{renewed}"
         for ended in later.now.ended:
             if (ended.trigger, ended.scope) == key and ended.ended_at == at:
                 if ended.how == "lift":

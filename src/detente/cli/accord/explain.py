@@ -12,7 +12,7 @@ from detente.cli import json_option, reports_errors
 from detente.cli.explanation import asked_for, html_option, show_told
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord explain ours.yaml --party dev-a --html why.html")
 @click.argument("terms", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--party", metavar="PARTY", help="About one party.")
 @click.option("--trigger", metavar="ID", help="About one trigger.")
