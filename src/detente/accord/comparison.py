@@ -292,7 +292,7 @@ class _FactsView:
         return _Found(truth, fact, text, lacks)
 
     def _counted(self, atom: Atom, key: str, least: int) -> _Found:
-        said = self.said.get(Thing(key, self.about)) or self.said.get(Thing(key, None))
+        said = self.said.get(Thing(key, None))
         if said is None:
             return _Found(None, missing=who_lacks(self.terms, atom, self.about or ""))
         return _Found(said.given.number >= least, said.fact, said.given.spelled())

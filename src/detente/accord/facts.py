@@ -198,8 +198,11 @@ def key_of(given: GivenAny) -> str:
 
 
 def standing(said: Iterable[Said]) -> dict[Thing, Said]:
-    """What stands of values in order of date: of each thing and developer the latest."""
-    return {Thing(key_of(each.given), each.fact.about): each for each in said}
+    """What stands of values in order of date: of each thing and developer the latest. Votes and cases are of an accord."""
+    return {
+        Thing(key_of(each.given), None if isinstance(each.given, VotesGiven | CaseGiven) else each.fact.about): each
+        for each in said
+    }
 
 
 def said_until(facts: Facts, at: Instant | None) -> dict[Thing, Said]:

@@ -110,7 +110,8 @@ class _Reader:
                 Refused("Y01", "malformed", got=f"{node.where} {show_instant(date)[:10]}", expected=wanted)
             )
         for given in fact.gives:  # 5
-            key = (fact.date, fact.about, key_of(given))
+            about = None if isinstance(given, VotesGiven | CaseGiven) else fact.about
+            key = (fact.date, about, key_of(given))
             if key in self.said:
                 self.errors.append(
                     Refused(

@@ -15,8 +15,10 @@ from detente.accord.comparison import Compared, compare_facts
 from detente.accord.facts import Facts
 from detente.accord.facts_reading import read_facts
 from detente.accord.fields import TermsRefused
+from detente.accord.replay import Replay, replay_facts
 from detente.accord.terms import Terms
 from detente.accord.vocabulary import Vocabulary, known, read_vocabulary
+from detente.adapters.replay_picture import draw_replay
 from detente.app.drafting import in_file, read_draft, read_text
 from detente.app.init import accords_folder
 from detente.base.errors import Misuse
@@ -49,14 +51,29 @@ def library() -> tuple[Path, ...]:
 
 def compare(facts: Path, texts: Sequence[Path] = (), *, at: Instant | None = None) -> Comparison:
     """The facts of a file through these texts, or through the library where none is named."""
+    accords = _texts(texts)
+    vocabulary = shipped_vocabulary()
+    said = read_facts_file(facts, accords, vocabulary)
+    return Comparison(said, accords, compare_facts(said, accords, vocabulary, at=at), at)
+
+
+def replay(facts: Path, texts: Sequence[Path] = (), *, figure: Path | None = None) -> Replay:
+    """The facts of a file through these texts, or the library, at every date; drawn where a figure is asked for."""
+    accords = _texts(texts)
+    vocabulary = shipped_vocabulary()
+    played = replay_facts(read_facts_file(facts, accords, vocabulary), accords, vocabulary)
+    if figure is not None:
+        draw_replay(figure, played, source=f"detente accord replay {facts.name}")
+    return played
+
+
+def _texts(texts: Sequence[Path]) -> tuple[Terms, ...]:
     accords = tuple(read_draft(path) for path in (texts or library()))
     names = [terms.accord for terms in accords]
     for name in names:
         if names.count(name) > 1:
             raise Misuse(f"two texts are called {name}: facts that name it could mean either")
-    vocabulary = shipped_vocabulary()
-    said = read_facts_file(facts, accords, vocabulary)
-    return Comparison(said, accords, compare_facts(said, accords, vocabulary, at=at), at)
+    return accords
 
 
 def shipped_vocabulary() -> Vocabulary:

@@ -142,7 +142,7 @@ def test_a_change_is_judged_by_what_it_touches_and_who_proposed_it(change: str, 
 def test_votes_findings_and_rulings_count_for_the_accord_that_they_are_under():
     """A vote under one text says nothing under another."""
     ours, theirs = run(
-        "|{votes: 1, in: ours, clause: triggers.call}, {open_findings: 0, in: theirs}",
+        "dev|{votes: 1, in: ours, clause: triggers.call}, {open_findings: 0, in: theirs}",
         accords=(terms(), terms("theirs")),
     )
     assert (states(ours)["call"], states(theirs)["call"]) == ("triggered", "unknown")
