@@ -25,6 +25,7 @@ from detente.accord.conditions import (
     Compare,
     NoneOpen,
     OpenFinding,
+    Overdue,
     Proposer,
     RunActivity,
     Touches,
@@ -190,7 +191,9 @@ def _cases(terms: Terms, clause: Clause, said: Mapping[Thing, Said]) -> Iterator
 
     What a clause asks about a run is asked of each run, what it asks about a change of each change.
     """
-    wanted = {name_of(atom) for atom in atoms(clause.when)} - {""}
+    asked = tuple(atoms(clause.when))
+    wanted = {name_of(atom) for atom in asked} - {""}
+    wanted |= {f"overdue {terms.accord} {atom.duty}" for atom in asked if isinstance(atom, Overdue)}
     for kind, prefix in ((RunGiven, "run."), (ChangeGiven, "change.")):
         if any(each.startswith(prefix) for each in wanted):
             things = [(key, each) for key, each in said.items() if isinstance(each.given, kind)]
@@ -262,6 +265,8 @@ class _FactsView:
             return self._counted(atom, f"votes {self.terms.accord} {self.clause}", atom.at_least)
         if isinstance(atom, OpenFinding):
             return self._counted(atom, f"findings {self.terms.accord}", atom.at_least)
+        if isinstance(atom, Overdue):
+            return self._overdue(atom)
         if isinstance(atom, Breach):
             return self._counted(atom, f"breach {self.terms.accord}", 1)
         if isinstance(atom, NoneOpen):
@@ -296,6 +301,12 @@ class _FactsView:
         if said is None:
             return _Found(None, missing=who_lacks(self.terms, atom, self.about or ""))
         return _Found(said.given.number >= least, said.fact, said.given.spelled())
+
+    def _overdue(self, atom: Overdue) -> _Found:
+        said = self.said.get(Thing(f"overdue {self.terms.accord} {atom.duty}", self.about))
+        if said is None:
+            return _Found(None, missing=who_lacks(self.terms, atom, self.about or ""))
+        return _Found(said.given.overdue, said.fact, said.given.spelled())
 
     def _thing(self, atom: Atom) -> _Found:
         """What touches, proposes, or is for; entry into force is no clause here."""

@@ -115,7 +115,20 @@ class CaseGiven:
         return f"{self.number} open finding{'' if self.number == 1 else 's'} under {self.accord}"
 
 
-GivenAny: TypeAlias = Given | RunGiven | ChangeGiven | VotesGiven | CaseGiven
+@dataclass(frozen=True, slots=True)
+class DutyGiven:
+    """Is a duty of an accord overdue, for the developer that the fact is about?"""
+
+    accord: str
+    duty: str
+    overdue: bool
+
+    def spelled(self) -> str:
+        """The duty in words."""
+        return f"{self.duty} of {self.accord} is {'' if self.overdue else 'not '}overdue"
+
+
+GivenAny: TypeAlias = Given | RunGiven | ChangeGiven | VotesGiven | CaseGiven | DutyGiven
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +207,8 @@ def key_of(given: GivenAny) -> str:
         return f"change {given.name}"
     if isinstance(given, VotesGiven):
         return f"votes {given.accord} {given.clause}"
+    if isinstance(given, DutyGiven):
+        return f"overdue {given.accord} {given.duty}"
     return f"{given.what} {given.accord}"
 
 

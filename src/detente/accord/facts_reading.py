@@ -17,6 +17,7 @@ from detente.accord.facts import (
     GRADES,
     CaseGiven,
     ChangeGiven,
+    DutyGiven,
     Fact,
     Facts,
     Given,
@@ -38,7 +39,7 @@ FACTS_MAX = 10_000
 """A file is read by people; the shipped year holds about forty."""
 LABEL_MAX = 28
 """Characters of a label: what fits above a column of a figure."""
-_KINDS = ("indicator", "run", "change", "votes", "open_findings", "breach")
+_KINDS = ("indicator", "run", "change", "votes", "open_findings", "breach", "overdue")
 
 
 def read_facts(data: bytes, known: Known) -> Facts:
@@ -186,6 +187,11 @@ class _Reader:
     def _breach(self, f: Fields) -> GivenAny:
         return CaseGiven(f.take("in", self._accord) or "", "breach", int(bool(f.take("breach", flag))))
 
+    def _overdue(self, f: Fields) -> GivenAny:
+        accord = f.take("in", self._accord)
+        duty = f.take("duty", lambda node: self._clause(node, accord, kind="duties"))
+        return DutyGiven(accord or "", (duty or "").partition(".")[2], bool(f.take("overdue", flag)))
+
     def _asked(self, node: Node) -> str:
         spelled = name(node)
         if spelled in RUN or spelled not in self.known.units:
@@ -208,9 +214,13 @@ class _Reader:
             )
         return spelled
 
-    def _clause(self, node: Node, accord: str | None) -> str:
+    def _clause(self, node: Node, accord: str | None, *, kind: str = "") -> str:
+        """A clause of the accord, by its place; of one ``kind`` where that is asked for."""
         spelled = text(node)
         clauses = self.known.clauses.get(accord or "", frozenset())
+        clauses = frozenset(
+            clause for clause in clauses if (clause.partition(".")[0] == "duties") == (kind == "duties")
+        )
         if accord is not None and spelled not in clauses:
             raise Refused(
                 "Y03",
@@ -240,6 +250,7 @@ _BUILD: dict[str, Callable[[_Reader, Fields], GivenAny]] = {
     "votes": _Reader._votes,
     "open_findings": _Reader._findings,
     "breach": _Reader._breach,
+    "overdue": _Reader._overdue,
 }
 
 

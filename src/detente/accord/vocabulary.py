@@ -126,7 +126,9 @@ def known(vocabulary: Vocabulary, accords: Iterable[Terms]) -> Known:
     clauses: dict[str, frozenset[str]] = {}
     for terms in accords:
         units |= {each.name: each.unit for each in terms.indicators.values() if each.supplied_by}
-        clauses[terms.accord] = frozenset(clause.id for clause in clauses_of(terms))
+        clauses[terms.accord] = frozenset(
+            [*(clause.id for clause in clauses_of(terms)), *(f"duties.{duty.id}" for duty in terms.duties)]
+        )
     return Known(units | {spelled: word.unit for spelled, word in vocabulary.words.items()}, clauses)
 
 

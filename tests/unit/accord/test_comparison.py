@@ -201,3 +201,27 @@ def test_a_clause_that_does_not_apply_at_the_date_is_silent(at: str, expected: s
     (compared,) = run("|{votes: 1, in: ours, clause: triggers.call}", accords=(ours,), at=at)
     assert states(compared)["call"] == expected
     assert ("calls" in compared.silent) == (expected == "silent")
+
+
+def test_a_duty_is_asked_of_each_developer_and_a_finding_of_it_is_owed_by_nobody():
+    """A registration is owed by whoever has the duty; that something was done on the ground, by nobody."""
+    text = TERMS.replace("NAME", "ours").replace("DEVELOPER", "dev").replace(
+        "triggers:\n",
+        "duties:\n"
+        "  - {id: listed, of: developer, register: {more_than: 16 H100e}, by: {after_entry: 1 d}}\n"
+        "  - {id: moved, of: developer, found_by: auditor, by: {after_entry: 1 d}}\n"
+        "triggers:\n"
+        "  - {id: unlisted, when: {overdue: listed}, then: pause, scope: party}\n"
+        "  - {id: unmoved, when: {overdue: moved}, then: pause, scope: party}\n",
+    )  # fmt: skip
+    ours = parse_terms(text.encode(), template=True)
+    (compared,) = run(
+        "a|{overdue: yes, in: ours, duty: duties.listed}",
+        "b|{overdue: no, in: ours, duty: duties.listed}",
+        accords=(ours,),
+    )
+    outcomes = {each.clause: each for each in compared.outcomes}
+    assert {case.about: case.state for case in outcomes["triggers.unlisted"].cases} == {"a": "triggered", "b": "held"}
+    assert [m.owed for m in outcomes["triggers.unmoved"].missing] == ["nobody"]
+    (empty,) = run(accords=(ours,))
+    assert {each.clause: [m.owed for m in each.missing] for each in empty.outcomes}["triggers.unlisted"] == ["owed"]

@@ -14,7 +14,7 @@ from detente.base.quantity import Interval, exactly
 
 KNOWN = Known(
     {"pace": "x", "depth": "", "run.planned_flop": "FLOP", "run.cumulative_flop": "FLOP", "run.spent_flop": "FLOP"},
-    {"ours": frozenset({"triggers.call", "limits.big"})},
+    {"ours": frozenset({"triggers.call", "limits.big", "duties.register"})},
 )
 HEAD = "facts: a\ncovers_to: 2026-10-06\nitems:\n"
 
@@ -93,6 +93,8 @@ WRONG = [
     ("a run's figure as an indicator", (item(gives="[{indicator: run.spent_flop, value: 1 FLOP}]"),), [("Y03", "run.spent_flop")]),
     ("an accord that is not there", (item(gives="[{votes: 0, in: theirs, clause: triggers.call}]"),), [("Y03", "theirs")]),
     ("a clause that is not there", (item(gives="[{votes: 0, in: ours, clause: triggers.cull}]"),), [("Y03", "triggers.cull")]),
+    ("a duty as a clause", (item(gives="[{votes: 0, in: ours, clause: duties.register}]"),), [("Y03", "duties.register")]),
+    ("a clause as a duty", (item(gives="[{overdue: yes, in: ours, duty: triggers.call}]"),), [("Y03", "triggers.call")]),
     ("another unit", (item(gives="[{indicator: pace, value: 2}]"),), [("Y04", "2")]),
     ("a share for a multiple", (item(gives="[{indicator: pace, value: 200 %}]"),), [("Y04", "200 %")]),
     ("two values on one date",

@@ -55,6 +55,8 @@ def who_owes(terms: Terms, atom: Atom) -> tuple[bool, str]:
         if any(hold.on == "version.train" for hold in terms.hold_points):
             return True, "computed from the versions that developers state to pass a hold point"
         return False, "computed from versions, which nobody has to state"
+    if isinstance(atom, Overdue):
+        return _who_shows(terms, atom.duty)
     if isinstance(atom, RunActivity):
         return True, "whoever trains declares it before the start"
     if isinstance(atom, Touches | Proposer):
@@ -77,6 +79,15 @@ def _duty(terms: Terms, trigger: Trigger, named: str) -> Iterator[Claim]:
         f"{trigger.id}: nobody is obliged to find that {named} is done; until {', '.join(duty.found_by)} do, it is not"
     )
     yield Claim("input-owed", "duties", "listed", text)
+
+
+def _who_shows(terms: Terms, duty_id: str) -> tuple[bool, str]:
+    duty = next((each for each in terms.duties if each.id == duty_id), None)
+    if duty is None:
+        return False, "nobody has that duty"
+    if duty.found_by:
+        return False, f"{', '.join(duty.found_by)} may find that it is done; nobody owes it"
+    return True, f"{', '.join(duty.of)} must register by then"
 
 
 def _owed(trigger: Trigger | Checkpoint, indicator: Indicator) -> Claim:
