@@ -30,7 +30,10 @@ triggers:
 TERMS = founding(
     BODY.replace("every: 7 d, ", "")
     .replace("triggers:\n", DUTIES)
-    .replace("longest: 180 d", "longest: 30 d")
+    .replace("challenge_within: 72 h", "challenge_within: 100 s")
+    + "reciprocity: {when: {ruling: breach, uncured_for: 100 s}, then: release_others}\n".replace(
+        "longest: 180 d", "longest: 30 d"
+    )
     .replace(
         "  - id: report-first\n",
         "  - id: report-first\n    from: {after_entry: 500 s}\n    until: {after_entry: 1 d}\n",
@@ -67,7 +70,15 @@ restrictions = st.one_of(
     st.tuples(st.just("find"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
     st.tuples(st.just("unfulfil"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
 )
+rulings = st.tuples(
+    st.just("rule"),
+    st.sampled_from(("aud-1", "auth-1", "auth-2")),
+    st.sampled_from(("breach", "breach", "no_breach", "cured")),
+    times,
+)
 acts = st.one_of(
+    rulings,
+    rulings,
     st.tuples(st.just("renewal"), st.sampled_from(VOTERS), st.sampled_from(("renew", "retract")), rounds, times),
     st.tuples(st.just("register"), st.sampled_from(("dev-a", "dev-b")), st.sampled_from((None, 9, 10, 11)), times),
     st.tuples(st.just("fulfil"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
@@ -94,7 +105,11 @@ def do(play, act, *, witnessed=True):
         if witnessed:
             play.measure(rest[0], rest[1], at)
     elif kind == "find":
-        play.find(rest[0], rest[1], at)
+        found = play.find(rest[0], rest[1], at)
+        play.found = getattr(play, "found", (found, rest[1]))
+    elif kind == "rule":
+        if hasattr(play, "found"):
+            play.rule(rest[0], *play.found, at, outcome=rest[1])
     elif kind in {"fulfil", "unfulfil"}:
         result = "confirmed" if kind == "fulfil" else "refuted"
         play.find(rest[0], rest[1], at, claim="fulfils inspected", result=result)

@@ -4,7 +4,7 @@ Decides how one confirmed finding stands at an instant. Leaves what a consequenc
 obeys it. Normative text: ``spec/accord.md`` §8.
 
 - A confirmed finding is open until a quorum of adjudicators rules on it, or its author refutes it.
-- Each adjudicator's latest ruling counts; one of breach at its time, one of no breach once settled. A ruling stands until
+- Each adjudicator's latest ruling counts; one of breach at its time, any other once settled. A ruling stands until
   a quorum rules otherwise.
 - A breach has consequences when the time to challenge is over; after a timely challenge by the accused only rulings
   made after the challenge count.
@@ -15,18 +15,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
 from detente.accord.fold import AccordState
 from detente.accord.quorum import missing
 from detente.accord.records import BOUND, Item, claimed_duty
+from detente.accord.standing import CaseState
 from detente.accord.terms import INSPECTORS, Terms
 from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.identity import Party
 from detente.base.quantity import parse_decimal
 from detente.statement.finding import Finding
-from detente.statement.ruling import Ruling
+from detente.statement.ruling import Ruling, RulingOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Case:
     finding: Item
     about: Party
     claim: str
-    state: Literal["open", "breach", "no_breach", "refuted"]
+    state: CaseState
     since: int
     challenged: bool
     ruled_at: int | None
@@ -95,7 +95,7 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
     rules = terms.adjudication
 
     def case(
-        outcome: Literal["open", "breach", "no_breach", "refuted"],
+        outcome: CaseState,
         *cited: Digest,
         ruled_at: int | None = None,
         sanctioned_at: int | None = None,
@@ -117,7 +117,7 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
         )
     for other, when in state.upto(("finding",), at):  # 1
         # A finding that nobody has witnessed yet may be newer than the refutation: it stays open.
-        if _refutes(other, item) and when + settle_s <= at and item.time is not None and other.order > item.order:
+        if refutes(other, item) and when + settle_s <= at and item.time is not None and other.order > item.order:
             return case("refuted", other.id)
     if rules is None:
         return case("open")
@@ -125,22 +125,22 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
     if ruled is None:
         return case("open")
     outcome, met, cited = ruled
-    if outcome == "no_breach":
-        return case("no_breach", *cited, ruled_at=met)
+    if outcome != "breach":
+        return case(outcome, *cited, ruled_at=met)
     effective = met if challenge is not None else max(met, time + rules.challenge_within_s)
     return case("breach", *cited, ruled_at=met, sanctioned_at=effective if effective <= at else None)
 
 
 def _ruled(
     state: AccordState, terms: Terms, item: Item, at: int, *, heard: bool, after: int | None
-) -> tuple[Literal["breach", "no_breach"], int, tuple[Digest, ...]] | None:
+) -> tuple[RulingOutcome, int, tuple[Digest, ...]] | None:
     """The ruling that stands, since when, and the statements it consists of; None before a quorum agreed.
 
     Each adjudicator's latest word counts, and a ruling stands until a quorum rules otherwise: one who changes their mind
     overturns nothing alone.
     """
     latest: dict[Party, tuple[Ruling, Digest]] = {}
-    standing: tuple[Literal["breach", "no_breach"], int, tuple[Digest, ...]] | None = None
+    standing: tuple[RulingOutcome, int, tuple[Digest, ...]] | None = None
     for counts, ruling, given in _words(state, terms, item.id, at, heard=heard, after=after):
         latest[ruling.party] = (given, ruling.id)
         agreeing = {p: cited for p, (said, cited) in latest.items() if said.outcome == given.outcome}
@@ -170,7 +170,8 @@ def latest_words(state: AccordState, terms: Terms, case: Case, at: int) -> dict[
     return {ruling.party: given.outcome for _, ruling, given in words}
 
 
-def _refutes(other: Item, item: Item) -> bool:
+def refutes(other: Item, item: Item) -> bool:
+    """Does the other finding take this one back: its author's, on the same claim?"""
     a, b = other.body, item.body
     return (
         isinstance(a, Finding)

@@ -69,6 +69,7 @@ def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
             _permits,
             _consequences,
             _adjudication,
+            _reciprocity,
             _leaving,
             _keys,
             _confidential,
@@ -521,6 +522,22 @@ def _adjudication(old: Terms, new: Terms) -> Iterator[Change]:
     yield from _number("adjudication", "the time to challenge a finding", a.challenge_within_s, b.challenge_within_s, spelled=show_duration)  # fmt: skip
     yield from _number("adjudication", "the time to rule", a.rule_within_s, b.rule_within_s, spelled=show_duration)
     yield from _quorum("adjudication", "to rule", a.votes, b.votes)
+
+
+def _reciprocity(old: Terms, new: Terms) -> Iterator[Change]:
+    a, b, section = old.reciprocity, new.reciprocity, "reciprocity"
+    if a is None or b is None:
+        if a != b:
+            text = (
+                "an uncured breach releases the others" if a is None else "an uncured breach releases nobody any more"
+            )
+            yield Change(section, text, _effect(tighter=b is None))
+        return
+    yield from _number(section, "the time after which an uncured breach releases the others", a.uncured_s, b.uncured_s, spelled=show_duration, rise=True)  # fmt: skip
+    if set(a.of) != set(b.of):
+        spelled = [", ".join(of) for of in (a.of, b.of)]
+        text = f"changes whose breach releases the others from {spelled[0]} to {spelled[1]}"
+        yield Change(section, text, _effect(tighter=_narrower(set(a.of), set(b.of))))
 
 
 def _leaving(old: Terms, new: Terms) -> Iterator[Change]:

@@ -77,6 +77,8 @@ def _pause(pause: Pause) -> Iterator[Reason]:
         yield Reason(f"{head}: {why.text}", why.cites, why.places)
     if pause.released:
         yield Reason(f"released until others have halted: {', '.join(pause.released)}", pause.cited)
+    if pause.freed:
+        yield Reason(f"released since another's breach is not cured: {', '.join(pause.freed)}", pause.cited)
     if pause.lift.missing:
         yield Reason(f"to lift {pause.trigger} round {pause.round}: {pause.lift.missing}")
     elif pause.lift.effective_at is not None:

@@ -54,6 +54,7 @@ from detente.accord.terms import (
     PartyTerms,
     PauseTerms,
     PermitTerms,
+    Reciprocity,
     RenewalTerms,
     Role,
     RoleQuorum,
@@ -221,6 +222,7 @@ class _Reader:
             "permits": fields.take("permits", self.one(self._permits)),
             "consequences": self._consequences(fields),
             "adjudication": fields.take("adjudication", self.one(self._adjudication), None),
+            "reciprocity": fields.take("reciprocity", self.one(_reciprocity), None),
             "withdrawal_notice_s": fields.take("withdrawal", self.one(self._withdrawal), None),
             "amendment": fields.take("amendment", self.one(lambda f: f.take("votes", _quorum)), None),
             "confidential": fields.take("confidential", lambda node: read_confidential(node, self.errors), {}),
@@ -514,6 +516,21 @@ def _registered(node: Node) -> Decimal:
     bound = fields.take("more_than", compute_rate)
     fields.done()
     return _unless(errors, bound)  # type: ignore[no-any-return]
+
+
+def _reciprocity(f: Fields) -> Reciprocity:
+    def when(node: Node) -> Reciprocity:
+        errors: list[Refused] = []
+        fields = Fields(node, errors)
+        fields.take("ruling", one_of("breach"))
+        found = Reciprocity(fields.take("of", _one_or_more, ("developer",)), fields.take("uncured_for", _duration))
+        fields.done()
+        return _unless(errors, found)  # type: ignore[no-any-return]
+
+    found: Reciprocity = f.take("when", when)
+    f.take("then", one_of("release_others"))
+    f.take("marked", one_of("lapses"), None)
+    return found
 
 
 def _renewal(f: Fields) -> RenewalTerms:

@@ -174,6 +174,8 @@ def _names(terms: Terms) -> Iterator[tuple[str, Iterable[str], bool]]:
         yield "indicators", indicator.supplied_by, True
     for hold in terms.hold_points:
         yield "hold_points", hold.need.by, True
+    if terms.reciprocity is not None:
+        yield "reciprocity", terms.reciprocity.of, True
     for duty in terms.duties:
         yield "duties", (*duty.of, *duty.found_by), True
     for checkpoint in terms.checkpoints:
@@ -195,6 +197,11 @@ def _references(terms: Terms, root: Node) -> Iterator[Refused]:
                 where = root.entries.get(section, root).where
                 expected = "a party, or a role that some party has" if roles_too else "a party of `parties`"
                 yield Refused("T09", "unknown-party", got=f"{where} {shown(wanted_name)}", expected=expected)
+    if terms.reciprocity is not None and terms.adjudication is None:
+        where = root.entries["reciprocity"].where
+        yield Refused(
+            "T13", "terms-unsound", got=f"{where} reciprocity without adjudication", expected="`adjudication`"
+        )
     if terms.consequences and terms.adjudication is None:
         where = root.entries["consequences"].where
         yield Refused(

@@ -23,6 +23,7 @@ from detente.base.instant import Instant, show_instant
 from detente.base.quantity import show_decimal
 
 Phase = Literal["before", "in_force", "expired"]
+CaseState = Literal["open", "breach", "no_breach", "cured", "refuted"]
 DutyState = Literal["open", "fulfilled", "overdue", "ended"]
 ScheduleState = Literal["coming", "applies", "ended"]
 HaltState = Literal["running", "declared", "confirmed", "overdue"]
@@ -91,7 +92,8 @@ class Pause:
 
     ``since`` is the witnessed time or instant at which it latched; where it rests on evidence that was heard and not
     yet witnessed, the instant of asking, and ``witnessed`` is false. ``rate`` is 0 for a pause, the cap for a slowdown. Where
-    only limits come into effect, ``rate`` is 1 and ``activities`` are none.
+    only limits come into effect, ``rate`` is 1 and ``activities`` are none. ``released`` are parties until others have halted,
+    ``freed`` those that an uncured breach of another releases; neither are among ``parties``.
     """
 
     trigger: str
@@ -110,6 +112,7 @@ class Pause:
     why: tuple[Reason, ...]
     lift: LiftProgress
     confirm: Confirmation | None = None
+    freed: tuple[Party, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -125,6 +128,7 @@ class Pause:
             "lapses_at": _when(self.lapses_at),
             "parties": list(self.parties),
             "released": list(self.released),
+            "freed": list(self.freed),
             "cited": list(self.cited),
             "why": [reason.as_json() for reason in self.why],
             "lift": self.lift.as_json(),
@@ -179,13 +183,13 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class FindingStanding:
-    """A confirmed finding: open until the adjudicators rule on it, or its author refutes it."""
+    """A confirmed finding: open until the adjudicators rule on it, or its author refutes it. ``cured``: a breach that was mended."""
 
     finding: Digest
     by: Party
     about: Party
     claim: str
-    state: Literal["open", "breach", "no_breach", "refuted"]
+    state: CaseState
     since: Instant
     challenged: bool
     cited: tuple[Digest, ...]
@@ -229,7 +233,7 @@ class Sanction:
 class TimedRelease:
     """Something that ended because time passed, and not because anybody decided."""
 
-    what: Literal["pause_lapsed", "accord_expired", "vote_expired", "rule_ended"]
+    what: Literal["pause_lapsed", "accord_expired", "vote_expired", "rule_ended", "others_released"]
     text: str
     at: Instant
     cited: tuple[Digest, ...]

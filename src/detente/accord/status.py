@@ -21,6 +21,7 @@ from detente.accord.holds import FREE, change_of, hold_standing
 from detente.accord.limits import limit_standing
 from detente.accord.membership import Members
 from detente.accord.reason import Place, Reason
+from detente.accord.reciprocity import OthersReleased, released_others
 from detente.accord.records import Item
 from detente.accord.schedule import ended_rules, list_schedule
 from detente.accord.standing import (
@@ -74,13 +75,14 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
     sweep = sweep_of(state)
     point = standpoint(state, at, heard=heard)
     phase: Phase = phase_at(state, terms, point.members, at)  # type: ignore[assignment]
+    cases = tuple(cases_at(state, terms, at, heard=heard))
+    others = released_others(state, terms, cases, at, heard=heard)
     latched = [
-        _pause(state, terms, sweep, point, key, track.latch)
+        _pause(state, terms, sweep, point, key, track.latch, others)
         for key, track in sorted(point.tracks.items())
         if track.latch is not None
     ]
     pauses = tuple(pause for pause in latched if pause.effect == "pause")
-    cases = tuple(cases_at(state, terms, at, heard=heard))
     votes, stale = _vote_notes(state, point)
     alert = bool(latched) or votes or any(case.state == "open" for case in cases)
     ended = tuple(lifted for _, track in sorted(point.tracks.items()) for lifted in track.ended)
@@ -114,6 +116,7 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         released_by_time=(
             *_released_by_time(state, terms, point, expires if phase == "expired" else None, ended),
             *ended_rules(schedule, since),
+            *(() if others is None else (others.release(),)),
         ),
         schedule=schedule,
         duties=list_duties(state, terms, point.members, at, heard=heard),
@@ -225,8 +228,14 @@ def _activities(terms: Terms, phase: Phase) -> tuple[tuple[str, str], ...]:
 
 
 def _pause(
-    state: AccordState, terms: Terms, sweep: Sweep, point: Standpoint, key: TrackKey, latch: Latch
-) -> Pause:  # fmt: skip
+    state: AccordState,
+    terms: Terms,
+    sweep: Sweep,
+    point: Standpoint,
+    key: TrackKey,
+    latch: Latch,
+    others: OthersReleased | None,
+) -> Pause:
     trigger_id, scope = key
     trigger = terms.trigger(trigger_id)
     view = sweep.view(key, point)
@@ -238,6 +247,7 @@ def _pause(
         if not _was_held_before(point, party, latch.since)
         and not met_halted_conditions(state, terms, point.members, party, latch.since, point.at)
     )
+    freed = tuple(party for party in covered if others is not None and scope == "all" and others.frees(party))
     lapses = lapse_of(latch, terms, trigger)
     rates = {"pause": Decimal(0), "slowdown": terms.slowdown_rate, "limits": Decimal(1)}
     return Pause(
@@ -251,12 +261,13 @@ def _pause(
         witnessed=latch.witnessed,
         halt_by=Instant(latch.since + terms.pause.halt_within_s),
         lapses_at=None if lapses is None else Instant(lapses),
-        parties=tuple(party for party in covered if party not in released),
+        parties=tuple(party for party in covered if party not in released and party not in freed),
         released=released,
         cited=latch.cited,
         why=(latch.why,),
         lift=LiftProgress((), "", None) if view is None else lift_progress(view, since=latch.since),
         confirm=None if view is None else confirmation(view, latch),
+        freed=freed,
     )
 
 

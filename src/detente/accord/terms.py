@@ -345,6 +345,14 @@ SUNSET: Final = "accord"
 
 
 @dataclass(frozen=True, slots=True)
+class Reciprocity:
+    """A breach by a party among ``of`` that is not cured for ``uncured_s`` releases the others from what is latched for all."""
+
+    of: tuple[str, ...]
+    uncured_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class RenewalTerms:
     """By whose votes the sunset moves by ``length_s``, at most so many times."""
 
@@ -378,6 +386,7 @@ class Terms:
     permits: PermitTerms
     consequences: tuple[Consequence, ...]
     adjudication: Adjudication | None
+    reciprocity: Reciprocity | None
     withdrawal_notice_s: int | None
     amendment: RoleQuorum
     checkpoints: tuple[Checkpoint, ...] = ()

@@ -290,7 +290,7 @@ class _Draw:
 
     def _rule(self, _party: Party) -> Deed | None:
         name = self._some("finding")
-        outcome: Any = self.rng.choice(("breach", "no_breach"))
+        outcome: Any = self.rng.choice(("breach", "breach", "no_breach", "cured"))
         return None if name is None else Rule(name, outcome)
 
     def _dispute(self, _party: Party) -> Deed | None:

@@ -12,13 +12,13 @@ from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.statement.fields import DIGEST, PARTY, Record, choice, text
 
-RulingOutcome = Literal["breach", "no_breach"]
+RulingOutcome = Literal["breach", "no_breach", "cured"]
 RULING_OUTCOMES: Final[tuple[RulingOutcome, ...]] = get_args(RulingOutcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """On ``finding`` (a statement id): did ``against`` break the accord, and what mends it."""
+    """On ``finding`` (a statement id): did ``against`` break the accord, and what mends it. ``cured``: it did, and mended it."""
 
     finding: Digest
     against: Party

@@ -12,7 +12,7 @@ from detente.accord.checking.inputs import check_inputs
 from detente.accord.checking.outages import Outages, list_halts
 from detente.accord.checking.powers import check_powers
 from detente.accord.checking.quorums import check_quorums
-from detente.accord.checking.releases import list_beginnings, list_releases
+from detente.accord.checking.releases import list_beginnings, list_reciprocity, list_releases
 from detente.accord.checking.rules import check_rules
 from detente.accord.terms import Terms
 from detente.base.instant import Instant
@@ -48,4 +48,5 @@ def _claims(terms: Terms, assumptions: Assumptions) -> Iterator[Claim]:
         )
     yield from list_beginnings(terms)
     yield from list_releases(terms)
+    yield from list_reciprocity(terms)
     yield from list_halts(terms, assumptions.outages)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from detente.accord.checking.claim import Claim
 from detente.accord.conditions import Votes, atoms
+from detente.accord.quorum import missing
 from detente.accord.schedule import spanned_rules
 from detente.accord.span import AfterEntry
 from detente.accord.terms import Terms
@@ -73,6 +74,24 @@ def _texts(terms: Terms) -> Iterator[tuple[str, str]]:
     )
     for section, rules, who in gates:
         yield from ((section, f"{rule.id}: {who} is let pass") for rule in rules if rule.unknown == "silent")
+
+
+def list_reciprocity(terms: Terms) -> Iterator[Claim]:
+    """What the breach of one lets the others do; and that no one party can bring that about by itself."""
+    rules, judged = terms.reciprocity, terms.adjudication
+    if rules is None or judged is None:
+        return
+    who, after = ", ".join(rules.of), show_duration(rules.uncured_s)
+    text = f"a breach by {who} that is not cured for {after} releases all others from pauses and slowdowns of all"
+    yield Claim("released-by-time", "reciprocity", "listed", text)
+    alone = [party for party in terms.parties if not missing(judged.votes, (party,), terms.parties)]
+    for party in alone:
+        trace = (f"{party} rules that another breached", f"{after} go by")
+        yield Claim(
+            "releases-others", "reciprocity", "broken", f"{party} alone can release the others, by a ruling", trace
+        )
+    if not alone:
+        yield Claim("releases-others", "reciprocity", "holds", f"no single party can release the others by a ruling: {judged.votes.spelled()}")  # fmt: skip
 
 
 def _unless_renewed(terms: Terms) -> str:

@@ -324,7 +324,7 @@ class Search:
             return finding_plans(state, terms, atom.by, about, atom.at_least - len(fitting), at)
         if isinstance(atom, Breach):
             if want:
-                return least(plan for case in cases if case.state in {"open", "no_breach"}
+                return least(plan for case in cases if case.state in {"open", "no_breach", "cured"}
                              for plan in ruling_plans(state, terms, case, "breach", at))  # fmt: skip
             return together([self._overturned(case) for case in cases if case.state == "breach"])
         return ()
