@@ -2,39 +2,22 @@
 
 Decides how an act is spelled. Leaves who acts and when to ``scenario_reading``, and what a statement may say to the fold: a
 vote that has no effect can be played, and its lack of effect expected. Normative: ``spec/simulate.md`` §2.
+
+>>> read_moment("+1 d + 2 h - 1 s")
+93599
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, get_args
 
+from detente.accord import acts
+from detente.accord.acts import Deed, Made
 from detente.accord.document import Node
 from detente.accord.fields import Fields, compute_rate, flag, listed, name, one_of, quantity, text, whole
-from detente.accord.scenario import (
-    Accede,
-    Approve,
-    Cast,
-    Confirm,
-    DeclareRun,
-    Deed,
-    Dispute,
-    FallSilent,
-    Find,
-    Inspect,
-    Made,
-    Measure,
-    Propose,
-    Refute,
-    Register,
-    Rule,
-    Speak,
-    Spend,
-    StateVersion,
-    Stop,
-    Withdraw,
-)
 from detente.accord.terms import SUNSET, Terms, Trigger
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party
@@ -60,6 +43,9 @@ NAMING: Mapping[str, Made] = {
     "audit": "audit",
 }
 """Acts that make something with a name."""
+
+_MOMENT = re.compile(r"[+-] ?\d{1,9} ?(?:s|min|h|d)(?: ?[+-] ?\d{1,9} ?(?:s|min|h|d))*\Z", re.ASCII)
+_PART = re.compile(r"([+-]) ?(\d{1,9} ?(?:s|min|h|d))", re.ASCII)
 
 
 class ActReader:
@@ -87,10 +73,7 @@ class ActReader:
 
     def party(self, node: Node) -> Party:
         """A party of the terms."""
-        named = text(node)
-        if named not in self.terms.parties:
-            raise Refused("X01", "unknown-party", got=f"{node.where} {shown(named)}", expected="a party of the terms")
-        return Party(named)
+        return read_party(node, self.terms)
 
     def made(self, *kinds: Made) -> Callable[[Node], str]:
         """The name of something of these kinds that was made before."""
@@ -125,7 +108,7 @@ class ActReader:
             bound = f.take("bound", lambda n: self._condition(n, halted=False), None)
             halted = f.take("halted", lambda n: self._condition(n, halted=True), None)
             conditions += [each for each in (bound, halted) if each is not None]
-            return Accede(tuple(conditions))
+            return acts.Accede(tuple(conditions))
 
         return self.whole(node, build)
 
@@ -142,7 +125,7 @@ class ActReader:
     def _register(self, node: Node) -> Deed | None:
         return self.whole(
             node,
-            lambda f: Register(
+            lambda f: acts.Register(
                 f.take("facility", name, "facility-1"),
                 f.take("flop_s", compute_rate),
                 f.take("complete_above", compute_rate, None),
@@ -160,14 +143,14 @@ class ActReader:
             renews = self.terms.renewal is not None and said in (["renew"], ["retract"])
             if renews and f.node.entries[said[0]].text == SUNSET:
                 f.take(said[0], text)
-                return Cast(said[0], SUNSET, "all", f.take("round", whole, None), _expiry(f))  # type: ignore[arg-type]
+                return acts.Cast(said[0], SUNSET, "all", f.take("round", whole, None), _expiry(f))  # type: ignore[arg-type]
             trigger = f.take(said[0], self.trigger) if said else None
             scope = f.take("scope", self.scope, "all")
             if trigger is not None and trigger.scope == "party" and scope == "all":
                 self.errors.append(
                     Refused("X06", "out-of-scope", got=f"{node.where} no scope", expected=f"scope: a party, as in {trigger.id}")
                 )  # fmt: skip
-            return Cast(
+            return acts.Cast(
                 said[0] if said else "pause",  # type: ignore[arg-type]
                 trigger.id if trigger is not None else "",
                 scope,
@@ -190,7 +173,7 @@ class ActReader:
             known = self.terms.indicators.get(indicator or "")
             unit = units.pop() if units else known.unit if known is not None else ""
             ends = [None if each is None else each[0] for each in (low, high)]
-            return Measure(indicator or "", ends[0], ends[1], unit, f.take("about", self.party, None))
+            return acts.Measure(indicator or "", ends[0], ends[1], unit, f.take("about", self.party, None))
 
         return self.whole(node, build)
 
@@ -208,7 +191,7 @@ class ActReader:
     def _run(self, node: Node) -> Deed | None:
         return self.whole(
             node,
-            lambda f: DeclareRun(
+            lambda f: acts.DeclareRun(
                 f.take("name", name),
                 f.take("flop", _unit("FLOP")),
                 f.take("activity", one_of(*get_args(Activity)), "training"),
@@ -218,12 +201,12 @@ class ActReader:
         )
 
     def _spend(self, node: Node) -> Deed | None:
-        return self.whole(node, lambda f: Spend(f.take("run", self.made("run")), f.take("flop", _unit("FLOP"))))
+        return self.whole(node, lambda f: acts.Spend(f.take("run", self.made("run")), f.take("flop", _unit("FLOP"))))
 
     def _version(self, node: Node) -> Deed | None:
         return self.whole(
             node,
-            lambda f: StateVersion(
+            lambda f: acts.StateVersion(
                 f.take("name", name),
                 f.take("parents", listed(self.made("version")), ()),
                 f.take("proposed_by", one_of(*PROPOSER_KINDS)),
@@ -237,7 +220,7 @@ class ActReader:
     def _propose(self, node: Node) -> Deed | None:
         return self.whole(
             node,
-            lambda f: Propose(
+            lambda f: acts.Propose(
                 f.take("name", name),
                 f.take("parent", self.made("version"), None),
                 f.take("proposed_by", one_of(*PROPOSER_KINDS)),
@@ -249,7 +232,7 @@ class ActReader:
     def _approve(self, node: Node) -> Deed | None:
         return self.whole(
             node,
-            lambda f: Approve(
+            lambda f: acts.Approve(
                 f.take("what", self.made("proposal", "run")),
                 f.take("reviewer", name, REVIEWER),
                 f.take("decision", one_of(*APPROVAL_DECISIONS), "approve"),
@@ -261,7 +244,7 @@ class ActReader:
     def _audit(self, node: Node) -> Deed | None:
         return self.whole(
             node,
-            lambda f: Inspect(
+            lambda f: acts.Inspect(
                 f.take("name", name),
                 f.take("what", self.made("version", "run", "proposal")),
                 f.take("certifies", listed(name, 1, 64)),
@@ -272,7 +255,7 @@ class ActReader:
     def _find(self, node: Node) -> Deed | None:
         return self.whole(
             node,
-            lambda f: Find(
+            lambda f: acts.Find(
                 f.take("name", name),
                 f.take("about", self.party),
                 f.take("claim", text),
@@ -283,24 +266,34 @@ class ActReader:
         )
 
     def _refute(self, node: Node) -> Deed | None:
-        return Refute(self.made("finding")(node))
+        return acts.Refute(self.made("finding")(node))
 
     def _confirm(self, node: Node) -> Deed | None:
-        return Confirm(self.made("run")(node))
+        return acts.Confirm(self.made("run")(node))
 
     def _dispute(self, node: Node) -> Deed | None:
-        return Dispute(self.made("finding")(node))
+        return acts.Dispute(self.made("finding")(node))
 
     def _rule(self, node: Node) -> Deed | None:
         return self.whole(
-            node, lambda f: Rule(f.take("finding", self.made("finding")), f.take("outcome", one_of(*RULING_OUTCOMES)))
+            node,
+            lambda f: acts.Rule(f.take("finding", self.made("finding")), f.take("outcome", one_of(*RULING_OUTCOMES))),
         )
 
     def _stop(self, node: Node) -> Deed | None:
         return self.whole(
             node,
-            lambda f: Stop(f.take("run", self.made("run")), f.take("why", one_of(*get_args(HaltReason)), "pause")),
+            lambda f: acts.Stop(f.take("run", self.made("run")), f.take("why", one_of(*get_args(HaltReason)), "pause")),
         )
+
+    def _fork(self, node: Node) -> Deed | None:
+        return self.whole(node, lambda f: acts.Fork(f.take("to", listed(self.party, 1))))
+
+    def _hide(self, node: Node) -> Deed | None:
+        return self.whole(node, lambda f: acts.Hide(f.take("from", listed(self.party, 1))))
+
+    def _lie(self, node: Node) -> Deed | None:
+        return self.whole(node, lambda f: acts.Lie(f.take("clock", _offset, 0)))
 
     def _bare(self, deed: Deed, node: Node) -> Deed | None:
         return self.whole(node, lambda _: deed)
@@ -308,7 +301,7 @@ class ActReader:
 
 ACTS: Mapping[str, Callable[[ActReader, Node], Deed | None]] = {
     "accede": ActReader._accede,
-    "withdraw": lambda reader, node: reader._bare(Withdraw(), node),
+    "withdraw": lambda reader, node: reader._bare(acts.Withdraw(), node),
     "register": ActReader._register,
     "vote": ActReader._vote,
     "measure": ActReader._measure,
@@ -324,8 +317,12 @@ ACTS: Mapping[str, Callable[[ActReader, Node], Deed | None]] = {
     "rule": ActReader._rule,
     "challenge": ActReader._dispute,
     "halt": ActReader._stop,
-    "silent": lambda reader, node: reader._bare(FallSilent(), node),
-    "speak": lambda reader, node: reader._bare(Speak(), node),
+    "silent": lambda reader, node: reader._bare(acts.FallSilent(), node),
+    "speak": lambda reader, node: reader._bare(acts.Speak(), node),
+    "fork": ActReader._fork,
+    "hide": ActReader._hide,
+    "show": lambda reader, node: reader._bare(acts.Show(), node),
+    "lie": ActReader._lie,
 }
 """Every act by its name in a table."""
 
@@ -335,8 +332,34 @@ def _expiry(f: Fields) -> int:
     return seconds
 
 
+def read_party(node: Node, terms: Terms) -> Party:
+    """A party of the terms: else X01."""
+    named = text(node)
+    if named not in terms.parties:
+        raise Refused("X01", "unknown-party", got=f"{node.where} {shown(named)}", expected="a party of the terms")
+    return Party(named)
+
+
+def read_moment(spelled: str) -> int | None:
+    """Seconds of a sum of durations with their signs; None for another text."""
+    if not _MOMENT.match(spelled):
+        return None
+    return sum(parse_duration(part) * (1 if sign == "+" else -1) for sign, part in _PART.findall(spelled))
+
+
 def _one_of_terms(terms: Terms) -> str:
     return f"a trigger of the terms: {', '.join(trigger.id for trigger in terms.triggers) or 'there is none'}"
+
+
+def _offset(node: Node) -> int:
+    """A signed duration."""
+    spelled = text(node)
+    seconds = read_moment(spelled)
+    if seconds is None:
+        raise Refused(
+            "X02", "malformed", got=f"{node.where} {shown(spelled)}", expected="a duration like - 1 h or +30 s"
+        )
+    return seconds
 
 
 def _quantity(node: Node) -> tuple[Decimal, str]:

@@ -69,9 +69,9 @@ class _Log:
 class Evidence:
     """A set of evidence that only grows. The same set folds to the same state, however it arrived."""
 
-    def __init__(self, founding: bytes) -> None:
-        """``founding`` is the exact bytes of the founding terms; their digest is the accord's id."""
-        self.founding = parse_terms(founding)
+    def __init__(self, founding: bytes | Terms) -> None:
+        """``founding`` is the exact bytes of the founding terms, or what they say; their digest is the accord's id."""
+        self.founding = founding if isinstance(founding, Terms) else parse_terms(founding)
         self.texts: dict[Digest, Terms] = {self.founding.digest: self.founding}
         self._ring = EverEnrolled()
         self._logs: dict[str, _Log] = {}

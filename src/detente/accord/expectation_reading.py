@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
 from detente.accord.act_reading import ActReader
+from detente.accord.acts import Made
 from detente.accord.document import Node
 from detente.accord.fields import Fields, flag, one_of, share, text, whole
 from detente.accord.scenario import (
@@ -22,7 +23,6 @@ from detente.accord.scenario import (
     HaltIs,
     LatchedIs,
     LiftLacks,
-    Made,
     PhaseIs,
     PolicyIs,
     ReleasedByTime,

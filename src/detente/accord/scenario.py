@@ -1,7 +1,7 @@
 """A scenario table as values: who does what when under some terms, and what must hold then.
 
-Decides the shape of acts and expectations and how each is told. Leaves reading a table to ``scenario_reading``, judging an
-expectation to ``scenario_checking``, and making and signing statements to whoever holds keys. Normative: ``spec/simulate.md``.
+Decides the shape of steps and expectations and how each is told. Leaves acts to ``acts``, reading a table to
+``scenario_reading``, judging an expectation to ``scenario_checking``, and making and signing statements to whoever holds keys. Normative: ``spec/simulate.md``.
 
 - Times are seconds from the table's start. A step is done, or asked, after every step that stands before it.
 - Things that an act makes (runs, versions, proposals, findings) have names, by which later steps speak of them.
@@ -16,193 +16,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from detente.accord import acts
+from detente.accord.acts import Deed
 from detente.base.identity import Party
 from detente.base.instant import Instant, show_duration
 from detente.base.quantity import show_decimal
-from detente.statement.accession import AccessionCondition
-from detente.statement.approval import ApprovalDecision, Significant
-from detente.statement.audit import AuditOutcome
-from detente.statement.change import ProposerKind, Touch
-from detente.statement.finding import FindingResult
-from detente.statement.halted import HaltReason
-from detente.statement.ruling import RulingOutcome
-from detente.statement.run import Activity
-from detente.statement.vote import VoteChoice
-
-Made = Literal["run", "version", "proposal", "finding", "audit"]
-"""What an act can make and give a name to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accede:
-    """Agree to the terms, perhaps on conditions."""
-
-    conditions: tuple[AccessionCondition, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Withdraw:
-    """Leave, once the notice has run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Register:
-    """State a facility and what it computes, in FLOP per second, perhaps that every larger one than so much is registered."""
-
-    facility: str
-    flop_s: Decimal
-    complete_above: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """Vote on a trigger. ``round`` None is the round at that time; the vote expires ``expires_s`` later."""
-
-    choice: VoteChoice
-    trigger: str
-    scope: Party | Literal["all"]
-    round: int | None
-    expires_s: int
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Report an indicator as an interval; ``about`` a party, or nobody in particular."""
-
-    indicator: str
-    low: Decimal | None
-    high: Decimal | None
-    unit: str
-    about: Party | None
-
-
-@dataclass(frozen=True, slots=True)
-class DeclareRun:
-    """Declare what will be trained, for how many FLOP, from which versions."""
-
-    name: str
-    flop: Decimal
-    activity: Activity
-    parents: tuple[str, ...]
-    proposal: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Spend:
-    """Report how many FLOP a run has spent in all."""
-
-    run: str
-    flop: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class StateVersion:
-    """State a version: from which others, by whose proposal, what was touched."""
-
-    name: str
-    parents: tuple[str, ...]
-    by: ProposerKind
-    touches: tuple[Touch, ...]
-    flop: Decimal | None
-    proposal: str | None
-    run: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Propose:
-    """Put a change to humans."""
-
-    name: str
-    parent: str | None
-    by: ProposerKind
-    touches: tuple[Touch, ...]
-    flop: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Approve:
-    """Decide on a proposal or a run, as a reviewer whose key the terms enrol."""
-
-    what: str
-    reviewer: str
-    decision: ApprovalDecision
-    significant: Significant
-    same_host: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Inspect:
-    """Audit a version, a run or a proposal, and certify it, or say that one does not."""
-
-    name: str
-    what: str
-    certifies: tuple[str, ...]
-    outcome: AuditOutcome
-
-
-@dataclass(frozen=True, slots=True)
-class Find:
-    """File a finding about a party."""
-
-    name: str
-    about: Party
-    claim: str
-    result: FindingResult
-    run: str | None
-    audit: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refute:
-    """Take one's own finding back."""
-
-    finding: str
-
-
-@dataclass(frozen=True, slots=True)
-class Confirm:
-    """Find that a run has halted, as its developer says."""
-
-    run: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Rule on a finding."""
-
-    finding: str
-    outcome: RulingOutcome
-
-
-@dataclass(frozen=True, slots=True)
-class Dispute:
-    """Challenge a finding."""
-
-    finding: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Declare a run halted."""
-
-    run: str
-    why: HaltReason
-
-
-@dataclass(frozen=True, slots=True)
-class FallSilent:
-    """Witness nothing any more, until it speaks again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speak:
-    """Witness again, first of all whatever it missed."""
-
-
-Deed: TypeAlias = (
-    Accede | Withdraw | Register | Cast | Measure | DeclareRun | Spend | StateVersion | Propose | Approve | Inspect | Find | Refute
-    | Confirm | Rule | Dispute | Stop | FallSilent | Speak
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,7 +240,8 @@ Expectation: TypeAlias = (
 class Step:
     """At one time either an act by each of ``by``, or expectations.
 
-    ``heard``: handed over, and in no log; with ``logged_s``, in one from then on.
+    ``heard``: handed over, and in no log; with ``logged_s``, in one from then on. ``aside``: in the second story of one's own
+    log. ``forged_by``: signed by that party, in whose log it then stands, in the name of ``by``.
     """
 
     where: str
@@ -431,6 +250,8 @@ class Step:
     deed: Deed | None = None
     heard: bool = False
     logged_s: int | None = None
+    aside: bool = False
+    forged_by: Party | None = None
     expected: tuple[Expectation, ...] = ()
 
 
@@ -455,7 +276,7 @@ class Table:
         found: dict[Party, dict[str, None]] = {}
         for scenario in self.scenarios:
             for step in scenario.steps:
-                if isinstance(step.deed, Approve):
+                if isinstance(step.deed, acts.Approve):
                     for party in step.by:
                         found.setdefault(party, {})[step.deed.reviewer] = None
         return {party: tuple(names) for party, names in found.items()}

@@ -5,31 +5,26 @@ Decides what is a well-formed table for given terms. Leaves acts to ``act_readin
 
 - Read as strictly as terms: T01 to T08 say the same of a table.
 - A name is known from the step that makes it; what a step speaks of was made before it (X04).
-
->>> read_moment("+1 d + 2 h - 1 s")
-93599
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from detente.accord.act_reading import ACTS, NAMING, ActReader
+from detente.accord.act_reading import ACTS, NAMING, ActReader, read_moment, read_party
+from detente.accord.acts import Made
 from detente.accord.document import Node, read_document
 from detente.accord.expectation_reading import ExpectationReader
 from detente.accord.fields import Fields, TermsRefused, flag, text
-from detente.accord.scenario import Made, Scenario, Step, Table
+from detente.accord.scenario import Scenario, Step, Table
 from detente.accord.terms import Terms
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party
-from detente.base.instant import Instant, parse_date, parse_duration, parse_instant
+from detente.base.instant import Instant, parse_date, parse_instant
 
 SCENARIOS_MAX = 1_000
 """A table is read by people; the shipped ones hold about twenty."""
 STEPS_MAX = 10_000
-_MOMENT = re.compile(r"[+-] ?\d{1,9} ?(?:s|min|h|d)(?: ?[+-] ?\d{1,9} ?(?:s|min|h|d))*\Z", re.ASCII)
-_PART = re.compile(r"([+-]) ?(\d{1,9} ?(?:s|min|h|d))", re.ASCII)
 
 
 def read_scenarios(data: bytes, terms: Terms) -> Table:
@@ -51,13 +46,6 @@ def read_scenarios(data: bytes, terms: Terms) -> Table:
             first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, found=tuple(errors)
         )
     return table
-
-
-def read_moment(spelled: str) -> int | None:
-    """Seconds of a sum of durations with their signs; None for another text."""
-    if not _MOMENT.match(spelled):
-        return None
-    return sum(parse_duration(part) * (1 if sign == "+" else -1) for sign, part in _PART.findall(spelled))
 
 
 class _TableReader:
@@ -159,6 +147,8 @@ class _TableReader:
         by = fields.take("by", self._parties) or ()
         heard = fields.take("heard", flag, default=False)
         logged_s = fields.take("logged", lambda node: self.moment(node, at_s), None)
+        aside = fields.take("aside", flag, default=False)
+        forged_by = fields.take("forged_by", self._party, None)
         reader = ActReader(self.terms, self.known, self.errors, by)
         deed = fields.take(act, reader.read(act))
         fields.done()
@@ -177,19 +167,15 @@ class _TableReader:
                 )  # fmt: skip
             if name is not None:
                 self.known[name] = (NAMING[act], by[0])
-        return Step(fields.node.where, at_s, by, deed, bool(heard) or logged_s is not None, logged_s)
+        said = bool(heard) or logged_s is not None
+        return Step(fields.node.where, at_s, by, deed, said, logged_s, bool(aside), forged_by)
 
     def _parties(self, node: Node) -> tuple[Party, ...]:
         nodes = self._items(node, 1_000) if node.kind == "list" else (node,)
-        parties = []
-        for each in nodes:
-            named = text(each)
-            if named not in self.terms.parties:
-                raise Refused(
-                    "X01", "unknown-party", got=f"{each.where} {shown(named)}", expected="a party of the terms"
-                )
-            parties.append(Party(named))
-        return tuple(dict.fromkeys(parties))
+        return tuple(dict.fromkeys(self._party(each) for each in nodes))
+
+    def _party(self, node: Node) -> Party:
+        return read_party(node, self.terms)
 
     def moment(self, node: Node, since: int) -> int:
         """A time of a step, no earlier than the step before."""

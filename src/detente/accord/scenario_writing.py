@@ -10,30 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from detente.accord import acts
 from detente.accord.act_reading import EXPIRES_S, REVIEWER
-from detente.accord.scenario import (
-    Accede,
-    Approve,
-    Cast,
-    Confirm,
-    DeclareRun,
-    Deed,
-    Dispute,
-    FallSilent,
-    Find,
-    Inspect,
-    Measure,
-    Propose,
-    Refute,
-    Register,
-    Rule,
-    Speak,
-    Spend,
-    StateVersion,
-    Step,
-    Stop,
-    Withdraw,
-)
+from detente.accord.acts import Deed
+from detente.accord.scenario import Step
 from detente.base.instant import Instant, show_duration, show_instant
 from detente.base.quantity import show_decimal
 from detente.base.strict_json import encode_json
@@ -59,7 +39,7 @@ def spell_step(step: Step) -> str:
     """One act as one line.
 
     >>> from detente.base.identity import Party
-    >>> spell_step(Step("1:1", 90, (Party("dev-a"),), Withdraw()))
+    >>> spell_step(Step("1:1", 90, (Party("dev-a"),), acts.Withdraw()))
     '{at: +90 s, by: dev-a, withdraw: {}}'
     """
     if step.deed is None:
@@ -70,6 +50,9 @@ def spell_step(step: Step) -> str:
         said["logged"] = f"+{show_duration(step.logged_s)}"
     elif step.heard:
         said["heard"] = "yes"
+    if step.aside:
+        said["aside"] = "yes"
+    said["forged_by"] = step.forged_by
     return _flow(said)
 
 
@@ -91,6 +74,10 @@ def _unit(value: Decimal | None, unit: str) -> str | None:
     return None if value is None else f"{show_decimal(value)} {unit}".rstrip()
 
 
+def _offset(seconds: int) -> str | None:
+    return None if seconds == 0 else f"{'-' if seconds < 0 else '+'}{show_duration(abs(seconds))}"
+
+
 def _condition(condition: AccessionCondition) -> tuple[str, Members]:
     members: Members = {"at_least": condition.at_least, "of": list(condition.of)}
     if isinstance(condition, HaltedCondition):
@@ -98,7 +85,7 @@ def _condition(condition: AccessionCondition) -> tuple[str, Members]:
     return "bound", members
 
 
-def _vote(deed: Cast) -> Members:
+def _vote(deed: acts.Cast) -> Members:
     return {
         deed.choice: deed.trigger,
         "scope": None if deed.scope == "all" else deed.scope,
@@ -107,13 +94,13 @@ def _vote(deed: Cast) -> Members:
     }
 
 
-def _measure(deed: Measure) -> Members:
+def _measure(deed: acts.Measure) -> Members:
     low, high = _unit(deed.low, deed.unit), _unit(deed.high, deed.unit)
     ends: Members = {"value": low} if low == high else {"low": low, "high": high}
     return {"indicator": deed.indicator, **ends, "about": deed.about}
 
 
-def _approve(deed: Approve) -> Members:
+def _approve(deed: acts.Approve) -> Members:
     return {
         "what": deed.what,
         "reviewer": None if deed.reviewer == REVIEWER else deed.reviewer,
@@ -124,9 +111,9 @@ def _approve(deed: Approve) -> Members:
 
 
 _SPELLED: Mapping[type[Deed], Callable[[Any], tuple[str, Any]]] = {
-    Accede: lambda deed: ("accede", dict(_condition(each) for each in deed.conditions)),
-    Withdraw: lambda _: ("withdraw", {}),
-    Register: lambda deed: (
+    acts.Accede: lambda deed: ("accede", dict(_condition(each) for each in deed.conditions)),
+    acts.Withdraw: lambda _: ("withdraw", {}),
+    acts.Register: lambda deed: (
         "register",
         {
             "facility": deed.facility,
@@ -134,9 +121,9 @@ _SPELLED: Mapping[type[Deed], Callable[[Any], tuple[str, Any]]] = {
             "complete_above": _unit(deed.complete_above, "FLOP/s"),
         },
     ),
-    Cast: lambda deed: ("vote", _vote(deed)),
-    Measure: lambda deed: ("measure", _measure(deed)),
-    DeclareRun: lambda deed: (
+    acts.Cast: lambda deed: ("vote", _vote(deed)),
+    acts.Measure: lambda deed: ("measure", _measure(deed)),
+    acts.DeclareRun: lambda deed: (
         "run",
         {
             "name": deed.name,
@@ -146,8 +133,8 @@ _SPELLED: Mapping[type[Deed], Callable[[Any], tuple[str, Any]]] = {
             "proposal": deed.proposal,
         },
     ),
-    Spend: lambda deed: ("spend", {"run": deed.run, "flop": _unit(deed.flop, "FLOP")}),
-    StateVersion: lambda deed: (
+    acts.Spend: lambda deed: ("spend", {"run": deed.run, "flop": _unit(deed.flop, "FLOP")}),
+    acts.StateVersion: lambda deed: (
         "version",
         {
             "name": deed.name,
@@ -159,7 +146,7 @@ _SPELLED: Mapping[type[Deed], Callable[[Any], tuple[str, Any]]] = {
             "run": deed.run,
         },
     ),
-    Propose: lambda deed: (
+    acts.Propose: lambda deed: (
         "propose",
         {
             "name": deed.name,
@@ -169,12 +156,12 @@ _SPELLED: Mapping[type[Deed], Callable[[Any], tuple[str, Any]]] = {
             "flop": _unit(deed.flop, "FLOP"),
         },
     ),
-    Approve: lambda deed: ("approve", _approve(deed)),
-    Inspect: lambda deed: (
+    acts.Approve: lambda deed: ("approve", _approve(deed)),
+    acts.Inspect: lambda deed: (
         "audit",
         {"name": deed.name, "what": deed.what, "certifies": list(deed.certifies), "outcome": deed.outcome},
     ),
-    Find: lambda deed: (
+    acts.Find: lambda deed: (
         "find",
         {
             "name": deed.name,
@@ -185,11 +172,15 @@ _SPELLED: Mapping[type[Deed], Callable[[Any], tuple[str, Any]]] = {
             "audit": deed.audit,
         },
     ),
-    Refute: lambda deed: ("refute", deed.finding),
-    Confirm: lambda deed: ("confirm", deed.run),
-    Rule: lambda deed: ("rule", {"finding": deed.finding, "outcome": deed.outcome}),
-    Dispute: lambda deed: ("challenge", deed.finding),
-    Stop: lambda deed: ("halt", {"run": deed.run, "why": deed.why}),
-    FallSilent: lambda _: ("silent", {}),
-    Speak: lambda _: ("speak", {}),
+    acts.Refute: lambda deed: ("refute", deed.finding),
+    acts.Confirm: lambda deed: ("confirm", deed.run),
+    acts.Rule: lambda deed: ("rule", {"finding": deed.finding, "outcome": deed.outcome}),
+    acts.Dispute: lambda deed: ("challenge", deed.finding),
+    acts.Stop: lambda deed: ("halt", {"run": deed.run, "why": deed.why}),
+    acts.FallSilent: lambda _: ("silent", {}),
+    acts.Speak: lambda _: ("speak", {}),
+    acts.Fork: lambda deed: ("fork", {"to": list(deed.to)}),
+    acts.Hide: lambda deed: ("hide", {"from": list(deed.from_)}),
+    acts.Show: lambda _: ("show", {}),
+    acts.Lie: lambda deed: ("lie", {"clock": _offset(deed.clock_s)}),
 }

@@ -17,7 +17,8 @@ from detente.accord.scenario_checking import Judged, judge
 from detente.accord.scenario_reading import read_scenarios
 from detente.app.drafting import in_file, read_draft, read_text
 from detente.app.invariants import Breach, Watch
-from detente.app.staging import Stage, Troupe
+from detente.app.staging import Stage
+from detente.app.troupe import Troupe
 from detente.base.digest import Digest
 from detente.base.errors import Misuse, Refused
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from detente.accord.act_reading import read_moment
 from detente.accord.difference import compare_terms
 from detente.accord.fields import TermsRefused
-from detente.accord.scenario_reading import read_moment, read_scenarios
+from detente.accord.scenario_reading import read_scenarios
 from detente.accord.terms import parse_terms
 from detente.app.simulating import simulate
-from detente.app.staging import Troupe
+from detente.app.troupe import Troupe
 from detente.base.errors import Refused
 
 ACCORDS = Path(__file__).parents[3] / "accords"
@@ -155,6 +156,10 @@ def test_a_time_is_a_sum_of_durations_with_their_signs():
         ("{at: +1 h, expect: {phase: after}}", "T08"),
         ("{at: +1 h, expect: {phases: before}}", "T06"),
         ("{at: +1 h, by: dev-a, accede: yes}", "T07"),
+        ("{at: +1 h, by: dev-a, fork: {to: [aud-9]}}", "X01"),
+        ("{at: +1 h, by: dev-a, accede: {}, forged_by: nobody}", "X01"),
+        ("{at: +1 h, by: aud-1, lie: {clock: 1 h}}", "X02"),
+        ("{at: +1 h, by: dev-a, hide: {}}", "T07"),
     ],
 )
 def test_a_step_that_means_nothing_is_refused_at_its_place(tmp_path: Path, step: str, rule: str):

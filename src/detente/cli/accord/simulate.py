@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from detente.accord.reason import Reason
-from detente.app.invariants import Tally
-from detente.app.playing import RandomPlay, play_at_random, save_table
+from detente.app.drawing import HABITS
+from detente.app.playing import Plays, play_at_random, save_table
 from detente.app.simulating import Played
 from detente.app.simulating import simulate as play
 from detente.base.errors import Misuse
@@ -21,14 +19,13 @@ from detente.cli import json_option, reports_errors
 from detente.cli.wording import counted
 
 FAILED = 1
-T = TypeVar("T")
 
 
 @click.command(epilog="Such as: detente accord simulate ours.yaml --scenario ours.scenarios.yaml")
 @click.argument("terms", type=click.Path(path_type=Path))
 @click.option("--scenario", "files", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="A table of scenarios; may be given several times.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Check the invariants of random play at every step of the tables too.")
-@click.option("--plays", type=click.IntRange(0, 1_000_000), default=0, help="How many random plays.")
+@click.option("--play", "plays", type=click.IntRange(0, 1_000_000), is_flag=False, flag_value=100, default=0, help="Play at random, so many times; 100 if no number follows.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(1, 1_000), default=40, show_default=True, help="Of each random play, at most.")  # fmt: skip
 @click.option("--save", type=click.Path(path_type=Path), metavar="FILE", help="Where to write the table of a random play that breaks something.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63), default=0, show_default=True, help="From which keys are made and plays are drawn.")  # fmt: skip
@@ -48,77 +45,69 @@ def simulate(
     """Play scenario tables under TERMS and say for each expectation what was got, and why.
 
     Statements are signed with keys made on the spot and judged by the same rules that every party runs. Keys that stand
-    in TERMS are not needed. With --plays, parties that are honest, silent, lying or late say anything at any time, and at
-    every step it is checked that nobody permits against a witnessed pause, that the order in which evidence arrives
-    changes nothing, and that what restricts and comes late releases nobody; the first play that breaks one of these is
-    cut down to a table. Exit code 1 if an expectation is not met or an invariant is broken.
+    in TERMS are not needed. With --play, parties that are honest, crashed, late, lying or colluding say anything at any
+    time, and at every step it is checked that nobody permits against a witnessed pause, that the order in which evidence
+    arrives changes nothing, that what restricts and comes late releases nobody, that a pause stays until it is lifted by
+    its quorum or marked as lapsed, and that no forgery or second story of a log has an effect; the first play that breaks
+    one of these is made small and told as a table. Exit code 1 if an expectation is not met or an invariant is broken.
     """
     if not files and not plays:
-        raise Misuse("nothing to play: give --scenario FILE or --plays NUMBER")
-    shown: Callable[[Any], None] = (lambda _: None) if as_json else _show
-    told = _counted(play(terms, files, seed=seed, watch=watch), "scenarios", shown, as_json=as_json)
-    drawn = _counted(
-        _to_first_broken(play_at_random(terms, plays=plays, steps=steps, seed=seed)), "plays", shown, as_json=as_json
-    )
-    failed = sum(not played.passed for played in told)
-    broken = [each for each in drawn if each.breach is not None]
-    for each in broken:
-        if save is not None and each.table is not None:
-            save_table(save, each.table)
+        raise Misuse("nothing to play: give --scenario FILE or --play")
+    told = []
+    for played in play(terms, files, seed=seed, watch=watch):
+        told.append(played)
+        if not as_json:
+            _show_scenario(played)
+        _count(len(told), "scenarios", counts=as_json or not sys.stdout.isatty())
+    drawn = play_at_random(terms, plays=plays, steps=steps, seed=seed, told=_count_plays) if plays else None
+    if sys.stderr.isatty() and (drawn is not None or as_json or not sys.stdout.isatty()):
+        click.echo("", err=True)
+    broken = None if drawn is None else drawn.broken
+    if broken is not None and save is not None:
+        save_table(save, broken.table)
     if as_json:
-        scenarios = [played.as_json() for played in told]
-        click.echo(
-            json.dumps({"scenarios": scenarios, "plays": [each.as_json() for each in drawn]}, ensure_ascii=False)
-        )
+        found = {
+            "scenarios": [played.as_json() for played in told],
+            "plays": None if drawn is None else drawn.as_json(),
+        }
+        click.echo(json.dumps(found, ensure_ascii=False))
     else:
-        _sum_up(told, failed, drawn, len(broken))
-    if failed or broken:
+        _sum_up(told, drawn)
+    if broken is not None or not all(played.passed for played in told):
         sys.exit(FAILED)
 
 
-def _counted(found: Iterable[T], what: str, show: Callable[[T], None], *, as_json: bool) -> list[T]:
-    """Everything found, shown as it comes; counted on a terminal where nothing else moves."""
-    told: list[T] = []
-    counts = sys.stderr.isatty() and (as_json or not sys.stdout.isatty() or what == "plays")
-    for each in found:
-        told.append(each)
-        show(each)
-        if counts:
-            click.echo(f"\r{len(told)} {what}", err=True, nl=False)
-    if counts and told:
-        click.echo("", err=True)
-    return told
+def _count_plays(number: int) -> None:
+    _count(number, "plays", counts=True)
 
 
-def _to_first_broken(plays: Iterable[RandomPlay]) -> Iterable[RandomPlay]:
-    for each in plays:
-        yield each
-        if each.breach is not None:
-            return
+def _count(number: int, what: str, *, counts: bool) -> None:
+    """Progress, on a terminal where nothing else moves."""
+    if counts and sys.stderr.isatty():
+        click.echo(f"\r{number} {what}", err=True, nl=False)
 
 
-def _sum_up(told: list[Played], failed: int, drawn: list[RandomPlay], broken: int) -> None:
+def _sum_up(told: list[Played], drawn: Plays | None) -> None:
     if told:
+        failed = sum(not played.passed for played in told)
         asked = sum(len(played.judged) for played in told)
         click.echo(f"{failed} of {counted(len(told), 'scenario')} failed, {counted(asked, 'expectation')}", err=True)
-    if drawn:
-        tally = Tally()
-        for each in drawn:
-            tally.add(each.tally)
-        click.echo(
-            f"{broken} of {counted(len(drawn), 'play')} broke something; {counted(tally.steps, 'step')}, at which {counted(tally.allowed, 'run')} might "
-            f"go on and {tally.under_pause} were under a witnessed pause; {counted(tally.ended, 'pause')} ended",
-            err=True,
-        )
-
-
-def _show(played: Played | RandomPlay) -> None:
-    if isinstance(played, Played):
-        _show_scenario(played)
-    elif played.breach is not None:
-        habits = ", ".join(f"{party} {habit}" for party, habit in played.habits.items())
-        click.echo(f"✗ broken  play {played.number} ({habits})\n  {played.breach.invariant}: {played.breach.text}")
-        click.echo(played.table or "")
+    if drawn is None:
+        return
+    if drawn.broken is not None:
+        breach = drawn.broken.breach
+        habits = ", ".join(f"{party} {habit}" for party, habit in drawn.broken.habits.items())
+        click.echo(f"✗ broken  play {drawn.played} ({habits})\n  {breach.invariant}: {breach.text}")
+        click.echo(drawn.broken.table)
+    tally = drawn.tally
+    habits = ", ".join(f"{drawn.habits[habit]} {habit}" for habit in HABITS if drawn.habits[habit])
+    click.echo(
+        f"{'1' if drawn.broken else 'none'} of {counted(drawn.played, 'play')} broke something; "
+        f"{counted(tally.steps, 'step')} of parties of which {habits}; {counted(tally.allowed, 'run')} might go on and "
+        f"{tally.under_pause} were under a witnessed pause; {counted(tally.ended, 'pause')} ended; "
+        f"{counted(tally.forged, 'forged statement')}, {counted(tally.stories, 'forked log')}",
+        err=True,
+    )
 
 
 def _show_scenario(played: Played) -> None:
