@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from detente.accord.act_reading import read_moment
 from detente.accord.explaining.constraint import Explanation, Subject
 from detente.accord.explaining.explanation import explain_subject
 from detente.accord.explaining.joint import Joint, combine_explanations, compare_limits
@@ -26,7 +27,7 @@ from detente.accord.explaining.subject import ACCORD, change_subject, party_subj
 from detente.accord.fields import TermsRefused
 from detente.accord.fold import AccordState
 from detente.accord.scenario import Scenario, Table
-from detente.accord.scenario_reading import read_moment, read_scenarios
+from detente.accord.scenario_reading import read_scenarios
 from detente.accord.terms import Terms
 from detente.adapters.clock import SystemClock
 from detente.adapters.files import store_file
@@ -36,7 +37,8 @@ from detente.app.direct import with_node
 from detente.app.drafting import in_file, read_draft, read_text
 from detente.app.node import Node
 from detente.app.outfit import find_served
-from detente.app.staging import Stage, Troupe
+from detente.app.staging import Stage
+from detente.app.troupe import Troupe
 from detente.base.digest import Digest
 from detente.base.errors import Misuse, Refused, Unavailable, shown
 from detente.base.identity import Party
