@@ -61,7 +61,8 @@ class FolderFiles:
     def digest(self) -> str:
         """SHA-256 over the names and digests of the files that were read, and how many they are."""
         lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.read_digests.items()))
-        return f"sha256 {hashlib.sha256(lines.encode()).hexdigest()} of {len(self.read_digests)} files read"
+        count = len(self.read_digests)
+        return f"sha256 {hashlib.sha256(lines.encode()).hexdigest()} of {count} file{'' if count == 1 else 's'} read"
 
     def _found(self) -> list[str]:
         found: list[str] = []

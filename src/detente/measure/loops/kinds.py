@@ -65,7 +65,9 @@ def kind_of(source: Source) -> Kind:
     found = [kind for kind in KINDS if kind.recognise(source)]
     if len(found) == 1:
         return found[0]
-    got = " and ".join(kind.name for kind in found) or f"{len(source.files.names)} files, none of a known loop"
+    count = len(source.files.names)
+    files = "one file, not" if count == 1 else f"{count} files, none"
+    got = " and ".join(kind.name for kind in found) or f"{files} of a known loop"
     raise Refused(
         "I01",
         "wrong-type",
