@@ -62,12 +62,12 @@ from detente.accord.terms import (
     Trigger,
 )
 from detente.accord.tree_reading import Context, read_condition
-from detente.base.digest import parse_digest, sha256_hex
+from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party, parse_party
 from detente.base.instant import parse_date, parse_duration, parse_instant
 
-__all__ = ["TermsRefused", "read_terms"]
+__all__ = ["TermsRefused", "read_terms", "read_tree"]
 
 ROLES: tuple[str, ...] = get_args(Role)
 ACTIVITIES: tuple[str, ...] = get_args(Activity)
@@ -87,8 +87,13 @@ def read_terms(data: bytes, *, template: bool = False) -> Terms:
         root = read_document(data)  # 1
     except Refused as refused:
         raise _all([refused]) from None
+    return read_tree(root, sha256_hex(data), template=template)
+
+
+def read_tree(root: Node, digest: Digest, *, template: bool) -> Terms:
+    """Steps 2 to 4 of ``read_terms``: terms from the tree of their file, whose digest is given."""
     reader = _Reader(root, template=template)
-    terms = reader.read(data)  # 2, 3
+    terms = reader.read(digest)  # 2, 3
     if terms is not None:
         reader.errors += check_soundness(terms, root, template=template)  # 4
     if reader.errors or terms is None:
@@ -197,7 +202,7 @@ class _Reader:
 
         return read
 
-    def read(self, data: bytes) -> Terms | None:
+    def read(self, digest: Digest) -> Terms | None:
         fields = Fields(self.root, self.errors)
         parties = fields.take("parties", self._parties) or {}
         values: dict[str, Any] = {
@@ -239,7 +244,7 @@ class _Reader:
             values["amendment"] = RoleQuorum({"any": len(parties)})
         if values["renewal"] is not None and values["renewal"].votes is None:
             values["renewal"] = replace(values["renewal"], votes=values["amendment"])
-        return Terms(digest=sha256_hex(data), **values)
+        return Terms(digest=digest, **values)
 
     def _parties(self, node: Node) -> dict[Party, PartyTerms]:
         parties: dict[Party, PartyTerms] = {}
@@ -458,7 +463,7 @@ class _Reader:
 
     def _consequences(self, fields: Fields) -> tuple[Consequence, ...]:
         def build(f: Fields) -> tuple[Consequence, ...]:
-            f.take("when", lambda node: one_of("breach")(node.entries.get("ruling", node)))
+            f.take("when", self.one(lambda when: when.take("ruling", one_of("breach"))))
             return f.take("then", listed(_consequence, 1, 16)) or ()
 
         groups = fields.take("consequences", self.many(build), ())

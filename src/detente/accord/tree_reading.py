@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from detente.accord.conditions import (
+    SIGNS,
     AccededCount,
     AccededCountries,
     AccededParties,
@@ -94,7 +95,7 @@ def _parts(node: Node, context: Context) -> tuple[Condition, ...]:
 
 
 def _atom(word: str, node: Node, value: Node) -> Atom:
-    if word in {"at_least", "more_than", "at_most", "less_than"}:
+    if word in SIGNS:
         return _compare(word, value)
     reader = _ATOMS.get(word)
     if reader is None:
@@ -104,7 +105,7 @@ def _atom(word: str, node: Node, value: Node) -> Atom:
             got=f"{node.where} {shown(word)}",
             expected="all, any, not, at_least, more_than, at_most, less_than, " + ", ".join(sorted(_ATOMS)),
         )
-    return reader(value)
+    return reader[1](value)
 
 
 def _compare(how: str, node: Node) -> Compare:
@@ -177,14 +178,23 @@ def _ruling(node: Node) -> Atom:
 
 PART = one_of("training", "architecture", "data", "configuration", "evaluation")
 ACTIVITY = one_of("training", "self_improvement")
-_ATOMS: dict[str, Callable[[Node], Atom]] = {
-    "votes": _votes,
-    "open_finding": _open_finding,
-    "none_open": _none_open,
-    "ruling": _ruling,
-    "overdue": lambda node: Overdue(name(node)),
-    "acceded": _acceded,
-    "change.touches": lambda node: Touches(listed(PART, 1, 5)(node)),
-    "change.proposer": lambda node: Proposer(one_of("model", "human")(node)),
-    "run.activity": lambda node: RunActivity(ACTIVITY(node)),
+_ACCEDED = (AccededCount, AccededCountries, AccededParties, AccededShare)
+_ATOMS: dict[str, tuple[tuple[type, ...], Callable[[Node], Atom]]] = {
+    "votes": ((Votes,), _votes),
+    "open_finding": ((OpenFinding,), _open_finding),
+    "none_open": ((NoneOpen,), _none_open),
+    "ruling": ((Breach,), _ruling),
+    "overdue": ((Overdue,), lambda node: Overdue(name(node))),
+    "acceded": (_ACCEDED, _acceded),
+    "change.touches": ((Touches,), lambda node: Touches(listed(PART, 1, 5)(node))),
+    "change.proposer": ((Proposer,), lambda node: Proposer(one_of("model", "human")(node))),
+    "run.activity": ((RunActivity,), lambda node: RunActivity(ACTIVITY(node))),
 }
+"""Each atom by its word: what it may become, and how it is read."""
+
+
+def words_in(context: Context) -> frozenset[str]:
+    """The words with which an atom of this place may begin."""
+    allowed = _ALLOWED[context]
+    found = {word for word, (kinds, _) in _ATOMS.items() if not set(kinds).isdisjoint(allowed)}
+    return frozenset(found | set(SIGNS)) if Compare in allowed else frozenset(found)

@@ -1,0 +1,186 @@
+"""The JSON Schema of terms and the reader of terms: what one takes the other takes, and neither passes a wrong shape."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detente.accord.document import Node, read_document
+from detente.accord.reading import TermsRefused, read_tree
+from detente.accord.schema import terms_schema
+from detente.base.digest import sha256_hex
+from tests.accord_play import keys_text
+from tests.json_schema import problems, typed
+from tests.vectors.write_accord_vectors import CHECKPOINT, CONFIDENTIAL, SOURCED
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = terms_schema()
+SHIPPED = sorted(path for path in (ROOT / "accords").glob("*.yaml") if b"\nparties:" in path.read_bytes())
+VECTORS = sorted((ROOT / "vectors" / "terms").iterdir())
+SHAPE = {"T06", "T07", "T08", "T10", "T14", "T15", "T41", "T43", "T44"}
+"""What is refused for the shape of one member alone. Not all of it can be said in a schema; see ``UNSAID``."""
+WHOLE = (
+    SOURCED + CHECKPOINT + CONFIDENTIAL + """\
+review_by: 2027-01-01
+expires: 2028-01-01T00:00:00Z
+entry_into_force:
+  when: {all: [{acceded: {role: developer, at_least: 1}}, {acceded: {countries: 1}}, {not: {acceded: {parties: [dev-a]}}}]}
+  before: {training: free, compute: refuse}
+  after_expiry: {training: free, marked: lapsed}
+hold_points:
+  - id: self
+    on: version.train
+    from: 2026-01-01
+    until: {after_entry: 10 d}
+    when: {any: [{change.touches: [training, data]}, {change.proposer: model}]}
+    need: {humans: 1, organisations: 1, author_excluded: yes, device: software, same_host: accept, by: [auditor], significant: no}
+    unknown: silent
+indicators:
+  horizon: {supplied_by: [auditor], every: 30 d, about: world, unit: h, unknown: holds, overdue: silent}
+slowdown: {rate: 10 %, of: registered_compute}
+renewal: {for: 365 d, at_most: 2, votes: {auditor: 1}}
+duties:
+  - {id: register, of: developer, by: {after_entry: 90 d}, register: {more_than: 1e18 FLOP/s}, every: 30 d, until: 2029-01-01}
+  - {id: inspected, of: [developer], by: 2027-01-01, found_by: [auditor]}
+consequences:
+  - {when: {ruling: breach}, then: [{aud-1: refuse_compute}, publish]}
+adjudication: {challenge_within: 72 h, rule_within: 5 d, votes: {any: 1}}
+withdrawal: {notice: 365 d, from_pause: never}
+amendment: {votes: {auditor: 1}}
+"""
+).replace(
+    "triggers:\n",
+    """triggers:
+  - id: long
+    when: {at_least: 1, of: [{at_least: [horizon, 16 h]}, {open_finding: {by: [auditor]}}, {ruling: breach}, {overdue: register}]}
+    then: slowdown
+    scope: all
+    unknown: silent
+    alone_on_purpose: [aud-1]
+    veto_on_purpose: [aud-2]
+    from: 2026-01-01
+""",
+).replace("{more_than: [run.cumulative_flop, 1e24 FLOP]}, then: refuse", "{all: [{run.activity: training}, {more_than: [run.cumulative_flop, 1e24 FLOP]}]}, need: [declaration, approval_of: [aud-1]]").replace(
+    "lift: {votes: {auditor: 2}}",
+    "lift: {votes: {auditor: 2}, when: {none_open: finding}, veto_on_purpose: [aud-1], alone_on_purpose: []}",
+)  # fmt: skip
+
+
+ALONE = """\
+accord: alone
+version: 1
+parties: {lab: {country: US, roles: [developer, safety]}}
+mirrors: self
+pause: {activities: [training], halt_within: 1 min}
+lift: {votes: {safety: 1}}
+permits: {life: {calm: 1 h, alert: 1 min}}
+""" + keys_text(("lab",), ("lab",))
+
+
+def schema_says(data: bytes) -> list[str]:
+    return list(problems(typed(data), SCHEMA, SCHEMA))
+
+
+def reader_says(data: bytes) -> set[str]:
+    return tree_says(read_document(data))
+
+
+def tree_says(root: Node) -> set[str]:
+    try:
+        read_tree(root, sha256_hex(b""), template=True)
+    except TermsRefused as refused:
+        return {each.rule for each in refused.all}
+    return set()
+
+
+def test_the_committed_schema_is_the_one_that_the_code_makes():
+    """``detente accord schema > spec/terms.schema.json``."""
+    assert json.loads((ROOT / "spec" / "terms.schema.json").read_text("utf-8")) == SCHEMA
+
+
+def test_every_reference_of_the_schema_leads_somewhere():
+    """And nothing is defined that nobody refers to."""
+    text = json.dumps(SCHEMA)
+    for name in SCHEMA["$defs"]:
+        assert f'"#/$defs/{name}"' in text, name
+    assert {each.split('"')[0] for each in text.split("#/$defs/")[1:]} == set(SCHEMA["$defs"])
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_accord_is_what_the_schema_says(path: Path):
+    """An editor shows no error in a text that the reader takes."""
+    data = path.read_bytes()
+    assert reader_says(data) == set()
+    assert schema_says(data) == []
+
+
+@pytest.mark.parametrize("case", VECTORS, ids=lambda case: case.name)
+def test_vectors_that_are_taken_are_what_the_schema_says_and_wrong_shapes_are_not(case: Path):
+    """Unknown members, missing ones, other shapes and words: refused by both."""
+    data = (case / "terms.yaml").read_bytes()
+    if not case.name.endswith("_fail"):
+        assert schema_says(data) == []
+    elif case.name[:3] in SHAPE - {"T08"}:
+        assert schema_says(data)
+
+
+def test_the_whole_language_is_in_the_example_and_taken_by_both():
+    """Each member of each object of the schema stands in some text of this test or in a shipped accord."""
+    assert reader_says(WHOLE.encode()) == set()
+    assert schema_says(WHOLE.encode()) == []
+
+
+def having(node: Node, entries: dict[str, Node]) -> Node:
+    return replace(node, entries=entries, keys={name: node.keys.get(name, (1, 1)) for name in entries})
+
+
+def changed(node: Node) -> Iterator[tuple[str, Node]]:
+    """The tree with one thing changed at a time: a member more or less, a list or mapping for a text, a wrong word."""
+    if node.kind == "mapping":
+        yield "one more", having(node, {**node.entries, "colour": Node("text", 1, 1, text="red")})
+        for name, entry in node.entries.items():
+            yield f"no {name}", having(node, {key: each for key, each in node.entries.items() if key != name})
+            for what, other in changed(entry):
+                yield f"{name}: {what}", having(node, {**node.entries, name: other})
+    elif node.kind == "list":
+        yield "a text", Node("text", 1, 1, text="red")
+        for number, item in enumerate(node.items):
+            for what, other in changed(item):
+                yield (
+                    f"[{number}] {what}",
+                    replace(node, items=(*node.items[:number], other, *node.items[number + 1 :])),
+                )
+    else:
+        yield "a list", Node("list", 1, 1, items=(node,))
+        yield "a mapping", having(Node("mapping", 1, 1), {"colour": node})
+        yield "no word", Node("text", 1, 1, text="#!")
+
+
+def keys_changed(root: Node) -> Iterator[tuple[str, Node]]:
+    """Terms with one thing changed in the keys of one party."""
+    keys = root.entries["keys"]
+    for what, other in changed(keys.entries["lab"]):
+        yield what, having(root, {**root.entries, "keys": having(keys, {"lab": other})})
+
+
+def plain(node: Node) -> Any:
+    """The tree as an editor has it, every scalar a text."""
+    if node.kind == "mapping":
+        return {name: plain(entry) for name, entry in node.entries.items()}
+    return [plain(item) for item in node.items] if node.kind == "list" else node.text
+
+
+@pytest.mark.parametrize(("text", "change"), [(WHOLE, changed), (ALONE, keys_changed)], ids=["members", "keys"])
+def test_schema_and_reader_agree_on_every_change_of_one_member(text: str, change: Callable[[Node], Iterator]):
+    """The schema refuses nothing that the reader takes; an unknown or missing member, or another kind, both refuse."""
+    count = 0
+    for what, other in change(read_document(text.encode())):
+        said, found = tree_says(other), list(problems(plain(other), SCHEMA, SCHEMA))
+        count += 1
+        assert said or not found, f"{what}: only the schema refuses: {found}"
+        if said & SHAPE - {"T08", "T15", "T41"} and not said - SHAPE:
+            assert found, f"{what}: only the reader refuses: {said}"
+    assert count > 20
