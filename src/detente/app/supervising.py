@@ -338,7 +338,12 @@ class Supervision:
         await job.command_ended.wait()
         left = job.processes()
         if job.status is not None and left and self._machine.phase == "running":
-            self._report(f"the command has ended; {len(left)} of its processes go on, and stay guarded")
+            went_on = (
+                "one of its processes goes on, and stays"
+                if len(left) == 1
+                else f"{len(left)} of its processes go on, and stay"
+            )
+            self._report(f"the command has ended; {went_on} guarded")
         ended: Ended = await job.wait()
         self._over.set()
         if self._answer is not None:
