@@ -6,6 +6,9 @@ obeys it. Normative text: ``spec/accord.md`` §8.
 - A confirmed finding is open until a quorum of adjudicators rules on it, or its author refutes it.
 - Each adjudicator's latest ruling counts; one of breach at its time, any other once settled. A ruling stands until
   a quorum rules otherwise.
+- What a ruling permits (that it was no breach, or is cured) waits for ``appeal_within``. A timely appeal, a further challenge by the
+  accused or by the finding's author, voids it until a second ruling, which waits no more; a ruling of breach stands meanwhile.
+- Where the terms let a finding fall, it does when nobody ruled in time; rulings that come later have no effect.
 - A breach has consequences when the time to challenge is over; after a timely challenge by the accused only rulings
   made after the challenge count.
 """
@@ -86,7 +89,8 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
 
     1. Refuted by its author later, once settled.
     2. A timely challenge by the accused, once settled.
-    3. The ruling that stands, if a quorum agreed on one.
+    3. Where the terms let it fall, it has if no quorum ruled in time.
+    4. The ruling that stands, if a quorum agreed on one that takes effect.
     """
     body = item.body
     if not isinstance(body, Finding):
@@ -121,7 +125,12 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
             return case("refuted", other.id)
     if rules is None:
         return case("open")
-    ruled = _ruled(state, terms, item, at, heard=heard, after=challenge[1] if challenge is not None else None)  # 3
+    after = None if challenge is None else challenge[1]
+    first = _decided_first(state, terms, item, at, after=after)
+    falls = time + rules.challenge_within_s + rules.rule_within_s
+    if rules.unruled == "falls" and item.time == time and falls <= at and (first is None or first > falls):  # 3
+        return case("fallen", ruled_at=falls)
+    ruled = _ruled(state, terms, item, at, heard=heard, after=after, appeal=_appeal(state, terms, item, first, at))  # 4
     if ruled is None:
         return case("open")
     outcome, met, cited = ruled
@@ -132,7 +141,7 @@ def _case(state: AccordState, terms: Terms, item: Item, time: int, at: int, *, h
 
 
 def _ruled(
-    state: AccordState, terms: Terms, item: Item, at: int, *, heard: bool, after: int | None
+    state: AccordState, terms: Terms, item: Item, at: int, *, heard: bool, after: int | None, appeal: int | None
 ) -> tuple[RulingOutcome, int, tuple[Digest, ...]] | None:
     """The ruling that stands, since when, and the statements it consists of; None before a quorum agreed.
 
@@ -141,7 +150,7 @@ def _ruled(
     """
     latest: dict[Party, tuple[Ruling, Digest]] = {}
     standing: tuple[RulingOutcome, int, tuple[Digest, ...]] | None = None
-    for counts, ruling, given in _words(state, terms, item.id, at, heard=heard, after=after):
+    for counts, ruling, given in _words(state, terms, item.id, at, heard=heard, after=after, appeal=appeal):
         latest[ruling.party] = (given, ruling.id)
         agreeing = {p: cited for p, (said, cited) in latest.items() if said.outcome == given.outcome}
         agreed = terms.adjudication is not None and not missing(terms.adjudication.votes, agreeing, terms.parties)
@@ -151,14 +160,28 @@ def _ruled(
 
 
 def _words(
-    state: AccordState, terms: Terms, finding: Digest, at: int, *, heard: bool, after: int | None
+    state: AccordState,
+    terms: Terms,
+    finding: Digest,
+    at: int,
+    *,
+    heard: bool,
+    after: int | None,
+    appeal: int | None,
 ) -> list[tuple[int, Item, Ruling]]:
     """The rulings on a finding that count by ``at``, in the order in which they count."""
     words: list[tuple[int, Item, Ruling]] = []
     for ruling, when in state.upto(("ruling", finding), at, heard=heard):
         given = ruling.body
         if isinstance(given, Ruling) and (after is None or when >= after):
-            counts = when if given.outcome == "breach" else when + terms.mirrors.settle_s
+            counts = when
+            if given.outcome != "breach":
+                if appeal is not None and when < appeal:
+                    continue
+                window_s = (
+                    terms.adjudication.appeal_within_s if terms.adjudication is not None and appeal is None else 0
+                )
+                counts = when + terms.mirrors.settle_s + window_s
             if counts <= at:
                 words.append((counts, ruling, given))
     return sorted(words, key=lambda word: (word[0], word[2].outcome == "breach", word[1].order))
@@ -166,8 +189,41 @@ def _words(
 
 def latest_words(state: AccordState, terms: Terms, case: Case, at: int) -> dict[Party, str]:
     """Each adjudicator's latest word on a case that counts at ``at``."""
-    words = _words(state, terms, case.finding.id, at, heard=True, after=case.challenged_at)
+    first = _decided_first(state, terms, case.finding, at, after=case.challenged_at)
+    appeal = _appeal(state, terms, case.finding, first, at)
+    words = _words(state, terms, case.finding.id, at, heard=True, after=case.challenged_at, appeal=appeal)
     return {ruling.party: given.outcome for _, ruling, given in words}
+
+
+def _decided_first(state: AccordState, terms: Terms, item: Item, at: int, *, after: int | None) -> int | None:
+    """When a quorum first agreed on anything, by the times at which its words were witnessed."""
+    latest: dict[Party, RulingOutcome] = {}
+    for ruling, when in state.upto(("ruling", item.id), at):
+        given = ruling.body
+        if isinstance(given, Ruling) and (after is None or when >= after):
+            latest[ruling.party] = given.outcome
+            agreeing = [party for party, outcome in latest.items() if outcome == given.outcome]
+            if terms.adjudication is not None and not missing(terms.adjudication.votes, agreeing, terms.parties):
+                return when
+    return None
+
+
+def _appeal(state: AccordState, terms: Terms, item: Item, first: int | None, at: int) -> int | None:
+    """The time of a settled appeal of either side against the first ruling, within the time for one."""
+    rules, body = terms.adjudication, item.body
+    if rules is None or first is None or not isinstance(body, Finding):
+        return None
+    return next(
+        (
+            when
+            for appeal, when in state.upto(("challenge", item.id), at)
+            if appeal.party in {body.about, item.party}
+            and first <= when <= first + rules.appeal_within_s
+            and rules.appeal_within_s
+            and when + terms.mirrors.settle_s <= at
+        ),
+        None,
+    )
 
 
 def refutes(other: Item, item: Item) -> bool:

@@ -522,6 +522,8 @@ def _adjudication(old: Terms, new: Terms) -> Iterator[Change]:
     yield from _number("adjudication", "the time to challenge a finding", a.challenge_within_s, b.challenge_within_s, spelled=show_duration)  # fmt: skip
     yield from _number("adjudication", "the time to rule", a.rule_within_s, b.rule_within_s, spelled=show_duration)
     yield from _quorum("adjudication", "to rule", a.votes, b.votes)
+    yield from _word("adjudication", "what becomes of a finding on which nobody rules", a.unruled, b.unruled, tight="stands")  # fmt: skip
+    yield from _number("adjudication", "the time to appeal", a.appeal_within_s, b.appeal_within_s, spelled=show_duration, rise=True)  # fmt: skip
 
 
 def _reciprocity(old: Terms, new: Terms) -> Iterator[Change]:

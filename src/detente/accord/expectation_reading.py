@@ -36,8 +36,8 @@ from detente.accord.terms import Activity, Terms
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party
 
-FINDING_STATES = ("open", "breach", "no_breach", "cured", "refuted")
-TIMED = ("pause_lapsed", "accord_expired", "vote_expired", "rule_ended", "others_released")
+FINDING_STATES = ("open", "breach", "no_breach", "cured", "refuted", "fallen")
+TIMED = ("pause_lapsed", "accord_expired", "vote_expired", "rule_ended", "others_released", "finding_fell")
 SANCTIONS = ("refuse_compute", "refuse_deployment", "publish")
 HALT_STATES: tuple[str, ...] = get_args(HaltState)
 DUTY_STATES: tuple[str, ...] = get_args(DutyState)

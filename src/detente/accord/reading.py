@@ -453,7 +453,11 @@ class _Reader:
 
     def _adjudication(self, f: Fields) -> Adjudication:
         return Adjudication(
-            f.take("challenge_within", _duration), f.take("rule_within", _duration), f.take("votes", _quorum)
+            f.take("challenge_within", _duration),
+            f.take("rule_within", _duration),
+            f.take("votes", _quorum),
+            f.take("unruled", one_of("stands", "falls"), "stands"),
+            f.take("appeal_within", _duration, 0),
         )
 
     def _withdrawal(self, f: Fields) -> int:

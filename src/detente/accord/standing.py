@@ -23,7 +23,7 @@ from detente.base.instant import Instant, show_instant
 from detente.base.quantity import show_decimal
 
 Phase = Literal["before", "in_force", "expired"]
-CaseState = Literal["open", "breach", "no_breach", "cured", "refuted"]
+CaseState = Literal["open", "breach", "no_breach", "cured", "refuted", "fallen"]
 DutyState = Literal["open", "fulfilled", "overdue", "ended"]
 ScheduleState = Literal["coming", "applies", "ended"]
 HaltState = Literal["running", "declared", "confirmed", "overdue"]
@@ -183,7 +183,10 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class FindingStanding:
-    """A confirmed finding: open until the adjudicators rule on it, or its author refutes it. ``cured``: a breach that was mended."""
+    """A confirmed finding: open until the adjudicators rule on it, or its author refutes it. ``cured``: a breach that was mended.
+
+    ``fallen``: nobody ruled in time, and the terms let it fall then.
+    """
 
     finding: Digest
     by: Party
@@ -233,7 +236,7 @@ class Sanction:
 class TimedRelease:
     """Something that ended because time passed, and not because anybody decided."""
 
-    what: Literal["pause_lapsed", "accord_expired", "vote_expired", "rule_ended", "others_released"]
+    what: Literal["pause_lapsed", "accord_expired", "vote_expired", "rule_ended", "others_released", "finding_fell"]
     text: str
     at: Instant
     cited: tuple[Digest, ...]

@@ -117,6 +117,16 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
             *_released_by_time(state, terms, point, expires if phase == "expired" else None, ended),
             *ended_rules(schedule, since),
             *(() if others is None else (others.release(),)),
+            *(
+                TimedRelease(
+                    "finding_fell",
+                    f"nobody ruled in time on what {case.finding.party} found about {case.about}",
+                    Instant(case.ruled_at or 0),
+                    case.cited,
+                )
+                for case in cases
+                if case.state == "fallen"
+            ),
         ),
         schedule=schedule,
         duties=list_duties(state, terms, point.members, at, heard=heard),

@@ -333,11 +333,17 @@ class Consequence:
 
 @dataclass(frozen=True, slots=True)
 class Adjudication:
-    """How long a finding may be challenged and a ruling may take, and how many adjudicators rule."""
+    """How long a finding may be challenged and a ruling may take, and how many adjudicators rule.
+
+    ``unruled``: whether a finding on which they do not rule in time stands or falls. ``appeal_within_s``: how long what a
+    ruling permits waits for an appeal.
+    """
 
     challenge_within_s: int
     rule_within_s: int
     votes: RoleQuorum
+    unruled: Literal["stands", "falls"] = "stands"
+    appeal_within_s: int = 0
 
 
 SUNSET: Final = "accord"

@@ -120,12 +120,23 @@ def wakes_of(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[tuple[To
                 yield topic, said + terms.mirrors.settle_s
                 if item.kind == "withdrawal" and terms.withdrawal_notice_s is not None:
                     yield topic, said + max(terms.withdrawal_notice_s, terms.mirrors.settle_s)
-    elif item.kind == "finding":
-        for terms in chain:
-            if terms.adjudication is not None:
-                yield topic, time + terms.adjudication.challenge_within_s
+    elif item.kind in {"finding", "ruling"}:
+        yield from ((topic, instant) for instant in _of_a_case(item, time, chain))
     if item.kind in {"finding", "facility"}:
         yield from ((topic, instant) for instant in _due_again(time, chain))
+
+
+def _of_a_case(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[int]:
+    """When the time to challenge or to rule on a finding is over, and that to appeal against a ruling."""
+    for terms in chain:
+        rules = terms.adjudication
+        if rules is None:
+            continue
+        if item.kind == "ruling":
+            yield time + terms.mirrors.settle_s + rules.appeal_within_s
+        else:
+            yield time + rules.challenge_within_s
+            yield time + rules.challenge_within_s + rules.rule_within_s
 
 
 def _due_again(time: int, chain: Sequence[Terms]) -> Iterator[int]:

@@ -60,7 +60,7 @@ def _against_longest(terms: Terms, longest_s: int) -> Iterator[Claim]:
         yield _broken("pause", f"a pause lapses after {show_duration(longest_s)}, before jobs must have halted")
     asks = [] if terms.lift.when is None else list(atoms(terms.lift.when))
     if rules is not None and any(isinstance(atom, NoneOpen) for atom in asks):
-        needed = rules.challenge_within_s + rules.rule_within_s
+        needed = rules.challenge_within_s + rules.rule_within_s + rules.appeal_within_s
         if needed >= longest_s:
             yield _broken("adjudication", f"a finding may take {_about(needed)} to be ruled on; the pause lapses after {show_duration(longest_s)}")  # fmt: skip
     for atom in asks:

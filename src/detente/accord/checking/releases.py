@@ -18,7 +18,7 @@ from detente.base.instant import show_duration, show_instant
 
 def list_releases(terms: Terms) -> Iterator[Claim]:
     """Every way in which these terms let go by themselves."""
-    for section, text in (*_texts(terms), *_ends(terms)):
+    for section, text in (*_texts(terms), *_ends(terms), *_falls(terms)):
         yield Claim("released-by-time", section, "listed", text)
 
 
@@ -99,6 +99,16 @@ def _unless_renewed(terms: Terms) -> str:
         return ""
     times = f"{terms.renewal.at_most} time{'s' if terms.renewal.at_most > 1 else ''}"
     return f"; unless {terms.renewal.votes.spelled()} renew it, for {show_duration(terms.renewal.length_s)}, at most {times}"
+
+
+def _falls(terms: Terms) -> Iterator[tuple[str, str]]:
+    rules = terms.adjudication
+    if rules is not None and rules.unruled == "falls":
+        after = show_duration(rules.challenge_within_s + rules.rule_within_s)
+        yield (
+            "adjudication",
+            f"a finding on which adjudicators have not ruled {after} after it falls: {rules.votes.spelled()} need only be silent",
+        )
 
 
 def _ends(terms: Terms) -> Iterator[tuple[str, str]]:
