@@ -13,6 +13,7 @@ import shlex
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,12 +21,13 @@ from detente.adapters.clock import SystemClock
 from detente.adapters.rundir import GuardMemory, RunFolder
 from detente.app.config import find_home
 from detente.app.guarding import Channel, GuardSession, Leave
+from detente.app.jointly import JointLeave, JointPetitioner, Member, join_leaves
 from detente.app.observing import Observation, Observer, run_observed
-from detente.app.outfit import Outfit, declared_run, first_leave, open_outfit, planned_flop
+from detente.app.outfit import Outfit, declared_run, denied, first_leave, open_outfit, planned_flop
 from detente.app.petition import Petitioner
 from detente.app.supervising import Supervision, Task
 from detente.base.digest import Digest
-from detente.base.errors import DetenteError, Unavailable
+from detente.base.errors import DetenteError, Misuse, Refused, Unavailable
 from detente.guard.intent import Intent
 from detente.guard.supervise import Rules
 from detente.statement.run import Run
@@ -110,47 +112,86 @@ class _Session:
         self.folder.release()
 
 
-async def enforce(order: Order, *, home: str | Path | None, report: Callable[[str], None]) -> int:
+async def enforce(
+    order: Order, *, home: str | Path | None, report: Callable[[str], None], also: Sequence[str | Path] = ()
+) -> int:  # fmt: skip
     """Run the command while the issuers permit it; returns the exit code for the guard's own process.
+
+    ``also`` are homes of other accords over the same job: it runs only while the issuers of each permit it.
 
     Raises ``Refused`` G43 when no permit is to be had, ``Unavailable`` when nobody answers, ``Misuse`` without a plan.
     """
-    outfit = await open_outfit(home)
-    heed: list[Callable[[Leave], None]] = []
-
-    def on_change(leave: Leave) -> None:
-        for listener in heed:
-            listener(leave)
-
-    async with _Session(outfit, order, observe=False, on_change=on_change) as guard:
-        await first_leave(guard.session, wait_s=order.wait_s, patient=order.hold, say=report)
-        rules = Rules(halt_within_s=outfit.terms.pause.halt_within_s, freeze_s=order.freeze_s, hold=order.hold)
+    if also and order.proposal is not None:
+        raise Misuse("a proposal is of one accord: a run under several names none")
+    outfits = [await open_outfit(each) for each in (home, *also)]
+    names = _names(outfits)
+    joint = JointLeave(names)
+    async with contextlib.AsyncExitStack() as stack:
+        guards = [
+            await stack.enter_async_context(_Session(outfit, order, observe=False, on_change=joint.hear(name)))
+            for name, outfit in zip(names, outfits, strict=True)
+        ]
+        await _first_leaves(dict(zip(names, guards, strict=True)), order, report)
+        first = guards[0]
+        members = [Member(each.petitioner, each.run, partial(_epoch, each.session)) for each in guards]
+        halt_within_s = min(outfit.terms.pause.halt_within_s for outfit in outfits)
         supervision = Supervision(
             task=Task(
                 command=order.command,
-                run=guard.run,
+                run=first.run,
                 name=order.run,
                 environment=os.environ if order.environment is None else order.environment,
             ),
-            rules=rules,
-            folder=guard.folder,
-            petitioner=guard.petitioner,
-            clock=outfit.clock,
+            rules=Rules(halt_within_s=halt_within_s, freeze_s=order.freeze_s, hold=order.hold),
+            folder=first.folder,
+            petitioner=first.petitioner if len(guards) == 1 else JointPetitioner(members),
+            clock=outfits[0].clock,
             report=report,
         )
-        heed.append(supervision.heed)
+        joint.tell(supervision.heed)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, supervision.operator_stops)
-        guard.running.add_done_callback(_ender(supervision, report))
+        for each in guards:
+            each.running.add_done_callback(_ender(supervision, report))
         try:
-            report(f"permitted: epoch {guard.session.leave.epoch}, run {guard.run[:12]}…, {_issuers(guard.session)}")
-            supervision.heed(guard.session.leave)
+            for name, each in zip(names, guards, strict=True):
+                under = "" if len(guards) == 1 else f" under {name}"
+                report(
+                    f"permitted{under}: epoch {_epoch(each.session)}, run {each.run[:12]}…, {_issuers(each.session)}"
+                )
+            supervision.heed(joint.leave)
             return await supervision.run()
         finally:
-            heed.clear()
+            joint.silence()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+
+
+def _names(outfits: Sequence[Outfit]) -> list[str]:
+    """The accords' names; where two are called alike, with their homes."""
+    names = [outfit.terms.accord for outfit in outfits]
+    return [
+        name if names.count(name) == 1 else f"{name} in {outfit.home}"
+        for name, outfit in zip(names, outfits, strict=True)
+    ]
+
+
+def _epoch(session: GuardSession) -> int:
+    return session.leave.epoch
+
+
+async def _first_leaves(guards: Mapping[str, _Session], order: Order, report: Callable[[str], None]) -> None:
+    """Wait for the first leave of each; where one denies, say which, and which would allow it."""
+    for name, guard in guards.items():
+        try:
+            await first_leave(guard.session, wait_s=order.wait_s, patient=order.hold, say=report)
+        except Refused:
+            if len(guards) == 1:
+                raise
+            leaves = {other: each.session.leave for other, each in guards.items()}
+            leaves[name] = guard.session.leave
+            raise denied(join_leaves(leaves)) from None
 
 
 async def observe(

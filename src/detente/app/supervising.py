@@ -22,13 +22,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from detente.adapters.job import SIGNAL_SAVE, Ended, Job, start_job
 from detente.adapters.rundir import RunFolder, write_durably
 from detente.app.guarding import Clock, Leave
 from detente.app.pacing import Pacer, publish
-from detente.app.petition import Petitioner
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import Refused, Unavailable
 from detente.base.quantity import parse_decimal
@@ -71,7 +70,9 @@ from detente.guard.supervise import (
     step,
 )
 from detente.statement.halted import Halted
+from detente.statement.kinds import Kind
 from detente.statement.resumed import Resumed
+from detente.statement.statement import Body
 
 RECEIPT_POLL_S = 0.02
 EXIT_GRACE_S, TERM_GRACE_S = 1.0, 5.0
@@ -95,6 +96,18 @@ class Task:
     directory: Path | None = None
 
 
+class Filing(Protocol):
+    """Where statements about the run are filed: one accord's outbox, or that of several (``app.jointly``)."""
+
+    @property
+    def trouble(self) -> str: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+    async def file(self, kind: Kind, body: Body, *, within_s: float) -> Digest: ...
+
+
 class Supervision:
     """One command from its first permit to its end. ``run`` returns the exit code for the guard's own process."""
 
@@ -104,7 +117,7 @@ class Supervision:
         task: Task,
         rules: Rules,
         folder: RunFolder,
-        petitioner: Petitioner,
+        petitioner: Filing,
         clock: Clock,
         report: Callable[[str], None],
     ) -> None:

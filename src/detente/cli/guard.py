@@ -39,6 +39,9 @@ from detente.cli.wording import counted
 @click.option("--observe", "observing", is_flag=True, help="Record what would be done; stop nothing. Needs no set-up.")
 @click.option("--hold/--exit", default=False, help="After a pause, wait for the lift and go on; or exit 75.")
 @click.option("--wait", "wait_s", default=30.0, show_default=True, help="Seconds to wait for the first permit.")
+@click.option(
+    "--also", metavar="DIR", multiple=True, help="A home of another accord: the job runs only while each permits it."
+)
 @home_option
 @click.option("--json", "as_json", is_flag=True, help="Print a refusal, or what --observe saw, as one line of JSON.")
 @click.argument("command", nargs=-1, required=True)
@@ -53,6 +56,7 @@ def guard(
     observing: bool,
     hold: bool,
     wait_s: float,
+    also: tuple[str, ...],
     home: str | None,
     as_json: bool,
 ) -> None:
@@ -71,11 +75,13 @@ def guard(
         hold=hold,
         wait_s=wait_s,
     )
+    if observing and also:
+        raise Misuse("--observe looks at one home")
     if observing:
         sys.exit(_observe(order, home, as_json=as_json))
     if planned_flop is None:
         raise Misuse("say how many FLOP the run plans, such as --planned-flop 1e18: limits are checked against it")
-    sys.exit(asyncio.run(enforce(order, home=home, report=_say)))
+    sys.exit(asyncio.run(enforce(order, home=home, report=_say, also=also)))
 
 
 def _observe(order: Order, home: str | None, *, as_json: bool) -> int:
