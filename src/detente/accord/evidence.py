@@ -13,14 +13,14 @@ Normative text: ``spec/accord.md`` §1 and §2.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from detente.accord.keychain import EverEnrolled, proven_keys
 from detente.accord.reason import Place
-from detente.accord.records import NEUTRAL, Item, Record, class_of, named, needs_named
+from detente.accord.records import GOVERNING, NEUTRAL, Item, Record, class_of, named, needs_named
 from detente.accord.standing import FoldNote
 from detente.accord.terms import ClosedLog, Terms, parse_terms
 from detente.accord.unclear import UNCLEAR_RULES, Unclear
@@ -30,6 +30,7 @@ from detente.base.errors import Refused
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
 from detente.base.quantity import ZERO
+from detente.statement.approval import Approval
 from detente.statement.keys import EnrolledKeys, KeyRotation, verify_possession
 from detente.statement.kinds import Use
 from detente.statement.progress import Progress
@@ -76,6 +77,8 @@ class Evidence:
         self._ring = EverEnrolled()
         self._logs: dict[str, _Log] = {}
         self.records: dict[Digest, Record] = {}
+        self.governing: dict[Digest, None] = {}
+        """Statements of terms and of keys, in the order in which they came."""
         self.progress: dict[tuple[Digest, Party], Decimal] = {}
         self._poisoned: dict[tuple[Place, str], FoldNote] = {}
         self._poisoned_notes: tuple[FoldNote, ...] | None = ()
@@ -218,8 +221,25 @@ class Evidence:
 
     def set_epochs(self, epochs: tuple[Epoch, ...]) -> None:
         """Other mirrors, another clock: every entry is timed anew."""
-        self.epochs = epochs
-        self.changed |= self.records.keys()
+        if epochs != self.epochs:
+            self.epochs = epochs
+            self.changed |= self.records.keys()
+
+    def clock(self) -> tuple[Any, ...]:
+        """Everything but cosignatures that the witnessed times of entries rest on, to be compared with what it was."""
+        return self.epochs, dict(self.operators), dict(self._opened), dict(self.closed)
+
+    def resting_on(self, keys: Collection[PublicKey]) -> set[Digest]:
+        """The statements that one of these keys signed, as an envelope's signer or as the reviewer in an approval."""
+        if not keys:
+            return set()
+        found = set()
+        for statement, record in self.records.items():
+            body = record.statement.body
+            reviewer = body.assertion.key if isinstance(body, Approval) and body.assertion is not None else None
+            if reviewer in keys or any(signer.key in keys for signer in record.signers):
+                found.add(statement)
+        return found
 
     def item(self, statement: Digest) -> Item:
         """The statement as the fold sees it, timed after everything it names."""
@@ -293,6 +313,8 @@ class Evidence:
         record = self.records.get(statement.id)
         if record is None:
             record = self.records[statement.id] = Record(statement, class_of(statement.body, statement.kind))
+            if statement.kind in GOVERNING:
+                self.governing[statement.id] = None
             for other in named(statement.body):
                 self._named_by.setdefault(other, set()).add(statement.id)
         signers = record.copies.get(place, frozenset()) | frozenset(verified.signers)

@@ -34,7 +34,6 @@ from detente.base.strict_json import encode_json
 from detente.statement.kinds import Use
 
 _ORDER = attrgetter("order")
-_GOVERNING = frozenset({"terms", "keys"})
 ROUNDS_MAX = 128
 """Mirrors change a few times in the life of an accord, and a party opens two logs at most; more would be our own mistake."""
 
@@ -261,7 +260,8 @@ def fold(evidence: Evidence) -> AccordState:
 
     Raises ``Misuse`` while entries must be read again (``Evidence.read_again``): what they say may restrict.
 
-    1. If terms or keys changed: the chain anew, the mirrors' epochs with it, and then every statement.
+    1. If terms or keys changed: the chain anew, the mirrors' epochs with it. Where the chain, the clock and the logs came out as they
+       were, then the statements that changed, and those that a key signed which is now in force at other times; else every one.
     2. Otherwise only the statements that changed, and those that name them.
     """
     if evidence.again:
@@ -269,32 +269,39 @@ def fold(evidence: Evidence) -> AccordState:
     last: AccordState | None = evidence.kept
     if last is not None and evidence.kept_revision == evidence.revision:
         return last
-    governing = last is None or any(
-        (record := evidence.records.get(statement)) is not None and record.statement.kind in _GOVERNING
-        for statement in evidence.changed
-    )
-    if governing:  # 1
-        chain, book, chain_notes, state_logs = _govern(evidence)
-        state = AccordState(evidence, chain, book)
-        state.notes_of_chain = (*chain_notes, *state_logs.notes)
-        state.succession = state_logs
-        changed = set(evidence.records)
-        horizon = -1
+    keeps = True
+    if last is None or any(statement in evidence.governing for statement in evidence.changed):  # 1
+        state, changed, keeps = _governed(evidence, last)
     else:  # 2
-        state = AccordState(evidence, last.chain, last.book)  # type: ignore[union-attr]
-        state.notes_of_chain = last.notes_of_chain  # type: ignore[union-attr]
-        state.succession = last.succession  # type: ignore[union-attr]
-        state.inherit(last)  # type: ignore[arg-type]
+        state = AccordState(evidence, last.chain, last.book)
+        state.notes_of_chain = last.notes_of_chain
+        state.succession = last.succession
+        state.inherit(last)
         changed = evidence.changed
-        horizon = 2**62
-    horizon = min(horizon, _apply(evidence, state, changed))
+    horizon = _apply(evidence, state, changed)
     state.progress = dict(evidence.progress)
     state.note_poisoned(evidence.poisoned_notes())
-    if last is not None and not governing:
+    if last is not None and keeps:
         sweep, before = last.keep.get("inherited", (None, 2**62))
         state.keep["inherited"] = (last.keep.get("sweep", sweep), min(horizon, before))
     evidence.kept, evidence.kept_revision, evidence.changed = state, evidence.revision, set()
     return state
+
+
+def _governed(evidence: Evidence, last: AccordState | None) -> tuple[AccordState, set[Digest], bool]:
+    """The state with its chain and keys, which statements to judge under them, and whether what ``sweep`` keeps still holds.
+
+    A key bears on a statement by having signed it (``admission``). What ``sweep`` asks of keys is who acceded, by root keys.
+    """
+    touched, clock = set(evidence.changed), evidence.clock()
+    chain, book, notes, logs = _govern(evidence)
+    state = AccordState(evidence, chain, book)
+    state.notes_of_chain = (*notes, *logs.notes)
+    state.succession = logs
+    if last is None or (last.chain, last.succession, clock) != (chain, logs, evidence.clock()):
+        return state, set(evidence.records), False
+    state.inherit(last)
+    return state, touched | evidence.resting_on(book.differing(last.book)), book.has_roots_of(last.book)
 
 
 def _govern(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNote, ...], Succession]:
@@ -321,8 +328,8 @@ def _govern(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNo
 def _governing_items(evidence: Evidence) -> list[Item]:
     return [
         evidence.item(statement)
-        for statement, record in evidence.records.items()
-        if record.statement.kind in _GOVERNING and record.copies and record.statement.header.accord == evidence.accord
+        for statement in evidence.governing
+        if (record := evidence.records[statement]).copies and record.statement.header.accord == evidence.accord
     ]
 
 

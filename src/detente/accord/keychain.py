@@ -130,6 +130,20 @@ class KeyBook:
         """Sequence and statement of the party's last ``keys`` that count; 0 and None before the first."""
         return self._last.get(party, (0, None))
 
+    def differing(self, other: KeyBook) -> frozenset[PublicKey]:
+        """The keys that were in force at other times, or for another, in ``other``."""
+        spans = {*self._spans, *other._spans}
+        found = {span[2] for span in spans if self._spans.get(span) != other._spans.get(span)}
+        owned = {*self._bound, *other._bound}
+        return frozenset(found | {key for key in owned if self._bound.get(key) != other._bound.get(key)})
+
+    def has_roots_of(self, other: KeyBook) -> bool:
+        """Are the root keys and the thresholds those of ``other``, at all times?"""
+        return self._thresholds == other._thresholds and self._roots() == other._roots()
+
+    def _roots(self) -> dict[tuple[Party, Use, PublicKey], list[tuple[int, int]]]:
+        return {span: times for span, times in self._spans.items() if span[1] == "root"}
+
     def speaks_from(self, item: Item, party: Party) -> int | None:
         """The instant from which ``party`` says the item by its root threshold of distinct keys; None: not yet.
 

@@ -33,6 +33,8 @@ from detente.statement.vote import Vote
 Class: TypeAlias = Literal["restricting", "permitting", "neutral"]
 
 NEUTRAL = frozenset({"deployment", "commitment", "observation"})
+GOVERNING = frozenset({"terms", "keys"})
+"""What changes the chain, the clock, the logs or the keys, and so perhaps how everything else is judged."""
 ROOT_KINDS = frozenset({"terms", "keys", "accession", "withdrawal"})
 """These speak only with the root threshold of a party."""
 _PERMITTING = ROOT_KINDS | {"halted", "resumed", "challenge", "facility"}
