@@ -110,6 +110,7 @@ def _terms() -> Schema:
             "slowdown": _said("The rate cap of a slowdown.", _ref("slowdown")),
             "consequences": _said("What follows a ruling of breach.", _list(_ref("consequences"))),
             "adjudication": _said("How long a finding may be challenged and a ruling take, and who rules.", _ref("adjudication")),
+            "reciprocity": _said("When the others are released because a breach is not cured.", _ref("reciprocity")),
             "withdrawal": _said("With what notice a party leaves; absent: not before the sunset.", _ref("withdrawal")),
             "amendment": _said("Who amends together; absent: every party.", _object({"votes": _ref("votes")})),
             "confidential": _said("Fields that are kept for auditors, or behind a commitment.", _confidential()),
@@ -196,7 +197,7 @@ def _rules() -> dict[str, Schema]:
     indicator = _object(
         {},
         {
-            "supplied_by": {"if": {"type": "array"}, "then": _ref("names"), "else": _ref("name")},
+            "supplied_by": _one_or_more(),
             "every": _ref("duration"),
             "about": _words("party", "world"),
             "unit": _ref("text"),
@@ -219,8 +220,12 @@ def _rules() -> dict[str, Schema]:
     }
 
 
+def _one_or_more() -> Schema:
+    return {"if": {"type": "array"}, "then": _ref("names"), "else": _ref("name")}
+
+
 def _duty() -> Schema:
-    names = {"if": {"type": "array"}, "then": _ref("names"), "else": _ref("name")}
+    names = _one_or_more()
     duty = _object(
         {"id": _ref("name"), "of": names, "by": _ref("moment")},
         {
@@ -273,6 +278,13 @@ def _governance() -> dict[str, Schema]:
         ),
         "adjudication": _object(
             {"challenge_within": _ref("duration"), "rule_within": _ref("duration"), "votes": _ref("votes")}
+        ),
+        "reciprocity": _object(
+            {
+                "when": _object({"ruling": _words("breach"), "uncured_for": _ref("duration")}, {"of": _one_or_more()}),
+                "then": _words("release_others"),
+            },
+            {"marked": _words("lapses")},
         ),
         "renewal": _object({"for": _ref("duration"), "at_most": _whole(1, 100)}, {"votes": _ref("votes")}),
         "withdrawal": _object({"notice": _ref("duration")}, {"from_pause": _words("never")}),
