@@ -27,13 +27,13 @@ triggers:
     then: pause
     scope: party
 """
+RECIPROCITY = "reciprocity: {when: {ruling: breach, uncured_for: 100 s}, then: release_others}\n"
 TERMS = founding(
     BODY.replace("every: 7 d, ", "")
-    .replace("triggers:\n", DUTIES)
-    .replace("challenge_within: 72 h", "challenge_within: 100 s")
-    + "reciprocity: {when: {ruling: breach, uncured_for: 100 s}, then: release_others}\n".replace(
-        "longest: 180 d", "longest: 30 d"
-    )
+    .replace("triggers:\n", RECIPROCITY + DUTIES)
+    .replace("challenge_within: 72 h, rule_within: 5 d", "challenge_within: 100 s, rule_within: 5 d")
+    .replace("votes: {adjudicator: 2}}", "votes: {adjudicator: 2}, appeal_within: 50 s}")
+    .replace("longest: 180 d", "longest: 30 d")
     .replace(
         "  - id: report-first\n",
         "  - id: report-first\n    from: {after_entry: 500 s}\n    until: {after_entry: 1 d}\n",
@@ -49,6 +49,8 @@ renewal: {{for: 200 s, at_most: 2, votes: {{auditor: 1, authority: 1}}}}
 EMERGENCY = founding(
     BODY.replace("every: 7 d, ", "")
     .replace("version: 1\n", RENEWED)
+    .replace("challenge_within: 72 h, rule_within: 5 d", "challenge_within: 100 s, rule_within: 200 s")
+    .replace("votes: {adjudicator: 2}}", "votes: {adjudicator: 2}, unruled: falls}")
     .replace(
         "  - id: call\n",
         "  - id: call\n    lapses: {after: 500 s, unless: {auditor: 1, authority: 1}, again_after: 50 s}\n",

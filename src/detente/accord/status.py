@@ -110,7 +110,7 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         slowdowns=tuple(pause for pause in latched if pause.effect == "slowdown"),
         measures=tuple(pause for pause in latched if pause.effect == "limits"),
         ended=ended,
-        halts=_halts(state, terms, sweep, latched, since, at),
+        halts=_halts(state, terms, sweep, latched, point),
         findings=tuple(_finding(case) for case in cases),
         sanctions=tuple(sanction for case in cases for sanction in _sanctions(state, terms, case)),
         released_by_time=(
@@ -331,8 +331,9 @@ def _bindings(
 
 
 def _halts(
-    state: AccordState, terms: Terms, sweep: Sweep, latched: list[Pause], since: int | None, at: Instant
-) -> tuple[Halt, ...]:
+    state: AccordState, terms: Terms, sweep: Sweep, latched: list[Pause], point: Standpoint
+) -> tuple[Halt, ...]:  # fmt: skip
+    at, since = Instant(point.at), point.members.in_force_since
     pauses = [pause for pause in latched if pause.effect == "pause"]
     if not pauses:
         return ()
@@ -342,7 +343,11 @@ def _halts(
         body = item.body
         if not isinstance(body, Run):
             continue
-        stops = [p.halt_by for p in pauses if item.party in p.parties and body.activity in p.activities]
+        stops = [
+            max(p.halt_by, _came_under(point, item.party, p.since) + terms.pause.halt_within_s)
+            for p in pauses
+            if item.party in p.parties and body.activity in p.activities
+        ]
         if not stops:
             continue
         ancestry = sweep.ancestry_at(at)
@@ -354,6 +359,15 @@ def _halts(
         if halt is not None:
             halts.append(halt)
     return tuple(halts)
+
+
+def _came_under(point: Standpoint, party: Party, since: int) -> int:
+    """When the party came under a pause since ``since``: who joined later has as long to halt as the others had."""
+    first = next((number for number, (at, _) in enumerate(point.bound_history) if at > since), len(point.bound_history))
+    for at, bound in point.bound_history[max(0, first - 1) :]:
+        if party in bound:
+            return max(at, since)
+    return since
 
 
 def _finding(case: Case) -> FindingStanding:
