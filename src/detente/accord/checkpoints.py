@@ -39,7 +39,7 @@ from detente.statement.version import Version
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class Seen:
     """What the conditions of checkpoints are asked of, at one instant."""
 
     state: AccordState
@@ -77,7 +77,7 @@ class CheckpointAtWork:
 
 
 def checkpoints_at_work(
-    seen: Evidence, on: str, items: tuple[Item, ...], *, flop: Decimal | None = None
+    seen: Seen, on: str, items: tuple[Item, ...], *, flop: Decimal | None = None
 ) -> Iterator[CheckpointAtWork]:
     """Each checkpoint at ``on`` that holds a run, a proposal or the statements of one version, and for which of them."""
     for checkpoint in seen.terms.checkpoints:
@@ -97,7 +97,7 @@ def checkpoints_at_work(
                 yield CheckpointAtWork(checkpoint, item, meets, sight, itself, parents, reason)
 
 
-def checkpoint_standing(seen: Evidence, on: str, items: tuple[Item, ...], *, flop: Decimal | None = None) -> Standing:
+def checkpoint_standing(seen: Seen, on: str, items: tuple[Item, ...], *, flop: Decimal | None = None) -> Standing:
     """How the checkpoints at ``on`` let a run, a proposal or the statements of one version stand; the strictest counts."""
     found = tuple(checkpoints_at_work(seen, on, items, flop=flop))
     if not found:
@@ -110,7 +110,7 @@ def checkpoint_standing(seen: Evidence, on: str, items: tuple[Item, ...], *, flo
 class SightOf:
     """The atoms of a checkpoint's condition, each asked of what it is about."""
 
-    seen: Evidence
+    seen: Seen
     item: Item
     flop: Decimal | None
     view: View
@@ -129,7 +129,7 @@ class SightOf:
         return self.view.value(atom, restricting=restricting)
 
 
-def _sight(seen: Evidence, checkpoint: Checkpoint, item: Item, flop: Decimal | None) -> SightOf:
+def _sight(seen: Seen, checkpoint: Checkpoint, item: Item, flop: Decimal | None) -> SightOf:
     asked = Trigger(checkpoint.id, checkpoint.when, "pause", "party", checkpoint.unknown)
     view = View(
         seen.state, seen.terms, asked, item.party, 0, 0, 0, seen.at, True, seen.members, seen.ancestry
@@ -138,7 +138,7 @@ def _sight(seen: Evidence, checkpoint: Checkpoint, item: Item, flop: Decimal | N
 
 
 def _lacking(
-    seen: Evidence, checkpoint: Checkpoint, item: Item
+    seen: Seen, checkpoint: Checkpoint, item: Item
 ) -> tuple[tuple[Missing, ...], tuple[Missing, ...] | None, tuple[Digest, ...]] | None:
     """What is missing, of the thing and of what it starts from, and the audits that counted; None where nothing is.
 
@@ -166,7 +166,7 @@ def _subjects(item: Item, on: str) -> tuple[tuple[Digest, ...], tuple[Digest, ..
 
 
 def _of_each(
-    seen: Evidence, need: CertificationNeed, subjects: tuple[Digest, ...], actor: Party
+    seen: Seen, need: CertificationNeed, subjects: tuple[Digest, ...], actor: Party
 ) -> tuple[tuple[Missing, ...], tuple[Digest, ...]]:  # fmt: skip
     lacking: list[Missing] = []
     cited: list[Digest] = []
@@ -180,7 +180,7 @@ def _of_each(
 
 
 def _certified(
-    seen: Evidence, need: CertificationNeed, certification: str, subject: Digest, actor: Party
+    seen: Seen, need: CertificationNeed, certification: str, subject: Digest, actor: Party
 ) -> tuple[Missing | None, tuple[Digest, ...]]:
     """What one certification of one thing lacks, and the audits that speak of it.
 
@@ -213,7 +213,7 @@ def _certified(
     return Missing(certification, subject, more, may, (), text), cited
 
 
-def _latest(seen: Evidence, certification: str, subject: Digest) -> Iterator[tuple[Party, Item]]:
+def _latest(seen: Seen, certification: str, subject: Digest) -> Iterator[tuple[Party, Item]]:
     """Each party's latest word on it; one that passes is none before it has settled."""
     latest: dict[Party, Item] = {}
     for item, time in seen.state.upto(("audit", subject), seen.at, heard=True):
@@ -236,7 +236,7 @@ def _authors(state: AccordState, subject: Digest) -> Iterator[Party]:
             yield item.party
 
 
-def _disputed(seen: Evidence) -> frozenset[Digest]:
+def _disputed(seen: Seen) -> frozenset[Digest]:
     """The audits that an open finding, or one that was ruled a breach, is about."""
     return frozenset(
         case.finding.body.audit

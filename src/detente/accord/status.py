@@ -12,8 +12,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from detente.accord.adjudication import Case, cases_at
-from detente.accord.checkpoints import Evidence as CheckpointEvidence
-from detente.accord.checkpoints import checkpoint_standing
+from detente.accord.checkpoints import Seen, checkpoint_standing
 from detente.accord.duties import list_duties
 from detente.accord.fold import AccordState
 from detente.accord.halts import halt_of, met_halted_conditions
@@ -200,11 +199,11 @@ def _checked(
     return checkpoint_standing(checkpoint_evidence(state, at), on, items, flop=flop)
 
 
-def checkpoint_evidence(state: AccordState, at: int) -> CheckpointEvidence:
+def checkpoint_evidence(state: AccordState, at: int) -> Seen:
     """What the conditions of checkpoints are asked of at an instant."""
     ancestry = sweep_of(state).ancestry_at(at)
     members = standpoint(state, at, heard=True).members
-    return CheckpointEvidence(state, state.terms_at(at), members, ancestry, at)
+    return Seen(state, state.terms_at(at), members, ancestry, at)
 
 
 def _both(one: Standing, other: Standing) -> Standing:
