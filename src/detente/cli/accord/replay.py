@@ -14,7 +14,7 @@ from detente.cli import json_option, reports_errors
 from detente.cli.accord.compare import sum_up
 
 
-@click.command()
+@click.command(epilog="Such as: detente accord replay facts.yaml ours.yaml --figure replay.svg")
 @click.argument("facts", type=click.Path(path_type=Path))
 @click.argument("terms", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--figure", type=click.Path(path_type=Path), metavar="FILE", help="Draw it to FILE, .svg or .png.")
