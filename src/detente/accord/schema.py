@@ -277,7 +277,8 @@ def _governance() -> dict[str, Schema]:
             }
         ),
         "adjudication": _object(
-            {"challenge_within": _ref("duration"), "rule_within": _ref("duration"), "votes": _ref("votes")}
+            {"challenge_within": _ref("duration"), "rule_within": _ref("duration"), "votes": _ref("votes")},
+            {"unruled": _words("stands", "falls"), "appeal_within": _ref("duration")},
         ),
         "reciprocity": _object(
             {

@@ -204,7 +204,7 @@ def _standing(status: Mapping[str, Any], trigger: str, scope: str, round_: int) 
 
 
 def _latched(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [*status.get("pauses", ()), *status.get("slowdowns", ())]
+    return [*status.get("pauses", ()), *status.get("slowdowns", ()), *status.get("measures", ())]
 
 
 def _is_latched(status: Mapping[str, Any], trigger: str) -> bool:

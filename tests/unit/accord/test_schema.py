@@ -106,7 +106,7 @@ slowdown: {{rate: 10 %, of: registered_compute}}
 permits: {{life: {{calm: 1 h, alert: 10 min}}}}
 consequences:
   - {{when: {{ruling: breach}}, then: [{{aud-1: refuse_compute}}, publish]}}
-adjudication: {{challenge_within: 72 h, rule_within: 5 d, votes: {{any: 1}}}}
+adjudication: {{challenge_within: 72 h, rule_within: 5 d, votes: {{any: 1}}, unruled: falls, appeal_within: 2 d}}
 reciprocity: {{when: {{ruling: breach, of: developer, uncured_for: 7 d}}, then: release_others, marked: lapses}}
 withdrawal: {{notice: 365 d, from_pause: never}}
 amendment: {{votes: {{auditor: 1}}}}

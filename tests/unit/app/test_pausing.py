@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detente.app.pausing import choose_voter, note_on
+from detente.app.pausing import choose_voter, note_on, round_of
 from detente.base.digest import Digest
 from detente.base.errors import Misuse
 from detente.base.identity import Party
@@ -29,3 +29,11 @@ def test_a_note_about_a_statement_is_found_among_others():
     notes = [{"statement": other, "rule": "F02", "text": "another"}, {"statement": mine, "rule": "F05", "text": "no"}]
     assert note_on({"notes": notes}, mine) == "F05: no"
     assert note_on({"notes": notes[:1]}, mine) == ""
+
+
+def test_limits_that_a_trigger_brought_into_effect_are_lifted_in_their_own_round():
+    """What stops nobody is latched all the same: a vote to lift it names the round it is in."""
+    status = {"measures": [{"trigger": "emergency", "round": 2}]}
+    assert round_of(status, "emergency", "lift") == 2
+    with pytest.raises(Misuse, match="there is nothing to lift"):
+        round_of(status, "call", "lift")
