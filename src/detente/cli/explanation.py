@@ -102,9 +102,11 @@ def _constraint(each: Constraint, told: Explanation) -> Iterator[str]:
         for act in way.acts:
             if len(act.hands) > act.count or act.count > 1:
                 yield from _wrapped("", f"  {act.who}: {_hands(act)}")
-    if not each.ways and each.effect not in {"bound", "free"}:
+    if not each.ways and each.more:
+        yield from _wrapped("to change", "not looked for here: ask for it by its name")
+    elif not each.ways and each.effect not in {"bound", "free"}:
         yield from _wrapped("to change", "no set of acts that was looked for would end it")
-    if each.more:
+    if each.more and each.ways:
         yield from _wrapped("", "and perhaps more: the search ended at its bound")
 
 

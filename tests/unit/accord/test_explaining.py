@@ -281,6 +281,18 @@ def test_a_party_is_told_what_binds_its_runs_and_changes_too():
     assert found.outcome == "refused"
 
 
+def test_of_many_runs_only_the_first_are_searched_and_the_others_say_so():
+    """No more work than can be read; whoever asks for one by its name gets its ways."""
+    play = Play().begin()
+    runs = [play.run("dev-a", T0 + HOUR + n, flop="1e23", name=f"run-{n}") for n in range(14)]
+    limits = [
+        each for each in explained(play, T0 + 2 * HOUR, Subject("party", "dev-a")).constraints if each.scope in runs
+    ]
+    assert [bool(each.ways) for each in limits] == [True] * 12 + [False] * 2
+    assert all(each.more for each in limits[12:])
+    assert the(explained(play, T0 + 2 * HOUR, Subject("run", runs[13])), "limit").ways
+
+
 def test_explaining_leaves_the_state_as_it_was():
     """The digest and the status are the same before and after, and the sweep goes on from where it stood."""
     play = Play().begin()

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from detente.accord.explaining.binding import EVERY, JUDGED, Scene, constraints, look, things_of
+from detente.accord.explaining.binding import EVERY, JUDGED, Scene, constraints, latched_now, look, things_of
 from detente.accord.explaining.constraint import EFFECTS, Constraint, Entry, Explanation, Subject
 from detente.accord.explaining.ways import with_ways
 from detente.accord.fold import AccordState
@@ -23,6 +23,8 @@ from detente.base.instant import Instant
 from detente.statement.approval import Approval
 from detente.statement.run import Run
 
+SEARCHED_MAX = 12
+"""Runs and changes of a party or an accord whose ways are looked for at once; any other is asked for by its name."""
 LOOKS_BACK_MAX = 16
 """Instants at which a limit, hold point or checkpoint is asked whether it bound already; each is a state of its own."""
 
@@ -33,9 +35,9 @@ def explain_subject(
     """What binds ``subject`` at ``at``, why, since when, and, with ``ways``, what would have to happen for that to change."""
     scene = look(state, at).with_point()
     found = [_began(scene, each) for each in constraints(scene, subject, EVERY)]
-    if ways:
-        found = [with_ways(scene, each) for each in found]
     found.sort(key=lambda each: (EFFECTS.index(each.effect), each.since or 0, each.key))
+    if ways:
+        found = _with_ways(scene, found, subject)
     left_out = 0
     if subject.kind in {"accord", "party"}:
         left_out = things_of(scene, Party(subject.id) if subject.kind == "party" else None)[1]
@@ -58,21 +60,44 @@ def _entries(state: AccordState, found: Iterable[Constraint], said: Mapping[Dige
         yield Entry(item.id, item.kind, item.party, item.time, item.place, said.get(item.id, ""))
 
 
+def _with_ways(scene: Scene, found: list[Constraint], subject: Subject) -> list[Constraint]:
+    """Each with its ways; of a party's or an accord's runs and changes, the first ``SEARCHED_MAX``."""
+    searched = 0
+    told = []
+    for each in found:
+        searched += each.about != subject
+        told.append(with_ways(scene, each) if searched <= SEARCHED_MAX else replace(each, more=True))
+    return told
+
+
 def _began(scene: Scene, constraint: Constraint) -> Constraint:
     """The constraint with the instant since which a limit or hold point binds."""
     if constraint.clause.kind not in JUDGED or not constraint.witnessed:
         return constraint
     since = scene.at
-    first = constraint.since or 0
+    first = max(constraint.since or 0, _governed_since(scene, constraint))
     for moment in _moments(scene, constraint):
         if moment < first:
             break
-        earlier = look(scene.state.as_of(moment), Instant(moment))
+        past = scene.state.as_of(moment)
+        earlier = Scene(past, Instant(moment), scene.now, past.terms_at(moment))
         kinds = frozenset({constraint.clause.kind})
         if not any(each.key == constraint.key for each in constraints(earlier, constraint.about, kinds)):
             break
         since = Instant(moment)
     return replace(constraint, since=since)
+
+
+def _governed_since(scene: Scene, constraint: Constraint) -> int:
+    """Since when the accord is in force, the party bound, and what the limit depends on latched: no clause binds before."""
+    now, item = scene.now, scene.state.get(Digest(constraint.scope))
+    instants = [int(now.in_force_since or 0)]
+    if item is not None:
+        instants += [int(each.since) for each in now.bindings if each.party == item.party and each.since is not None]
+    limit = next((each for each in scene.terms.limits if each.id == constraint.clause.id), None)
+    if limit is not None and limit.during is not None:
+        instants += [int(each.since) for each in latched_now(now) if each.trigger == limit.during]
+    return max(instants)
 
 
 def _moments(scene: Scene, constraint: Constraint) -> list[int]:

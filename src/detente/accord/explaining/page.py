@@ -187,6 +187,8 @@ def _judged(judged: Sequence[Judgement]) -> str:
 
 
 def _ways(each: Constraint) -> str:
+    if not each.ways and each.more:
+        return '<p class="sub">Not looked for here: ask for it by its name.</p>'
     if not each.ways:
         if each.effect in {"bound", "free"}:
             return '<p class="sub">Nothing that was looked for.</p>'

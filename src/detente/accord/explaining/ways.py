@@ -52,6 +52,7 @@ from detente.accord.explaining.binding import Scene, constraints, latched_now, l
 from detente.accord.explaining.constraint import Act, Constraint, Hand, How, Plan, Way
 from detente.accord.explaining.solving import least, plans_for, together
 from detente.accord.explaining.supposing import Done, seat, suppose
+from detente.accord.fold import AccordState
 from detente.accord.holds import change_of, holds_at_work
 from detente.accord.limits import limits_at_work, run_view
 from detente.accord.membership import force_view
@@ -103,10 +104,19 @@ class Search:
     def stands(self, done: Sequence[Done], at: int) -> bool:
         """Does the constraint stand at ``at`` if this is done now?"""
         self.tries += 1
-        state = suppose(self.scene.state, done, self.now)
+        state = suppose(self.scene.state, done, self.now) if done else self._undisturbed()
         scene = look(state, Instant(at))
         kinds = frozenset({self.constraint.clause.kind})
         return any(each.key == self.constraint.key for each in constraints(scene, self.constraint.about, kinds))
+
+    def _undisturbed(self) -> AccordState:
+        """The state in which nobody says anything more: one for all that is asked at this instant."""
+        kept: dict[str, AccordState] = self.scene.state.keep.setdefault("undisturbed", {})
+        key = str(self.now)
+        if key not in kept:
+            kept.clear()
+            kept[key] = suppose(self.scene.state, (), self.now)
+        return kept[key]
 
     @property
     def now(self) -> Instant:
@@ -204,7 +214,7 @@ class Search:
                 return
             at = pause.lapses_at
             yield at
-            later = look(suppose(self.scene.state, (), self.now), at)
+            later = look(self._undisturbed(), at)
             pause = self.pause(later)
 
     def pause(self, scene: Scene | None = None) -> Pause | None:
@@ -231,7 +241,7 @@ class Search:
 
     def _how(self, at: int) -> tuple[How, str]:
         """What it is that time brings."""
-        later = look(suppose(self.scene.state, (), self.now), Instant(at))
+        later = look(self._undisturbed(), Instant(at))
         when = show_instant(Instant(at))
         key = self._trigger_key()
         if later.now.phase == "expired":
