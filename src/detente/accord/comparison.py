@@ -227,7 +227,7 @@ def _case(
     decisive = [each for each in found if each.truth is not None]
     missing = tuple(each.missing for each in found if each.missing is not None) if truth is None else ()
     facts = tuple(dict.fromkeys(each.fact for each in (found if truth is None else decisive) if each.fact is not None))
-    values = tuple(each.text for each in found if each.text)
+    values = tuple(dict.fromkeys(each.text for each in found if each.text))
     return Case(shown, state, facts, values, missing)
 
 

@@ -1,12 +1,15 @@
 """The shipped texts: sound, each clause with its source or marked as our choice, each on a subject, each word in one unit."""
 
+import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from detente.accord.terms import Terms, parse_terms
 from detente.accord.vocabulary import clauses_of, names_in, read_vocabulary, subjects_of
 from detente.app.comparing import VOCABULARY, library
+from detente.cli import main
 
 ACCORDS = Path(__file__).parents[3] / "accords"
 NAMES = [path.name.removesuffix(".yaml") for path in library()]
@@ -75,3 +78,19 @@ def test_the_model_accord_answers_each_requirement_or_says_why_not():
     not_expressed = {rule for each in sources.not_expressed for rule in each.rules}
     assert expressed == {f"r{number}" for number in range(1, 10)}
     assert not_expressed == {"r5", "r6", "r10", "r11"}
+
+
+BLOCK = re.compile(r"```console\n\$ detente accord check accords/(\S+)\.yaml\n(.*?)\n```", re.DOTALL)
+
+
+def test_the_page_beside_the_texts_shows_what_check_says_is_broken():
+    """For each text that does not pass, every broken claim, in its own words; the others pass."""
+    page = (ACCORDS / "README.md").read_text("utf-8")
+    shown = {name: lines.splitlines() for name, lines in BLOCK.findall(page)}
+    for name in NAMES:
+        output = CliRunner().invoke(main, ["accord", "check", str(ACCORDS / f"{name}.yaml")]).stdout
+        broken = [line for line in output.splitlines() if line.startswith("✗")]
+        assert shown.get(name, []) == broken, name
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| [{name}](")]
+        assert row.endswith("| broken |" if broken else "| passes |"), name
+    assert set(shown) <= set(NAMES)

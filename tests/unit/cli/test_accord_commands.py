@@ -123,7 +123,7 @@ def test_a_comparison_names_state_clause_source_fact_and_grade(tmp_path: Path):
     assert "■ triggered  triggers.breach-by-agents: 1 vote of openai" in result.stdout
     assert "announcement (secondary)" in result.stdout
     assert "[1] 2026-08-20 it pauses; a newspaper" in result.stdout
-    assert "– silent     the pace of AI research and development" in result.stdout
+    assert "– silent     compute of training; the pace of AI research and development;" in result.stdout
     assert "2 of 2 facts, known to 2026-10-06" in result.stderr
     before = json.loads(called("accord", "compare", facts, text, "--at", "2026-08-19", "--json").stdout)
     (clause,) = before["accords"][0]["clauses"]

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from detente.accord.difference import compare_terms
 from detente.accord.terms import parse_terms
 from detente.app.drill.coalition import configure, found_coalition, spell_terms
 from detente.app.drill.jobs import checkpoints_of, final_of
 from detente.app.drill.plan import JOBS_MAX, PARTIES_MAX, WAYS, Options, make_plan
 from detente.app.drill.run import MARK, run_drill
 from detente.app.drill.scene import halt_of, pauses_of
+from detente.app.init import shipped_accord
 from detente.base.digest import sha256_hex
 from detente.base.errors import Misuse
 
@@ -62,6 +64,17 @@ def test_the_terms_of_a_drill_are_sound_and_name_everybody(tmp_path: Path) -> No
     assert terms.mirrors.parties == plan.mirrors
     assert (terms.mirrors.may_fail, terms.mirrors.witness, terms.mirrors.issue) == (1, 3, 3)
     assert "at_least: 4" in spell_terms(plan)
+
+
+def test_a_drill_changes_in_the_model_accord_what_it_says_and_nothing_else() -> None:
+    """As many developers as it has, lives of seconds, a smaller limit, one reviewer, a pause for all, and no releases."""
+    shipped = parse_terms(shipped_accord("coordinated-pause.yaml"), template=True)
+    changes = compare_terms(shipped, parse_terms(spell_terms(make_plan(Options())).encode(), template=True))
+    assert {change.section for change in changes} == {
+        "mirrors", "entry_into_force", "limits", "hold_points", "checkpoints", "triggers", "pause", "permits", "adjudication",
+        "sources",
+    }  # fmt: skip
+    assert len(changes) == 13
 
 
 def test_the_keys_of_a_drill_are_readable_by_their_owner_alone(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The drill's coalition on disk: keys, founding terms, and a home for every node.
 
-Every key is made here, in software, for this drill alone, and the report says so. The terms are ordinary terms:
-``detente node serve`` reads them as it would read any.
+Every key is made here, in software, for this drill alone, and the report says so. The terms are those of ``accords/coordinated-pause.yaml`` with a few
+changes, which ``changes_for`` lists: ``detente node serve`` reads them as it would read any.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from detente.adapters.keys import make_key
 from detente.app.config import Config, store_config
 from detente.app.drill.network import LOOPBACK
 from detente.app.drill.plan import Member, Plan
+from detente.app.init import shipped_accord
 from detente.app.reviewing import REVIEWER
 from detente.base.digest import Digest, sha256_hex
+from detente.base.errors import Misuse
 from detente.base.identity import Party
 from detente.statement.keys import prove_possession
 from detente.statement.kinds import Use
@@ -30,7 +32,7 @@ LIFE_CALM_S, LIFE_ALERT_S = 12, 8
 HALT_WITHIN_S = 6
 CHALLENGE_S = 4
 FLOP_LIMIT = "1e18"
-DEPTH_LIMIT = 3
+MODEL = "coordinated-pause.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,66 +126,54 @@ def _key_name(member: Member, use: Use) -> str | None:
 
 
 def spell_terms(plan: Plan) -> str:
-    """The founding terms without their keys, in the words of any other accord."""
+    """The founding terms without their keys: the shipped model accord, changed only where ``changes_for`` says.
+
+    Raises ``Misuse`` where the shipped text no longer has a place that the drill changes.
+    """
+    text = shipped_accord(MODEL).decode("utf-8")
+    # A drill releases nothing, so that no release waits for a certification that nobody is there to give.
+    for start, end in (("checkpoints:\n", "\n\n"), ("  checkpoints.release-unattended:\n", "  permits:\n")):
+        text = _without(text, start, end)
+    for old, new in changes_for(plan):
+        if text.count(old) != 1:
+            raise Misuse(f"{MODEL} has {text.count(old)} places {old!r}, and the drill changes one")
+        text = text.replace(old, new)
+    return text
+
+
+def changes_for(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """What a drill changes in the model accord: as many developers as it has, lives and deadlines of seconds, so that a person
+    can watch them pass, a smaller limit, so that a small run exceeds it, one reviewer, who is a person, and a pause for all.
+    """
     developers = len(plan.developers)
     calm_s, alert_s, halt_within_s = (
         math.ceil(seconds * plan.strain) for seconds in (LIFE_CALM_S, LIFE_ALERT_S, HALT_WITHIN_S)
     )
-    parties = "\n".join(
-        f"  {member.name}: {{country: {member.country}, roles: [{', '.join(member.roles)}]}}" for member in plan.parties
+    more = "".join(
+        f"  {member.name}:  {{country: {member.country}, roles: [developer]}}\n"
+        for member in plan.parties
+        if "developer" in member.roles and member.name not in {"dev-a", "dev-b", "dev-c"}
     )
-    return f"""\
-# The founding terms of a drill. Lives and deadlines are seconds, so that a person can watch them pass.
-accord: drill
-version: 1
-parties:
-{parties}
-mirrors: {{may_fail: 1, witness: 3, issue: 3, settle: {SETTLE_S} s}}
+    return (
+        ("  aud-1:  {", f"{more}  aud-1:  {{"),
+        ("settle: 60 s", f"settle: {SETTLE_S} s"),
+        ("{role: developer, at_least: 3}", f"{{role: developer, at_least: {developers}}}"),
+        (
+            "  before: {training: free, self_improvement: free}",
+            "  before: {training: refuse, self_improvement: refuse}",
+        ),
+        ("more_than: [run.cumulative_flop, 1e24 FLOP]", f"more_than: [run.cumulative_flop, {FLOP_LIMIT} FLOP]"),
+        ("{humans: 2, organisations: 1", "{humans: 1, organisations: 1"),
+        ("then: pause\n    scope: party", "then: pause\n    scope: all"),
+        ("halt_within: 15 min", f"halt_within: {halt_within_s} s"),
+        ("{calm: 6 h, alert: 10 min}", f"{{calm: {calm_s} s, alert: {alert_s} s}}"),
+        ("challenge_within: 72 h", f"challenge_within: {CHALLENGE_S} s"),
+    )
 
-entry_into_force:
-  when:
-    all:
-      - acceded: {{role: developer, at_least: {developers}}}
-      - acceded: {{countries: 3}}
-  before: {{training: refuse, self_improvement: refuse}}
 
-limits:
-  - id: too-large
-    on: run.start
-    when: {{more_than: [run.cumulative_flop, {FLOP_LIMIT} FLOP]}}
-    then: refuse
-
-hold_points:
-  - id: self-modification
-    on: version.train
-    when:
-      all:
-        - change.touches: [training, architecture, evaluation]
-        - change.proposer: model
-    need: {{humans: 1, organisations: 1, author_excluded: yes, device: software, same_host: refuse, by: [auditor]}}
-
-triggers:
-  - id: unattended        # the number is this drill's choice: no source sets one
-    when: {{at_least: [ai_proposed_depth, {DEPTH_LIMIT}]}}
-    then: pause
-    scope: all
-    unknown: holds      # what was not shown to be approved by a human counts as not approved
-  - id: call
-    when: {{votes: {{of: [auditor, authority], at_least: 2}}}}
-    then: pause
-    scope: all
-
-pause:
-  activities: [training, self_improvement]
-  halt_within: {halt_within_s} s
-lift:
-  votes: {{auditor: 1, authority: 2}}
-  when: {{none_open: finding}}
-  veto_on_purpose: [auth-1, auth-2]
-permits: {{life: {{calm: {calm_s} s, alert: {alert_s} s}}}}
-consequences:
-  - when: {{ruling: breach}}
-    then: [{{cloud: refuse_compute}}, {{buyer: refuse_deployment}}]
-adjudication: {{challenge_within: {CHALLENGE_S} s, rule_within: 5 d, votes: {{adjudicator: 2}}}}
-withdrawal: {{notice: 365 d, from_pause: never}}
-"""
+def _without(text: str, start: str, end: str) -> str:
+    """The text without what stands from ``start`` up to the next ``end``."""
+    if text.count(f"\n{start}") != 1:
+        raise Misuse(f"{MODEL} has {text.count(start)} places {start!r}, and the drill leaves one out")
+    head, _, rest = text.partition(f"\n{start}")
+    return f"{head}\n{end.lstrip()}{rest.partition(end)[2]}"

@@ -59,8 +59,8 @@ def _show(compared: Comparison) -> None:
         click.echo(f"{each.accord}: {sum_up(each)}")
         for outcome in each.outcomes:
             _clause(outcome)
-        for subject in each.silent:
-            click.echo(f"  {MARKS['silent']:<12} {subject}")
+        if each.silent:
+            click.echo(f"  {MARKS['silent']:<12} {'; '.join(each.silent)}")
     click.echo(f"facts: {compared.facts.name}, {covered(compared)}", err=True)
 
 
