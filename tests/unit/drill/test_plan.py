@@ -74,7 +74,7 @@ def test_a_drill_changes_in_the_model_accord_what_it_says_and_nothing_else() -> 
         "mirrors", "entry_into_force", "limits", "hold_points", "checkpoints", "triggers", "pause", "permits", "adjudication",
         "sources",
     }  # fmt: skip
-    assert len(changes) == 13
+    assert len(changes) == 12
 
 
 def test_the_keys_of_a_drill_are_readable_by_their_owner_alone(tmp_path: Path) -> None:

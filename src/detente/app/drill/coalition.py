@@ -176,4 +176,4 @@ def _without(text: str, start: str, end: str) -> str:
     if text.count(f"\n{start}") != 1:
         raise Misuse(f"{MODEL} has {text.count(start)} places {start!r}, and the drill leaves one out")
     head, _, rest = text.partition(f"\n{start}")
-    return f"{head}\n{end.lstrip()}{rest.partition(end)[2]}"
+    return f"{head}\n{end.lstrip(chr(10))}{rest.partition(end)[2]}"
