@@ -64,6 +64,7 @@ class Ancestry:
         self._best: dict[tuple[Quantity, Party, int], _Best] = {}
         self._stamp = 0
         self._state = state
+        self._taken_upto: int | None = None
         self._heard_at = -1 if heard_at is None else heard_at
         if heard_at is not None:
             for item, _ in state.upto(("version",), heard_at, heard=True):
@@ -75,7 +76,9 @@ class Ancestry:
 
         ``self.at`` becomes the last such instant, not ``at``: what comes in later between the two is still to be taken in.
         """
-        self._state = state
+        if state is self._state and at == self._taken_upto:
+            return  # Many decisions are asked of one instant.
+        self._state, self._taken_upto = state, at
         first = self.at
         moments = {first}
         versions = _between(state.index.get(("version",), []), first, at)

@@ -398,6 +398,8 @@ class Terms:
     checkpoints: tuple[Checkpoint, ...] = ()
     confidential: Mapping[str, Confidentiality] = field(default_factory=dict)
     sources: Sources = field(default_factory=Sources)
+    _kept: dict[tuple[str, ...], tuple[Party, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Who is among some names, for ``suppliers``: asked at every instant of every trigger, and the same for ever."""
 
     def with_role(self, role: str) -> tuple[Party, ...]:
         """The parties that hold ``role``, in the file's order."""
@@ -417,6 +419,18 @@ class Terms:
         if subject is None or author == subject:
             return self.among(author, indicator.supplied_by)
         return self.among(author, tuple(name for name in indicator.supplied_by if name != "developer"))
+
+    def suppliers(self, indicator: Indicator, subject: Party | None) -> tuple[Party, ...]:
+        """Who ``supplies`` the indicator of ``subject``, the subject first if it is one of them, then in the file's order."""
+        names = indicator.supplied_by
+        if subject is not None:
+            names = tuple(name for name in names if name != "developer")
+        if names not in self._kept:
+            self._kept[names] = tuple(party for party in self.parties if self.among(party, names))
+        found = self._kept[names]
+        if subject is None or subject in found or not self.among(subject, indicator.supplied_by):
+            return found
+        return (subject, *found)
 
     def duty(self, duty_id: str) -> Duty | None:
         """The duty of that id, if these terms have one."""

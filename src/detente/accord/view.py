@@ -211,11 +211,10 @@ class View:
         combine = kleene_any if restricting else kleene_all
         said: list[tuple[Item, int]] = []
         last = -1
-        for author in self.terms.parties:  # 1
-            if self.terms.supplies(author, indicator, subject):
-                spoken, settled = self.said(indicator, subject, author)
-                said += spoken
-                last = max(last, settled)
+        for author in self.terms.suppliers(indicator, subject):  # 1
+            spoken, settled = self.said(indicator, subject, author)
+            said += spoken
+            last = max(last, settled)
         values: list[Truth] = []
         for item, time in said:
             body = item.body

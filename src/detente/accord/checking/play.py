@@ -310,7 +310,7 @@ class Play:
 
     def _suppliers(self, indicator: Indicator) -> set[Party]:
         subject = self.subject if indicator.about == "party" else None
-        return {party for party in self.terms.parties if self.terms.supplies(party, indicator, subject)}
+        return set(self.terms.suppliers(indicator, subject))
 
     def _classes(self, apart: frozenset[Party]) -> tuple[Players, ...]:
         callers = [atom.of for atom in self._asked if isinstance(atom, Votes)]

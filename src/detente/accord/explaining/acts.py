@@ -225,7 +225,7 @@ def report_plans(state: AccordState, view: View, atom: Compare, *, want: bool, a
     told = f"{sign[up, strict]} {show_decimal(atom.bound)} {atom.unit}".rstrip()
     acts: list[Act] = []
     for subject in view.subjects(indicator):
-        suppliers = [p for p in terms.parties if terms.supplies(p, indicator, subject)]
+        suppliers = list(terms.suppliers(indicator, subject))
         wrong = [
             p
             for p in suppliers
