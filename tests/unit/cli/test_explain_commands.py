@@ -52,14 +52,10 @@ def test_terms_alone_say_what_would_bind_a_party_and_what_ends_it():
     assert "signs an amendment" not in said
 
 
-@pytest.mark.parametrize(
-    "shipped",
-    sorted(
-        path.name
-        for path in (ROOT / "accords").glob("*.yaml")
-        if "scenarios" not in path.name and path.name != "vocabulary.yaml"
-    ),
-)
+SHIPPED = sorted(path.name for path in (ROOT / "accords").glob("*.yaml") if "\nparties:" in path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("shipped", SHIPPED)
 def test_every_shipped_accord_can_be_explained(shipped: str, tmp_path: Path):
     """Each limit, hold point, checkpoint and trigger of the file is among the rules."""
     from detente.app.drafting import read_draft
