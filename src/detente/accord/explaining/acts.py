@@ -3,10 +3,12 @@
 Decides who is eligible, from the roles of the terms, the keys in force and what each has said already, and how a quorum of
 roles can be filled up. Leaves out whether an act changes anything (``ways``).
 
+Both seats that somebody present could take are tried; who is left to take the other is asked later (``_seats``).
+
 >>> from detente.accord.terms import PartyTerms
 >>> parties = {Party("a"): PartyTerms("US", frozenset({"auditor"})), Party("b"): PartyTerms("US", frozenset({"auditor", "authority"}))}
 >>> list(fillings(RoleQuorum({"auditor": 1, "authority": 1}), {Party("b")}, parties))
-[{'auditor': 1}]
+[{'authority': 1}, {'auditor': 1}]
 >>> list(fillings(RoleQuorum({"auditor": 1, "authority": 1}), (), parties))
 [{'auditor': 1, 'authority': 1}]
 """
