@@ -23,6 +23,7 @@ from detente.base.quantity import EXACT, H100E_FLOP_S, parse_decimal
 T = TypeVar("T")
 _ABSENT: Any = object()
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,61}[a-z0-9])?\Z", re.ASCII)
+_UNIT = re.compile(r"[!-~]+(?: [!-~]+)*\Z", re.ASCII)
 _QUANTITY = re.compile(r"(\S+?) ?(%|[A-Za-z][A-Za-z0-9_/]{0,15})?\Z", re.ASCII)
 
 
@@ -98,9 +99,23 @@ def text(node: Node) -> str:
 
 def name(node: Node) -> str:
     """An identifier in ASCII, so that no look-alike passes for another: a-z, 0-9, inner ``_ . -``."""
-    value = text(node)
+    return identifier(text(node), node.where)
+
+
+def identifier(value: str, where: str) -> str:
+    """What ``name`` reads, where it is the key of a mapping that stands at ``where``."""
     if not _NAME.match(value):
-        raise Refused("T08", "malformed", got=f"{node.where} {shown(value)}", expected="a name: a-z, 0-9, inner _ . -")
+        raise Refused("T08", "malformed", got=f"{where} {shown(value)}", expected="a name: a-z, 0-9, inner _ . -")
+    return value
+
+
+def unit(node: Node) -> str:
+    """A unit of measurement in printable ASCII, so that two that look the same are the same."""
+    value = text(node)
+    if not _UNIT.match(value):
+        raise Refused(
+            "T08", "malformed", got=f"{node.where} {shown(value)}", expected="a unit in ASCII, such as FLOP/s"
+        )
     return value
 
 

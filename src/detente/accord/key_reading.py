@@ -18,7 +18,7 @@ from typing import Any
 from detente.accord.document import Node
 from detente.accord.fields import Fields, listed, positive, text
 from detente.accord.terms import NamedKey, PartyKeys, RootKeys
-from detente.base.errors import Refused
+from detente.base.errors import Refused, shown
 from detente.base.identity import Party, PublicKey, parse_key, show_key
 from detente.statement.fields import is_name
 from detente.statement.keys import verify_possession
@@ -98,11 +98,9 @@ class KeyReader:
         Fields(node, self.errors)
         for name, entry in node.entries.items():
             if name not in parties:
-                self.errors.append(
-                    Refused(
-                        "T17", "unknown-party", got=f"{entry.where} keys of {name!r}", expected="a party of `parties`"
-                    )
-                )
+                line, column = node.keys[name]
+                got = f"{line}:{column} keys of {shown(name)}"
+                self.errors.append(Refused("T17", "unknown-party", got=got, expected="a party of `parties`"))
                 continue
             party = Party(name)
             proven: list[ProvenKey] = []

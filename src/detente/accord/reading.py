@@ -20,12 +20,14 @@ from detente.accord.fields import (
     TermsRefused,
     compute_rate,
     flag,
+    identifier,
     listed,
     name,
     one_of,
     positive,
     share,
     text,
+    unit,
     whole,
 )
 from detente.accord.key_reading import KeyReader, KeySection
@@ -140,7 +142,7 @@ def _span(f: Fields) -> Span:
 
 def _country(node: Node) -> str:
     value = text(node)
-    if not (len(value) == 2 and value.isascii() and value.isupper()):
+    if not (len(value) == 2 and value.isascii() and value.isalpha() and value.isupper()):
         raise Refused(
             "T08", "malformed", got=f"{node.where} {shown(value)}", expected="two capital letters, ISO 3166-1"
         )
@@ -381,6 +383,11 @@ class _Reader:
         Fields(node, self.errors)
         result: dict[str, Indicator] = {}
         for spelled, entry in node.entries.items():
+            line, column = node.keys[spelled]
+            try:
+                identifier(spelled, f"{line}:{column}")
+            except Refused as refused:
+                self.errors.append(refused)
 
             def build(f: Fields, spelled: str = spelled) -> Indicator:
                 suppliers = f.take("supplied_by", _one_or_more, ())
@@ -392,7 +399,7 @@ class _Reader:
                     f.take("about", one_of("party", "world"), default),
                     f.take("unknown", _on_unknown, "holds"),
                     f.take("overdue", _on_unknown, "holds"),
-                    f.take("unit", text, ""),
+                    f.take("unit", unit, ""),
                 )
 
             found = self.one(build)(entry)
