@@ -30,5 +30,6 @@ def test_the_help_of_every_command_has_an_example_that_parses(path: tuple[str, .
     assert command.epilog, "no example"
     words = shlex.split(command.epilog.removeprefix("Such as: "))
     assert tuple(words[: len(path) + 1]) == ("detente", *path)
-    command.make_context(path[-1], words[len(path) + 1 :])
+    # Below `detente`, as in life: the first context that a command has decides for good how its help is asked for.
+    command.make_context(path[-1], words[len(path) + 1 :], parent=click.Context(main, **main.context_settings))
     assert [each.name for each in command.params if isinstance(each, click.Option) and not each.help] == []
