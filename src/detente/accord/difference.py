@@ -10,7 +10,7 @@ amendment is valid (``chain``) and whether the new terms are sound (``soundness`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -199,16 +199,22 @@ def _entry(old: Terms, new: Terms) -> Iterator[Change]:
 
 
 def _paired(
-    section: str, old: Mapping[str, Any], new: Mapping[str, Any], *, adding: Effect, dropping: Effect
-) -> Iterator[Change | tuple[str, Any, Any]]:
-    """Additions and removals as changes, and the pairs that differ."""
+    section: str,
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    differ: Callable[[str, Any, Any], Iterator[Change]],
+    *,
+    adding: Effect = "tightens",
+    dropping: Effect = "loosens",
+) -> Iterator[Change]:
+    """Additions and removals, and what ``differ`` says of each pair that differs."""
     for key in old.keys() - new.keys():
         yield Change(section, f"removes {key}", dropping)
     for key in new:
         if key not in old:
             yield Change(section, f"adds {key}{_gist(new[key])}", adding)
         elif old[key] != new[key]:
-            yield key, old[key], new[key]
+            yield from differ(key, old[key], new[key])
 
 
 def _gist(item: Any) -> str:
@@ -223,11 +229,7 @@ def _by_id(items: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def _limits(old: Terms, new: Terms) -> Iterator[Change]:
-    for each in _paired("limits", _by_id(old.limits), _by_id(new.limits), adding="tightens", dropping="loosens"):
-        if isinstance(each, Change):
-            yield each
-        else:
-            yield from _limit(*each)
+    yield from _paired("limits", _by_id(old.limits), _by_id(new.limits), _limit)
 
 
 def _span(section: str, key: str, a: Span, b: Span) -> Iterator[Change]:
@@ -282,13 +284,7 @@ def _limit(key: str, a: Limit, b: Limit) -> Iterator[Change]:
 
 
 def _hold_points(old: Terms, new: Terms) -> Iterator[Change]:
-    for each in _paired(
-        "hold_points", _by_id(old.hold_points), _by_id(new.hold_points), adding="tightens", dropping="loosens"
-    ):
-        if isinstance(each, Change):
-            yield each
-        else:
-            yield from _hold_point(*each)
+    yield from _paired("hold_points", _by_id(old.hold_points), _by_id(new.hold_points), _hold_point)
 
 
 def _hold_point(key: str, a: HoldPoint, b: HoldPoint) -> Iterator[Change]:
@@ -317,13 +313,7 @@ def _need(key: str, a: HoldNeed, b: HoldNeed) -> Iterator[Change]:
 
 
 def _checkpoints(old: Terms, new: Terms) -> Iterator[Change]:
-    for each in _paired(
-        "checkpoints", _by_id(old.checkpoints), _by_id(new.checkpoints), adding="tightens", dropping="loosens"
-    ):
-        if isinstance(each, Change):
-            yield each
-        else:
-            yield from _checkpoint(*each)
+    yield from _paired("checkpoints", _by_id(old.checkpoints), _by_id(new.checkpoints), _checkpoint)
 
 
 def _checkpoint(key: str, a: Checkpoint, b: Checkpoint) -> Iterator[Change]:
@@ -352,11 +342,7 @@ def _narrower(old: set[str], new: set[str]) -> bool | None:
 
 
 def _indicators(old: Terms, new: Terms) -> Iterator[Change]:
-    for each in _paired("indicators", old.indicators, new.indicators, adding="changes", dropping="changes"):
-        if isinstance(each, Change):
-            yield each
-        else:
-            yield from _indicator(*each)
+    yield from _paired("indicators", old.indicators, new.indicators, _indicator, adding="changes", dropping="changes")
 
 
 def _indicator(key: str, a: Indicator, b: Indicator) -> Iterator[Change]:
@@ -370,11 +356,7 @@ def _indicator(key: str, a: Indicator, b: Indicator) -> Iterator[Change]:
 
 
 def _duties(old: Terms, new: Terms) -> Iterator[Change]:
-    for each in _paired("duties", _by_id(old.duties), _by_id(new.duties), adding="tightens", dropping="loosens"):
-        if isinstance(each, Change):
-            yield each
-        else:
-            yield from _duty(*each)
+    yield from _paired("duties", _by_id(old.duties), _by_id(new.duties), _duty)
 
 
 def _duty(key: str, a: Duty, b: Duty) -> Iterator[Change]:
@@ -402,11 +384,7 @@ def _duty(key: str, a: Duty, b: Duty) -> Iterator[Change]:
 
 
 def _triggers(old: Terms, new: Terms) -> Iterator[Change]:
-    for each in _paired("triggers", _by_id(old.triggers), _by_id(new.triggers), adding="tightens", dropping="loosens"):
-        if isinstance(each, Change):
-            yield each
-        else:
-            yield from _trigger(*each)
+    yield from _paired("triggers", _by_id(old.triggers), _by_id(new.triggers), _trigger)
 
 
 def _trigger(key: str, a: Trigger, b: Trigger) -> Iterator[Change]:

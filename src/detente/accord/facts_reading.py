@@ -58,10 +58,7 @@ def read_facts(data: bytes, known: Known) -> Facts:
     except Refused as refused:
         errors.append(refused)
     if errors or facts is None:
-        first = errors[0]
-        raise TermsRefused(
-            first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, found=tuple(errors)
-        )
+        raise TermsRefused.of(errors)
     return facts
 
 

@@ -12,9 +12,9 @@ Decides how an error is located and collected. Leaves out which members there ar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from detente.accord.document import Node
 from detente.base.errors import RefusalKind, Refused, shown
@@ -35,6 +35,12 @@ class TermsRefused(Refused):
     ) -> None:  # fmt: skip
         super().__init__(rule, kind, got=got, expected=expected, todo=todo)
         self.all: tuple[Refused, ...] = found or (self,)
+
+    @classmethod
+    def of(cls, errors: Sequence[Refused]) -> Self:
+        """The refusal of a file in which these errors were found, at least one."""
+        first = errors[0]
+        return cls(first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, found=tuple(errors))
 
 
 class Fields:

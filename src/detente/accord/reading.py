@@ -88,7 +88,7 @@ def read_terms(data: bytes, *, template: bool = False) -> Terms:
     try:
         root = read_document(data)  # 1
     except Refused as refused:
-        raise _all([refused]) from None
+        raise TermsRefused.of([refused]) from None
     return read_tree(root, sha256_hex(data), template=template)
 
 
@@ -99,15 +99,8 @@ def read_tree(root: Node, digest: Digest, *, template: bool) -> Terms:
     if terms is not None:
         reader.errors += check_soundness(terms, root, template=template)  # 4
     if reader.errors or terms is None:
-        raise _all(reader.errors)
+        raise TermsRefused.of(reader.errors)
     return terms
-
-
-def _all(errors: list[Refused]) -> TermsRefused:
-    first = errors[0]
-    return TermsRefused(
-        first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, found=tuple(errors)
-    )
 
 
 def _duration(node: Node) -> int:

@@ -41,10 +41,7 @@ def read_scenarios(data: bytes, terms: Terms) -> Table:
     except Refused as refused:
         errors.append(refused)
     if errors or table is None:
-        first = errors[0]
-        raise TermsRefused(
-            first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, found=tuple(errors)
-        )
+        raise TermsRefused.of(errors)
     return table
 
 

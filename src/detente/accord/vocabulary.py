@@ -88,10 +88,7 @@ def read_vocabulary(data: bytes) -> Vocabulary:
     except Refused as refused:
         errors.append(refused)
     if errors:
-        first = errors[0]
-        raise TermsRefused(
-            first.rule, first.kind, got=first.got, expected=first.expected, todo=first.todo, found=tuple(errors)
-        )
+        raise TermsRefused.of(errors)
     return vocabulary
 
 
