@@ -13,7 +13,7 @@ from detente.app import init
 from detente.app.door import open_door
 from detente.app.reviewing import read_draft
 from detente.base.errors import Misuse
-from detente.cli.hold import hold
+from detente.cli import main
 from detente.statement.envelope import add_signatures, encode_envelope, parse_envelope, sign_payload, signers_of
 from detente.statement.keys import Enrolment, KeyRotation, prove_possession
 from detente.statement.statement import Header, make_payload, parse_statement
@@ -40,7 +40,7 @@ def home(tmp_path: Path, monkeypatch) -> Path:
 
 def enrol(home: Path, *words: str, fails: bool = False) -> dict | str:
     ran = CliRunner().invoke(
-        hold, ["enrol", "--as", SAFETY, "--home", str(home), *words, *([] if fails else ["--json"])]
+        main, ["hold", "enrol", "--as", SAFETY, "--home", str(home), *words, *([] if fails else ["--json"])]
     )
     assert (ran.exit_code != 0) == fails, ran.output
     return ran.output if fails else json.loads(ran.output)

@@ -1,8 +1,10 @@
 """Every test states its rule; outside ``integration/`` it sleeps for nothing and opens no socket."""
 
 import ast
+import importlib
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.repo.tree import ROOT
@@ -72,3 +74,30 @@ def test_a_sleep_or_a_socket_is_found(tmp_path: Path, place: str, code: str, cou
     path.parent.mkdir(parents=True)
     path.write_text(code, "utf-8")
     assert len(complaints(tmp_path)) == count
+
+
+def lone_commands(root: Path) -> list[str]:
+    """Each command below ``detente`` that a test imports by itself."""
+    found = []
+    for path in sorted((root / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("detente.cli."):
+                module = importlib.import_module(node.module or "")
+                found += [
+                    f"{path.relative_to(root).as_posix()}:{node.lineno} {alias.name}"
+                    for alias in node.names
+                    if isinstance(getattr(module, alias.name, None), click.Command)
+                ]
+    return found
+
+
+def test_commands_are_called_below_detente():
+    """A command keeps the help options of its first context: called alone, it would answer to `-h` nowhere any more."""
+    assert lone_commands(ROOT) == []
+
+
+def test_a_command_that_is_imported_alone_is_found(tmp_path: Path):
+    """The search itself can fail."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_a.py").write_text("from detente.cli.hold import hold\n", "utf-8")
+    assert lone_commands(tmp_path) == ["tests/test_a.py:1 hold"]
