@@ -18,7 +18,7 @@ from decimal import Decimal
 
 from detente.accord.adjudication import cases_at
 from detente.accord.ancestry import Ancestry
-from detente.accord.conditions import Atom, Compare, Proposer, RunActivity, Touches, Truth, evaluate
+from detente.accord.conditions import Atom, Compare, Proposer, RunActivity, Touches, Truth, atoms, evaluate
 from detente.accord.fold import AccordState
 from detente.accord.holds import change_of
 from detente.accord.limits import run_view
@@ -106,6 +106,23 @@ def checkpoint_standing(seen: Seen, on: str, items: tuple[Item, ...], *, flop: D
     return Standing("held", tuple(held), tuple(each.why for each in found))
 
 
+def rests_on_lineage(state: AccordState, terms: Terms, on: str, items: tuple[Item, ...]) -> bool:
+    """Is all that the checkpoints at ``on`` ask of these a matter of the lineage, and of findings about the run?
+
+    So it is where no condition asks an indicator, a finding, a vote or a duty, and nobody has certified anything of theirs.
+    """
+    checkpoints = [checkpoint for checkpoint in terms.checkpoints if checkpoint.on == on]
+    subjects = {subject for item in items for part in _subjects(item, on) for subject in part}
+    return all(_is_own(atom) for checkpoint in checkpoints for atom in atoms(checkpoint.when)) and not (
+        checkpoints and any(("audit", subject) in state.index for subject in subjects)
+    )
+
+
+def _is_own(atom: Atom) -> bool:
+    """Is it asked of the run or the change itself, and of nothing else?"""
+    return isinstance(atom, Touches | Proposer | RunActivity) or (isinstance(atom, Compare) and atom.what in RUN)
+
+
 @dataclass(frozen=True, slots=True)
 class SightOf:
     """The atoms of a checkpoint's condition, each asked of what it is about."""
@@ -119,7 +136,7 @@ class SightOf:
         if isinstance(atom, Touches | Proposer):
             change = change_of(self.seen.state, self.item.id)
             return None if change is None else change.value(atom, restricting=restricting)
-        if isinstance(atom, RunActivity) or (isinstance(atom, Compare) and atom.what in RUN):
+        if _is_own(atom):
             body = self.item.body
             if not isinstance(body, Run):
                 return None
@@ -231,9 +248,7 @@ def _authors(state: AccordState, subject: Digest) -> Iterator[Party]:
     stated = state.get(subject)
     if stated is not None:
         yield stated.party
-    for item in state.index.get(("version",), ()):
-        if isinstance(item.body, Version) and item.body.version == subject:
-            yield item.party
+    yield from (item.party for item in state.stated(subject))
 
 
 def _disputed(seen: Seen) -> frozenset[Digest]:

@@ -32,6 +32,7 @@ from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
 from detente.base.strict_json import encode_json
 from detente.statement.kinds import Use
+from detente.statement.version import Version
 
 _ORDER = attrgetter("order")
 ROUNDS_MAX = 128
@@ -98,7 +99,8 @@ class AccordState:
 
     def link_at(self, at: int) -> Link:
         """The link of the chain in effect."""
-        return next(link for link in reversed(self.chain) if link.since <= at)
+        last = self.chain[-1]
+        return last if last.since <= at else next(link for link in reversed(self.chain) if link.since <= at)
 
     def terms_at(self, at: int) -> Terms:
         """The terms in effect."""
@@ -120,6 +122,17 @@ class AccordState:
     def get(self, statement: Digest) -> Item | None:
         """An admitted statement by its id; None if it is not held or has no effect."""
         return None if statement in self.noted else self.items.get(statement)
+
+    def stated(self, version: Digest) -> tuple[Item, ...]:
+        """Every admitted statement of the version with that digest, witnessed or not, in fold order."""
+        found: dict[Digest, tuple[Item, ...]] | None = self.keep.get("stated")
+        if found is None:
+            found = {}
+            for item in self.index.get(("version",), ()):
+                if isinstance(item.body, Version):
+                    found[item.body.version] = (*found.get(item.body.version, ()), item)
+            self.keep["stated"] = found
+        return found.get(version, ())
 
     def upto(self, topic: Topic, at: int, *, heard: bool = False) -> Iterator[tuple[Item, int]]:
         """Admitted statements of a topic witnessed at or before ``at``, each with the time at which it counts.

@@ -71,8 +71,8 @@ def change_of(state: AccordState, change: Digest) -> Change | None:
         return Change(item.body.proposed_by, frozenset(item.body.touches), item.id, (item.id,), frozenset({item.party}))
     if item is not None and isinstance(item.body, Version):
         return _of_version(state, item, item.body)
-    for stated in state.index.get(("version",), ()):
-        if isinstance(stated.body, Version) and stated.body.version == change:
+    for stated in state.stated(change):
+        if isinstance(stated.body, Version):
             return _of_version(state, stated, stated.body)
     return None
 

@@ -9,14 +9,16 @@ Decides nothing new: it puts together what members, cases and triggers are at an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from detente.accord.adjudication import Case, cases_at
-from detente.accord.checkpoints import Seen, checkpoint_standing
+from detente.accord.checkpoints import Seen, checkpoint_standing, rests_on_lineage
 from detente.accord.duties import list_duties
 from detente.accord.fold import AccordState
 from detente.accord.halts import halt_of, met_halted_conditions
 from detente.accord.holds import FREE, change_of, hold_standing
+from detente.accord.lasting import Answer, Question, keep_answer, kept_answer, next_difference
 from detente.accord.limits import limit_standing
 from detente.accord.membership import Members
 from detente.accord.reason import Place, Reason
@@ -47,7 +49,6 @@ from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant, show_instant
 from detente.statement.run import Run
-from detente.statement.version import Version
 from detente.statement.vote import Vote
 
 KEPT_MAX = 16
@@ -142,6 +143,10 @@ def run_standing(state: AccordState, run: Digest, at: Instant, *, flop: Decimal 
     item = state.get(run)
     if item is None or not isinstance(item.body, Run):
         return Standing("held", ("declaration",), (Reason(f"run {run} is not declared"),))
+    return _lasting(state, ("run.start", run, flop), at, lambda: _of_run(state, item, at, flop))
+
+
+def _of_run(state: AccordState, item: Item, at: Instant, flop: Decimal | None) -> Standing:
     now = status(state, at)
     ancestry = sweep_of(state).ancestry_at(at)
     limited = limit_standing(
@@ -152,12 +157,45 @@ def run_standing(state: AccordState, run: Digest, at: Instant, *, flop: Decimal 
 
 def change_standing(state: AccordState, change: Digest, at: Instant) -> Standing:
     """Hold points and checkpoints (on ``version.train``) for a proposal (statement id) or a version (digest)."""
-    return _held(state, change, "version.train", at, status(state, at).in_force_since)
+    return _of_change(state, change, "version.train", at)
 
 
 def release_standing(state: AccordState, version: Digest, at: Instant) -> Standing:
     """Hold points and checkpoints (on ``version.deploy``) for a version."""
-    return _held(state, version, "version.deploy", at, status(state, at).in_force_since)
+    return _of_change(state, version, "version.deploy", at)
+
+
+def _of_change(state: AccordState, change: Digest, on: str, at: Instant) -> Standing:
+    if not _is_asked(state.terms_at(at), on):
+        return FREE
+    return _lasting(
+        state, (on, change, None), at, lambda: _held(state, change, on, at, status(state, at).in_force_since)
+    )
+
+
+def _lasting(state: AccordState, question: Question, at: Instant, find: Callable[[], Standing]) -> Standing:
+    """What ``find`` finds at ``at``, or found earlier where nothing that it rests on has changed since."""
+    answer = kept_answer(state, question, at)
+    if answer is not None and answer.asked == at:
+        return answer.standing
+    now, terms = status(state, at), state.terms_at(at)
+    under = (terms, now.in_force_since, now.covered)
+    if answer is not None and answer.under == under:
+        answer.asked = at
+        return answer.standing
+    on, subject, _ = question
+    until = at + 1
+    if rests_on_lineage(state, terms, on, stated(state, subject)):
+        spans = [limit.span for limit in terms.limits] + [hold.span for hold in terms.hold_points]
+        spans += [checkpoint.span for checkpoint in terms.checkpoints]
+        until = next_difference(state, subject, at, spans, now.in_force_since)
+    standing = find()
+    keep_answer(state, question, Answer(standing, at, until, under, at))
+    return standing
+
+
+def _is_asked(terms: Terms, on: str) -> bool:
+    return any(hold.on == on for hold in terms.hold_points) or any(each.on == on for each in terms.checkpoints)
 
 
 def proposals_waiting(state: AccordState, at: Instant) -> tuple[tuple[Digest, Party, Standing], ...]:
@@ -172,7 +210,7 @@ def proposals_waiting(state: AccordState, at: Instant) -> tuple[tuple[Digest, Pa
 
 def _held(state: AccordState, change_id: Digest, on: str, at: int, in_force_since: int | None) -> Standing:
     terms = state.terms_at(at)
-    if on not in {hold.on for hold in terms.hold_points} | {checkpoint.on for checkpoint in terms.checkpoints}:
+    if not _is_asked(terms, on):
         return FREE
     change = change_of(state, change_id)
     if change is None:
@@ -186,8 +224,7 @@ def stated(state: AccordState, change: Digest) -> tuple[Item, ...]:
     item = state.get(change)
     if item is not None:
         return (item,)
-    versions = state.index.get(("version",), ())
-    return tuple(each for each in versions if isinstance(each.body, Version) and each.body.version == change)
+    return state.stated(change)
 
 
 def _checked(

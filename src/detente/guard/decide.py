@@ -38,7 +38,6 @@ from detente.base.quantity import ZERO
 from detente.guard.binding import unsettled_accessions
 from detente.guard.intent import ACTIVITIES, Activity, Intent
 from detente.statement.run import Run
-from detente.statement.version import Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,10 +180,10 @@ def _standing(standing: Standing, name: str) -> Iterable[tuple[str, tuple[Reason
         reasons = ()
 
 
-def _has_stated(state: AccordState, intent: Intent, at: Instant) -> bool:
+def _has_stated(state: AccordState, intent: Intent, version: Digest, at: Instant) -> bool:
     return any(
-        item.party == intent.on_behalf_of and isinstance(item.body, Version) and item.body.version == intent.version
-        for item, _ in state.upto(("version",), at)
+        item.party == intent.on_behalf_of and item.time is not None and item.time <= at
+        for item in state.stated(version)
     )
 
 
@@ -199,7 +198,7 @@ def _sanctions(
         if "developer" not in terms.parties[intent.party].roles:
             yield act, (Reason(f"{intent.party} does not name whose version it deploys"),)
         return
-    if intent.version is not None and act == "refuse_deployment" and not _has_stated(state, intent, at):
+    if intent.version is not None and act == "refuse_deployment" and not _has_stated(state, intent, intent.version, at):
         # A ruling against whose version it is must not be passed by naming somebody else.
         yield "declaration", (Reason(f"{intent.on_behalf_of} has not stated version {intent.version}"),)
     for sanction in now.sanctions_by(intent.party, intent.on_behalf_of):
