@@ -20,6 +20,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -191,6 +192,20 @@ class NodeClient:
         headers = {BLOB_HEADER: blob_leave(digest, signer)}
         await self._json("PUT", f"/v1/blobs/{digest}", content=data, kind=_OCTETS, headers=headers)
         return digest
+
+    async def keep_note(self, note: bytes) -> Digest:
+        """Keep a decision's note at the node; returns its salted digest."""
+        value = await self._json("POST", "/v1/notes", content=note, kind=_JSON)
+        return parse_digest(value.get("note"))
+
+    async def erase_note(self, note: Digest, organisation: str, reviewer: str, signed: str) -> None:
+        """Erase a note in the name of its reviewer."""
+        about = urlencode({"organisation": organisation, "reviewer": reviewer})
+        await self._json("DELETE", f"/v1/notes/{note}?{about}", headers={BLOB_HEADER: signed})
+
+    async def review(self, organisation: str, reviewer: str, signed: str) -> dict[str, Any]:
+        """A reviewer's own figures."""
+        return await self._json("GET", f"/v1/reviewers/{organisation}/{quote(reviewer)}", headers={BLOB_HEADER: signed})
 
     async def events(self) -> AsyncIterator[Event]:
         """Events as they come, until the node ends; keep-alives are left out."""

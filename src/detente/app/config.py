@@ -44,7 +44,7 @@ class Limits:
     """Bounds of one node. All per second unless said; a burst is ten seconds' worth.
 
     ``address_s`` requests of one address; ``key_s`` statements of one key; ``guard_s`` permit messages of one guard
-    key; ``clients`` listening for events; ``client_events`` waiting for a slow one; ``blob_bytes`` of one blob and
+    key; ``notes_s`` reviewers' notes of one address, ``notes`` kept at all; ``clients`` listening for events; ``client_events`` waiting for a slow one; ``blob_bytes`` of one blob and
     ``blobs_bytes`` of all; ``uploads`` of entries or blobs at once.
     """
 
@@ -53,6 +53,8 @@ class Limits:
     guard_s: int = 20
     clients: int = 1_000
     client_events: int = 64
+    notes_s: int = 1
+    notes: int = 100_000
     blob_bytes: int = 64 * 2**20
     blobs_bytes: int = 16 * 2**30
     uploads: int = 8

@@ -21,6 +21,7 @@ from detente.app.direct import with_node
 from detente.app.node import Node
 from detente.app.outfit import find_served
 from detente.app.petition import Speaker
+from detente.app.review_notes import ERASE, READ, review_leave
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Unavailable
 from detente.base.identity import Party, parse_party
@@ -103,6 +104,49 @@ class Door:
         finally:
             await client.close()
         return [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+
+    async def keep_note(self, note: bytes) -> Digest:
+        """Keep a decision's note in the node's erasable storage; returns its salted digest. Raises ``Refused`` Z01, Z02, Z06, Z07."""
+        if not self.served:
+            return await with_node(
+                self.config.home, lambda node: node.review_notes.keep(note, kind="application/json", address="local")
+            )
+        client = NodeClient(self.served)
+        try:
+            return await client.keep_note(note)
+        finally:
+            await client.close()
+
+    async def review(self, organisation: Party, reviewer: str, signer: Signer) -> dict[str, Any]:
+        """A reviewer's own decisions, notes and figures; raises ``Refused`` Z08 to Z10."""
+        signed = self._leave(READ, organisation, reviewer, signer)
+        if not self.served:
+            return await with_node(self.config.home, lambda node: node.review(organisation, reviewer, signed))
+        client = NodeClient(self.served)
+        try:
+            return await client.review(organisation, reviewer, signed)
+        finally:
+            await client.close()
+
+    async def erase_note(self, note: Digest, organisation: Party, reviewer: str, signer: Signer) -> None:
+        """Erase a note of one's own decision; raises ``Refused`` Z03, Z08 to Z10."""
+        signed = self._leave(ERASE, organisation, reviewer, signer, note)
+        if not self.served:
+            await with_node(
+                self.config.home, lambda node: node.review_notes.erase(note, organisation, reviewer, signed)
+            )
+            return
+        client = NodeClient(self.served)
+        try:
+            await client.erase_note(note, organisation, reviewer, signed)
+        finally:
+            await client.close()
+
+    def _leave(
+        self, domain: str, organisation: Party, reviewer: str, signer: Signer, note: Digest | None = None
+    ) -> str:
+        at = SystemClock().now()
+        return review_leave(domain, organisation, reviewer, node=self.config.party, at=at, signer=signer, note=note)
 
     async def statement(self, statement: Digest) -> Statement:
         """What a statement says, read from its envelope; raises ``Refused`` (not-found)."""

@@ -31,6 +31,7 @@ from detente.accord.status import proposals_waiting, status
 from detente.adapters.client import NodeClient, Receipt
 from detente.adapters.clock import SystemClock, WallClock
 from detente.adapters.content import Content
+from detente.adapters.erasable import Erasable
 from detente.adapters.files import HeadFile, HomeLock
 from detente.adapters.store import Store
 from detente.adapters.store_writer import StoreWriter
@@ -48,6 +49,8 @@ from detente.app.log_serving import LogServing
 from detente.app.logbook import HeldLog, LogBook
 from detente.app.mirroring import Mirror, Witness
 from detente.app.notices import Hub, Notices
+from detente.app.review_notes import ReviewNotes
+from detente.app.reviews import review_of
 from detente.app.sequencer import Sequencer
 from detente.app.upkeep import Upkeep
 from detente.app.voice import Voice
@@ -142,6 +145,13 @@ class Node:
         self.book = LogBook(store, self.writer, self.feed, self.coalition)
         limits = config.limits
         self.blobs = Content(config.home / "blobs", blob_bytes=limits.blob_bytes, all_bytes=limits.blobs_bytes)
+        self.review_notes = ReviewNotes(
+            Erasable(config.home / "erasable", records=limits.notes),
+            node=config.party,
+            rates=Rates(per_s=limits.notes_s, burst=20 * limits.notes_s),
+            state=self.state,
+            now=clock.now,
+        )
         self.hub = Hub(clients_max=config.limits.clients, events_max=config.limits.client_events)
         self.logs = LogServing(store, self.book)
         self.peers: dict[Party, NodeClient] = {
@@ -457,6 +467,11 @@ class Node:
             return self.blobs.read(digest), kept
 
         return await asyncio.to_thread(read)
+
+    async def review(self, organisation: Party, reviewer: str, signed: str) -> dict[str, object]:
+        """A reviewer's own figures and notes, for that reviewer: raises ``Refused`` Z08 to Z10."""
+        self.review_notes.check_reviewer(organisation, reviewer, signed)
+        return await asyncio.to_thread(review_of, self.review_notes, self.state(), organisation, reviewer)
 
     def check_guard_rate(self, guard: object) -> None:
         """Refuse (N35) a guard that asks too often."""

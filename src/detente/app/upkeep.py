@@ -6,6 +6,7 @@ Decides when these are done. Leaves out what they mean. Nothing that waits for a
 - Once an hour is over, the Merkle root of the permits signed in it is filed as an ``observation`` of the issuer
   (``spec/node.md`` §6): ``source`` is ``urn:detente:permits:<party>:<hour>``, ``digest`` the root, ``span`` 0 to their number.
 - What was heard and has got a place in a log is forgotten apart from it.
+- Once an hour, reviewers' notes that no decision came to name are erased (``app.review_notes``).
 - A proof that a log contradicted itself is also kept as a file of its own.
 """
 
@@ -41,6 +42,7 @@ class Upkeep:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._files: set[asyncio.Future[None]] = set()
+        self._notes_hour = -1
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -51,10 +53,18 @@ class Upkeep:
                 self._node.consider()
                 await self._node.hearing.forget_placed()
                 await self.log_permits()
+                await self.forget_notes()
 
     async def close(self) -> None:
         """Wait for files that are being written."""
         await asyncio.gather(*self._files, return_exceptions=True)
+
+    async def forget_notes(self) -> None:
+        """Once an hour, erase the notes that nobody used."""
+        hour = self._node.clock.now() // HOUR_S
+        if hour != self._notes_hour:
+            self._notes_hour = hour
+            await self._node.review_notes.forget_unused()
 
     # Permits
 

@@ -33,6 +33,7 @@ from detente.base.errors import Misuse, Unavailable
 from detente.base.identity import parse_party, show_key
 from detente.base.quantity import show_decimal
 from detente.cli import home_option, json_option, reports_errors
+from detente.cli.own_review import erase, mine
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
 from detente.statement.proposal import Proposal
 
@@ -345,3 +346,7 @@ async def _decide(
         "organisation": speaker.party,
         "authenticator": "software",
     }
+
+
+hold.add_command(mine)
+hold.add_command(erase)

@@ -25,6 +25,7 @@ from detente.app.mirroring import Mirror
 from detente.app.node import Node
 from detente.base.digest import parse_digest
 from detente.base.errors import Refused, shown
+from detente.base.identity import parse_party
 from detente.base.instant import show_instant
 from detente.base.quantity import show_decimal
 from detente.base.strict_json import parse_json
@@ -32,6 +33,7 @@ from detente.guard.intent import parse_intent
 from detente.guard.permit import parse_ask, parse_request
 from detente.log.note import NOTE_MAX
 from detente.log.witness import REQUEST_MAX, Reply
+from detente.measure.review.note import NOTE_BYTES_MAX
 from detente.server.bounds import (
     BLOB_S,
     INTENT_MAX,
@@ -44,6 +46,7 @@ from detente.server.bounds import (
 )
 from detente.server.openapi import OPENAPI
 from detente.statement.envelope import MAX_ENVELOPE_BYTES
+from detente.statement.fields import parse_name
 
 SINCE_MAX = 2**62
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -76,6 +79,9 @@ class Api:
             ("GET", "/v1/gossip", self.gossip),
             ("GET", "/v1/blobs/{digest}", self.blob),
             ("PUT", "/v1/blobs/{digest}", self.store_blob),
+            ("POST", "/v1/notes", self.keep_note),
+            ("DELETE", "/v1/notes/{digest}", self.erase_note),
+            ("GET", "/v1/reviewers/{organisation}/{reviewer:path}", self.reviewer),
             ("POST", "/mirror/add-checkpoint", self.mirror_head),
             ("POST", "/mirror/add-entries", self.mirror_entries),
             ("POST", "/mirror/cosigned", self.cosigned),
@@ -179,6 +185,27 @@ class Api:
         async with self._stores.of(request), in_time(BLOB_S):
             size = await self._node.receive_blob(digest, request.headers.get(BLOB_HEADER, ""), parts)
         return _json({"digest": digest, "bytes": size}, 201)
+
+    # Reviewers
+
+    async def keep_note(self, request: Request) -> Response:
+        data = await read_body(request, NOTE_BYTES_MAX)
+        address = request.client.host if request.client is not None else "local"
+        kind = request.headers.get("content-type", "")
+        return _json({"note": await self._node.review_notes.keep(data, kind=kind, address=address)}, 201)
+
+    async def erase_note(self, request: Request) -> Response:
+        digest = parse_digest(request.path_params["digest"])
+        organisation = parse_party(request.query_params.get("organisation"))
+        reviewer = parse_name(request.query_params.get("reviewer"))
+        signed = request.headers.get(BLOB_HEADER, "")
+        await self._node.review_notes.erase(digest, organisation, reviewer, signed)
+        return _json({"erased": digest})
+
+    async def reviewer(self, request: Request) -> Response:
+        organisation = parse_party(request.path_params["organisation"])
+        reviewer = parse_name(request.path_params["reviewer"])
+        return _json(await self._node.review(organisation, reviewer, request.headers.get(BLOB_HEADER, "")))
 
     async def gossip(self, request: Request) -> Response:
         following, notes = self._node.logs.gossip(_number(request, "since", 0))

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from detente.base.errors import RefusalKind
 from detente.log.witness import REQUEST_MAX
+from detente.measure.review.note import FIGURE_MAX, READING, REASON_MAX
 from detente.server.bounds import INTENT_MAX, NOTES_MAX, UPLOAD_MAX
 from detente.statement.envelope import MAX_ENVELOPE_BYTES
 
@@ -83,6 +84,15 @@ _NOTE = {"200": _bytes_of("text/plain", "a signed note")}
 _OBJECT: Json = {"type": "object"}
 _LINES = {"200": _bytes_of("text/plain", "cosignature lines, or nothing from a mirror's add-checkpoint")}
 _HEAD_BODY = _body("text/plain", "C2SP add-checkpoint", REQUEST_MAX)
+
+_REVIEWER_SIGNED: Json = {
+    "name": "detente-signed",
+    "in": "header",
+    "required": False,
+    "description": "a key in force as that reviewer's, a space, the time in seconds, a space, and in base64 its signature: see "
+    "spec/review.md",
+    "schema": {"type": "string"},
+}
 
 PATHS: Json = {
     "/healthz": {"get": _operation("Who this node is and how it fares", {"200": _json_of(_OBJECT, "a summary")})},
@@ -179,6 +189,39 @@ PATHS: Json = {
             ),
         ),
     },
+    "/v1/notes": {
+        "post": _operation(
+            "Keep a decision's note (reason, reading figures) in erasable storage, before the decision is signed",
+            {"201": _json_of(_OBJECT, "its salted digest, for `note` of the approval")},
+            body={
+                "required": True,
+                "content": {"application/json": {"schema": _ref("Note")}},
+            },
+        )
+    },
+    "/v1/notes/{digest}": {
+        "delete": _operation(
+            "Erase a note; for the reviewer whose decision names it, who signs in detente-signed",
+            {"200": _json_of(_OBJECT, "erased")},
+            parameters=[
+                _path("digest", "the note's digest"),
+                {**_query("organisation", "the reviewer's organisation", {"type": "string"}), "required": True},
+                {**_query("reviewer", "the reviewer's pseudonym", {"type": "string"}), "required": True},
+                _REVIEWER_SIGNED,
+            ],
+        )
+    },
+    "/v1/reviewers/{organisation}/{reviewer}": {
+        "get": _operation(
+            "A reviewer's own decisions, notes and figures; for that reviewer, who signs in detente-signed",
+            {"200": _json_of(_OBJECT, "what is recorded, and what it shows")},
+            parameters=[
+                _path("organisation", "the reviewer's organisation", "^[a-z0-9-]{1,63}$"),
+                _path("reviewer", "the reviewer's pseudonym", "^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"),
+                _REVIEWER_SIGNED,
+            ],
+        )
+    },
     "/v1/events": {
         "get": _operation(
             "Server-sent events: `notice` (a sealed stop notice), `lifted` (one holds no more), `head` (a log moved)",
@@ -273,6 +316,22 @@ OPENAPI: Json = {
                     "payloadType": {"type": "string"},
                     "payload": {"type": "string", "contentEncoding": "base64"},
                     "signatures": {"type": "array", "minItems": 1, "maxItems": 16, "items": _OBJECT},
+                },
+            },
+            "Note": {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "properties": {
+                    "reason": {"type": "string", "minLength": 1, "maxLength": REASON_MAX},
+                    "reading": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": list(READING),
+                        "properties": {
+                            name: {"type": "integer", "minimum": 0, "maximum": FIGURE_MAX} for name in READING
+                        },
+                    },
                 },
             },
             "Receipt": {

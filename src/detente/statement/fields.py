@@ -185,6 +185,11 @@ def is_name(value: str | None) -> bool:
     return value is not None and _NAME.match(value) is not None
 
 
+def parse_name(value: Any) -> str:
+    """A name as members hold it; raises ``Refused`` S21, S23."""
+    return _decode_name(value)
+
+
 NAME: Final[Codec[str]] = Codec(_decode_name, _same)
 
 

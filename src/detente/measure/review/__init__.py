@@ -1,0 +1,5 @@
+"""Review: whether a human looked, decision by decision and reviewer by reviewer, with what small numbers can show.
+
+Decides what a decision's note holds (``note``). Blind to what follows: an approval counts or not by the terms (``accord``); here is
+only what was seen. ``spec/review.md``.
+"""
