@@ -1,7 +1,7 @@
 """The one ``Evidence`` of a node, fed from everything that it stores or hears.
 
-Decides when signatures are checked (once, in batches, on two threads) and remembers where each statement stands. Leaves
-out what the evidence means (``accord``) and how entries come here (``logbook``).
+Decides when signatures are checked (once, in batches) and remembers where each statement stands. Leaves out who checks them
+(``batch_checking``), what the evidence means (``accord``) and how entries come here (``logbook``).
 
 - An entry that cannot be verified is given to the evidence as bytes: it keeps it as a cited no-op and tries again when
   keys become known.
@@ -23,19 +23,15 @@ from concurrent.futures import ThreadPoolExecutor
 from detente.accord.evidence import Evidence
 from detente.accord.reason import Place
 from detente.accord.terms import Terms
+from detente.app.batch_checking import BatchChecking, Checked, check_one
 from detente.base.digest import Digest
-from detente.base.errors import Refused, Unavailable
+from detente.base.errors import Unavailable
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
-from detente.statement.statement import VerifiedStatement, verify_envelope
+from detente.statement.statement import VerifiedStatement
 
 BATCH_MIN = 16
 """Statements below which handing them to another thread costs more than it gains (about 50 µs)."""
-CHUNK = 64
-THREADS = 2
-"""Verification releases the interpreter lock, parsing does not: a third thread gains nothing."""
-
-Checked = VerifiedStatement | Refused
 
 
 def _nowhere(place: Place) -> bytes:
@@ -54,39 +50,29 @@ class EvidenceFeed:
         self.read: Callable[[Place], bytes] = _nowhere
         self.heard_bytes: dict[Party, int] = {}
         self.placed: set[Digest] = set()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="detente-verify")
+        self._batches = BatchChecking(self.evidence.keys)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="detente-verify")
 
     def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown(wait=True)
+        """End the thread and the processes that verify."""
+        self._thread.shutdown(wait=True)
+        self._batches.close()
 
     # Verifying
 
     def check(self, data: bytes) -> Checked:
         """Verify one envelope; the refusal is a value here, because a batch goes on."""
-        try:
-            return verify_envelope(data, self.evidence.keys)
-        except Refused as refused:
-            return refused
+        return check_one(data, self.evidence.keys)
 
     def check_batch(self, entries: Sequence[bytes]) -> list[Checked]:
-        """Verify many on two threads and wait for them."""
-        if len(entries) < BATCH_MIN:
-            return [self.check(entry) for entry in entries]
-        chunks = [entries[at : at + CHUNK] for at in range(0, len(entries), CHUNK)]
-        return [checked for part in self._pool.map(self._check_chunk, chunks) for checked in part]
+        """Verify many and wait for them."""
+        return self._batches.check(entries)
 
     async def check_all(self, entries: Sequence[bytes]) -> list[Checked]:
         """Verify many without stopping the event loop."""
         if len(entries) < BATCH_MIN:
             return [self.check(entry) for entry in entries]
-        loop = asyncio.get_running_loop()
-        chunks = [entries[at : at + CHUNK] for at in range(0, len(entries), CHUNK)]
-        parts = await asyncio.gather(*(loop.run_in_executor(self._pool, self._check_chunk, chunk) for chunk in chunks))
-        return [checked for part in parts for checked in part]
-
-    def _check_chunk(self, entries: Sequence[bytes]) -> list[Checked]:
-        return [self.check(entry) for entry in entries]
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._batches.check, entries)
 
     # Feeding
 
@@ -137,13 +123,16 @@ class EvidenceFeed:
 
     def _note(self, place: Place, verified: VerifiedStatement) -> None:
         statement = verified.statement.id
-        known = self.places.get(statement, ())
-        if place not in known:
-            self.places[statement] = (*known, place)
-        signers = frozenset(signer.key for signer in verified.signers)
+        signers = frozenset([signer.key for signer in verified.signers])
         here = (place.origin, statement)
-        self.signers[here] = self.signers.get(here, frozenset()) | signers
-        heard = self.heard.pop(statement, None)
+        known = self.places.get(statement)
+        if known is None:
+            self.places[statement], self.signers[here] = (place,), signers
+        else:
+            if place not in known:
+                self.places[statement] = (*known, place)
+            self.signers[here] = self.signers.get(here, frozenset()) | signers
+        heard = self.heard.pop(statement, None) if self.heard else None
         if heard is not None:
             self.heard_bytes[heard.statement.header.party] -= len(heard.envelope_bytes)
             self.placed.add(statement)

@@ -23,8 +23,9 @@ from dataclasses import dataclass, field
 from detente.accord.reason import Place
 from detente.adapters.store import HeadRow, Store, Transaction
 from detente.adapters.store_writer import StoreWriter
+from detente.app.batch_checking import Checked
 from detente.app.coalition import Coalition, LogOf
-from detente.app.evidence_feed import Checked, EvidenceFeed
+from detente.app.evidence_feed import EvidenceFeed
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party

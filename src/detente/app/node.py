@@ -342,7 +342,7 @@ class Node:
         return self._receipt(verified.statement.id, log, index)
 
     async def submit_all(self, envelopes: list[bytes]) -> list[Place | Refused]:
-        """``submit`` for many at once: verified on two threads, no rate per key, no wait for a quorum.
+        """``submit`` for many at once: verified on as many processors as there are, no rate per key, no wait for a quorum.
 
         Gives each its place under a signed head, or its refusal; ``prove`` makes the proof of one.
         """

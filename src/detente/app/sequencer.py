@@ -171,10 +171,12 @@ class Sequencer:
     def find(self, verified: VerifiedStatement) -> int | None:
         """The index of this statement in the log if it stands there with at least these signers."""
         statement = verified.statement.id
+        places = self._book.feed.places.get(statement)
+        if places is None:
+            return None
         signers = {signer.key for signer in verified.signers}
         if not signers <= self._book.feed.signers.get((self.log.origin, statement), frozenset()):
             return None
-        places = self._book.feed.places.get(statement, ())
         return next((place.index for place in places if place.origin == self.log.origin), None)
 
     async def close(self) -> None:

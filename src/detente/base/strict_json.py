@@ -36,7 +36,7 @@ def parse_json(data: bytes, *, limit: int) -> Any:
         raise Refused("B11", "malformed", got=f"byte {error.start} is not UTF-8", expected="UTF-8") from None
     _check_depth(text)
     try:
-        value = _DECODER.decode(text)
+        value = _decode(text)
     except json.JSONDecodeError as error:
         raise Refused(
             "B11", "malformed", got=f"{error.msg} at line {error.lineno} column {error.colno}", expected="JSON"
@@ -76,6 +76,15 @@ def _parse_int(text: str) -> int:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_refuse_float, parse_int=_parse_int, parse_constant=_refuse_float
 )
+
+
+def _decode(text: str) -> Any:
+    # ``decode`` looks for white space around the value before and after; signed JSON has none.
+    if text[:1] == "{" and text[-1:] == "}":
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return value
+    return _DECODER.decode(text)
 
 
 def _check_depth(text: str) -> None:

@@ -13,11 +13,10 @@ b'DSSEv1 29 http://example.com/HelloWorld 11 hello world'
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from detente.base.digest import Digest
+from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Refused, shown
 from detente.base.identity import PublicKey, parse_key, show_key
 from detente.base.strict_json import encode_json, parse_json
@@ -81,7 +80,7 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 
 def statement_id(envelope: Envelope) -> Digest:
     """SHA-256 of the PAE: the same for every copy of a statement, whoever signed it."""
-    return Digest(hashlib.sha256(pae(envelope.payload_type, envelope.payload)).hexdigest())
+    return sha256_hex(pae(envelope.payload_type, envelope.payload))
 
 
 def parse_envelope(data: bytes, *, payload_type: str = PAYLOAD_TYPE) -> Envelope:

@@ -17,7 +17,8 @@ detente.base.errors.Refused: S10 bad-signature: got a signature that does not ve
 
 from __future__ import annotations
 
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -58,11 +59,41 @@ class SoftwareSigner:
         return f"SoftwareSigner({show_key(self.public_key)})"
 
 
+class Trial(NamedTuple):
+    """One signature to be checked under one key."""
+
+    key: PublicKey
+    message: bytes
+    signature: bytes
+
+
+class Tried(NamedTuple):
+    """What ``verify_ed25519`` said of a trial, perhaps in another process of ours: does the signature hold?"""
+
+    trial: Trial
+    holds: bool
+
+
+@lru_cache(maxsize=1_024)
+def _loaded(key: bytes) -> Ed25519PublicKey:
+    """A key as the library wants it: a log's entries are signed by few."""
+    return Ed25519PublicKey.from_public_bytes(key)
+
+
 def verify_ed25519(key: PublicKey, message: bytes, signature: bytes) -> None:
     """Refuse (S10) unless ``signature`` is the key's over exactly these bytes."""
     try:
-        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+        _loaded(key).verify(signature, message)
     except (InvalidSignature, ValueError):
         raise Refused(
             "S10", "bad-signature", got="a signature that does not verify", expected="one by that key"
         ) from None
+
+
+def try_ed25519(trial: Trial) -> bool:
+    """Does ``verify_ed25519`` accept the trial?"""
+    try:
+        verify_ed25519(*trial)
+    except Refused:
+        return False
+    return True

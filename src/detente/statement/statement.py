@@ -24,9 +24,10 @@ Rules S02 to S04 and S10 to S14; ``spec/statement.md`` §3 to §5.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, NoReturn, TypeAlias
 
-from detente.base.digest import Digest
+from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Refused, shown
 from detente.base.identity import Party, PublicKey, parse_key, show_key
 from detente.base.instant import Instant
@@ -44,7 +45,6 @@ from detente.statement.envelope import (
     encode_envelope,
     pae,
     parse_envelope,
-    statement_id,
 )
 from detente.statement.facility import FACILITY, Facility
 from detente.statement.fields import (
@@ -75,7 +75,7 @@ from detente.statement.proposal import PROPOSAL, Proposal
 from detente.statement.resumed import RESUMED, Resumed
 from detente.statement.ruling import RULING, Ruling
 from detente.statement.run import RUN, Run
-from detente.statement.signing import verify_ed25519
+from detente.statement.signing import Trial, Tried, try_ed25519
 from detente.statement.terms import TERMS, TermsLink
 from detente.statement.version import VERSION, Version
 from detente.statement.vote import VOTE, Vote
@@ -139,6 +139,19 @@ class Statement:
     header: Header
     subjects: tuple[Subject, ...]
     body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An envelope that parsed. Nothing about its signatures is known.
+
+    ``message`` is what they should be over, ``data`` what a log stores.
+    """
+
+    data: bytes
+    envelope: Envelope
+    statement: Statement
+    message: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +267,10 @@ def parse_statement(envelope: Envelope) -> Statement:
     3. Header and predicate have exactly their members, each in its spelling: B01 to B07, S20 to S27, S30.
     4. A statement about an artefact has it as its subject: S04.
     """
+    return _parse_statement(envelope, pae(envelope.payload_type, envelope.payload))
+
+
+def _parse_statement(envelope: Envelope, message: bytes) -> Statement:
     value = parse_json(envelope.payload, limit=MAX_ENVELOPE_BYTES)  # 1
     _, subjects, (kind, record), predicate = _STATEMENT.decode(value)  # 2
     try:
@@ -268,7 +285,7 @@ def parse_statement(envelope: Envelope) -> Statement:
             got=f"{len(subjects)} subjects, the first {subjects[0].sha256}",
             expected=f"one subject, {artefact}, as the predicate names",
         )
-    return Statement(statement_id(envelope), kind, header, subjects, body)
+    return Statement(sha256_hex(message), kind, header, subjects, body)
 
 
 def make_payload(kind: Kind, header: Header, subjects: tuple[Subject, ...], body: Body) -> bytes:
@@ -307,26 +324,47 @@ def _artefact_of(body: Body) -> Digest | None:
     return None
 
 
-def verify_envelope(data: bytes | Envelope, keys: EnrolledKeys) -> VerifiedStatement:
+def read_claim(data: bytes) -> Claim:
+    """Step 1 of ``verify_envelope``: parse an envelope and what it says; raises ``Refused``."""
+    envelope = parse_envelope(data)
+    return _claim_of(data, envelope)
+
+
+def _claim_of(data: bytes, envelope: Envelope) -> Claim:
+    message = pae(envelope.payload_type, envelope.payload)
+    return Claim(data, envelope, _parse_statement(envelope, message), message)
+
+
+def first_trial(claim: Claim, keys: EnrolledKeys) -> Trial | None:
+    """The check of a signature that ``verify_envelope`` begins with, to be made elsewhere; None if there is none.
+
+    For nearly every envelope it is the only one. What it said is given back as ``tried``.
+    """
+    signature = claim.envelope.signatures[0]
+    candidates, _ = _candidates(signature, keys.keys_of(claim.statement.header.party), keys)
+    return Trial(candidates[0], claim.message, signature.sig) if candidates else None
+
+
+def verify_envelope(
+    data: bytes | Envelope | Claim, keys: EnrolledKeys, *, tried: Tried | None = None
+) -> VerifiedStatement:
     """The only way to a ``VerifiedStatement``; raises ``Refused``.
 
     1. The envelope and what it says parse: see ``parse_envelope`` and ``parse_statement``.
     2. The party that it says speaks was ever enrolled: S11.
     3. Each signature is tried under the key it hints at, if ever enrolled, else under the keys of the party; one
        that hints at an enrolled key and verifies under none refuses the whole: S10. One by nobody known is
-       ignored, as DSSE asks. At most 128 trials: S14.
+       ignored, as DSSE asks. At most 128 trials: S14. A trial that was ``tried`` is not made again.
     4. At least one signature is by a key of the party: S12, for a use that may say this: S13.
     """
-    envelope = data if isinstance(data, Envelope) else parse_envelope(data)  # 1
-    if isinstance(data, Envelope) and envelope.payload_type != PAYLOAD_TYPE:
-        raise Refused("S01", "wrong-type", got=shown(envelope.payload_type), expected=PAYLOAD_TYPE)
-    statement = parse_statement(envelope)
+    claim = _claim(data)  # 1
+    statement = claim.statement
     party, kind = statement.header.party, statement.kind
     own_keys = keys.keys_of(party)
     if not own_keys:  # 2
         raise Refused("S11", "unknown-party", got=party, expected="a party with an enrolled key", todo="enrol a key")
-    signing_keys = _signing_keys(envelope, own_keys, keys)  # 3
-    uses = [SignerOf(*pair) for key in signing_keys for pair in _parties_uses(key, keys)]
+    signing_keys = _signing_keys(claim, own_keys, keys, tried)  # 3
+    uses = [SignerOf(party_, key, use) for key in signing_keys for party_, use in keys.uses_of(key)]
     own = [signer for signer in uses if signer.party == party]
     if not own:  # 4
         raise Refused(
@@ -343,34 +381,33 @@ def verify_envelope(data: bytes | Envelope, keys: EnrolledKeys) -> VerifiedState
             got=f"{kind} signed by the {own[0].use} key {show_key(own[0].key)}",
             expected=f"a use of the key that may sign {kind}",
         )
-    return VerifiedStatement(
-        statement,
-        tuple(sorted((signer for signer in uses if may_sign(signer.use, kind)), key=_signer_order)),
-        encode_envelope(envelope) if isinstance(data, Envelope) else data,
-        _ONLY_HERE,
-    )
+    signers = tuple(sorted((signer for signer in uses if may_sign(signer.use, kind)), key=_signer_order))
+    stored = encode_envelope(data) if isinstance(data, Envelope) else claim.data
+    return VerifiedStatement(statement, signers, stored, _ONLY_HERE)
+
+
+def _claim(data: bytes | Envelope | Claim) -> Claim:
+    if isinstance(data, Claim):
+        return data
+    if isinstance(data, Envelope):
+        if data.payload_type != PAYLOAD_TYPE:
+            raise Refused("S01", "wrong-type", got=shown(data.payload_type), expected=PAYLOAD_TYPE)
+        return _claim_of(b"", data)
+    return read_claim(data)
 
 
 def _signer_order(signer: SignerOf) -> tuple[Party, PublicKey, Use]:
     return (signer.party, signer.key, signer.use)
 
 
-def _parties_uses(key: PublicKey, keys: EnrolledKeys) -> list[tuple[Party, PublicKey, Use]]:
-    return [(party, key, use) for party, use in keys.uses_of(key)]
-
-
-def _signing_keys(envelope: Envelope, own_keys: tuple[PublicKey, ...], keys: EnrolledKeys) -> list[PublicKey]:
+def _signing_keys(
+    claim: Claim, own_keys: tuple[PublicKey, ...], keys: EnrolledKeys, tried: Tried | None
+) -> list[PublicKey]:
     """The distinct enrolled keys under which a signature of the envelope verifies (step 3)."""
-    message = pae(envelope.payload_type, envelope.payload)
     found: list[PublicKey] = []
     trials = 0
-    for number, signature in enumerate(envelope.signatures):
-        hinted = _hinted(signature)
-        known = hinted is not None and bool(keys.uses_of(hinted))
-        candidates = [hinted] if known and hinted is not None else []
-        candidates += [key for key in own_keys if key != hinted]
-        if len(signature.sig) != 64 and not known:
-            continue  # Of another algorithm, by nobody known: carried and ignored.
+    for number, signature in enumerate(claim.envelope.signatures):
+        candidates, known = _candidates(signature, own_keys, keys)
         for key in candidates:
             trials += 1
             if trials > TRIALS_MAX:
@@ -381,28 +418,40 @@ def _signing_keys(envelope: Envelope, own_keys: tuple[PublicKey, ...], keys: Enr
                     expected=f"at most {TRIALS_MAX} trials of a signature under a key",
                     todo="put the signing key into keyid",
                 )
-            try:
-                verify_ed25519(key, message, signature.sig)
-            except Refused:
-                continue
-            if key not in found:
-                found.append(key)
-            break
+            trial = Trial(key, claim.message, signature.sig)
+            holds = tried.holds if tried is not None and tried.trial == trial else try_ed25519(trial)
+            if holds:
+                if key not in found:
+                    found.append(key)
+                break
         else:
-            if known and hinted is not None:
+            if known:
                 raise Refused(
                     "S10",
                     "bad-signature",
-                    got=f"signature {number}, said to be by {show_key(hinted)}, does not verify",
+                    got=f"signature {number}, said to be by {show_key(candidates[0])}, does not verify",
                     expected="a signature over these exact bytes",
                 )
     return found
 
 
-def _hinted(signature: EnvelopeSignature) -> PublicKey | None:
-    if signature.keyid is None:
+def _candidates(
+    signature: EnvelopeSignature, own_keys: tuple[PublicKey, ...], keys: EnrolledKeys
+) -> tuple[list[PublicKey], bool]:
+    """The keys to try a signature under, and whether the first is an enrolled one that it hints at."""
+    hinted = _hinted(signature.keyid)
+    if hinted is not None and keys.uses_of(hinted):
+        return [hinted, *(key for key in own_keys if key != hinted)], True
+    # Of another algorithm, by nobody known: carried and ignored.
+    return (list(own_keys) if len(signature.sig) == 64 else []), False
+
+
+@lru_cache(maxsize=1_024)
+def _hinted(keyid: str | None) -> PublicKey | None:
+    """The key that a hint spells, if it spells one: a log's entries are signed by few."""
+    if keyid is None:
         return None
     try:
-        return parse_key(signature.keyid)
+        return parse_key(keyid)
     except Refused:
         return None

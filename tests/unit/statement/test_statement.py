@@ -26,8 +26,16 @@ from detente.statement.keys import Enrolment, KeyRing, KeyRotation, prove_posses
 from detente.statement.kinds import KINDS, USES, may_sign
 from detente.statement.measurement import Measurement
 from detente.statement.observation import Observation, Span
-from detente.statement.signing import SoftwareSigner
-from detente.statement.statement import Header, VerifiedStatement, make_payload, parse_statement, verify_envelope
+from detente.statement.signing import SoftwareSigner, Tried
+from detente.statement.statement import (
+    Header,
+    VerifiedStatement,
+    first_trial,
+    make_payload,
+    parse_statement,
+    read_claim,
+    verify_envelope,
+)
 from detente.statement.terms import TermsLink
 from detente.statement.threshold import count_distinct, count_keys
 from detente.statement.version import Version
@@ -288,3 +296,20 @@ def test_a_seed_shows_nowhere():
     assert "0101" not in repr(SIGNERS[0])
     with pytest.raises(Misuse):
         SoftwareSigner(b"short")
+
+
+def test_a_trial_made_elsewhere_counts_for_itself_alone():
+    """An answer about another key, message or signature is not believed; one about this trial is not made again."""
+    ring = _ring()
+    good = read_claim(encode_envelope(sign_payload(PAYLOAD, SIGNERS[0])))
+    forged = read_claim(encode_envelope(Envelope(good.envelope.payload_type, PAYLOAD, (_forged(good),))))
+    other = first_trial(good, ring)
+    assert _rule(verify_envelope, forged, ring, tried=Tried(other, holds=True)) == "S10"
+    assert _rule(verify_envelope, good, ring, tried=Tried(other, holds=False)) == "S10"
+    assert verify_envelope(good, ring, tried=Tried(first_trial(forged, ring), holds=False)) == verify_envelope(
+        good, ring
+    )
+
+
+def _forged(claim):
+    return EnvelopeSignature(claim.envelope.signatures[0].keyid, bytes(64))
