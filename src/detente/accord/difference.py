@@ -156,7 +156,7 @@ def _day(at: int) -> str:
 
 
 def _parties(old: Terms, new: Terms) -> Iterator[Change]:
-    for party in old.parties.keys() - new.parties.keys():
+    for party in sorted(old.parties.keys() - new.parties.keys()):
         roles = ", ".join(sorted(old.parties[party].roles))
         yield Change("parties", f"removes {party} ({roles})", "changes")
     for party in sorted(new.parties.keys() - old.parties.keys()):
@@ -208,7 +208,7 @@ def _paired(
     dropping: Effect = "loosens",
 ) -> Iterator[Change]:
     """Additions and removals, and what ``differ`` says of each pair that differs."""
-    for key in old.keys() - new.keys():
+    for key in sorted(old.keys() - new.keys()):
         yield Change(section, f"removes {key}", dropping)
     for key in new:
         if key not in old:

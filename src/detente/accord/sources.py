@@ -10,7 +10,7 @@ effect on a decision: ``fold`` and ``decide`` never read it. Leaves how members 
 
 >>> from detente.accord.document import read_document
 >>> text = b"{limits: [{id: big, on: run.start}], pause: {halt_within: 1 h}}"
->>> [has_clause(read_document(text), c) for c in ("limits.big", "limits.big.on", "pause.halt_within", "limits.small")]
+>>> [Parts(read_document(text)).has(c) for c in ("limits.big", "limits.big.on", "pause.halt_within", "limits.small")]
 [True, True, True, False]
 """
 
@@ -28,6 +28,8 @@ Wording = Literal["primary", "secondary", "reading"]
 """``primary``: the document's own wording was read; ``secondary``: somebody's account of it; ``reading``: our interpretation."""
 
 NOT_EXPRESSED = "not_expressed"
+CLAUSE_MAX = 1_024
+"""Characters of the name of a clause: as many as a text has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +81,11 @@ def read_sources(node: Node, root: Node, errors: list[Refused]) -> Sources:
     """
     Fields(node, errors)
     clauses: dict[str, tuple[Source, ...]] = {}
+    parts = Parts(root)
     for clause, entry in node.entries.items():
         if clause == NOT_EXPRESSED:
             continue
-        if not has_clause(root, clause):  # 1
+        if not parts.has(clause):  # 1
             line, column = node.keys[clause]
             errors.append(
                 Refused(
@@ -100,21 +103,33 @@ def read_sources(node: Node, root: Node, errors: list[Refused]) -> Sources:
     return Sources(clauses, tuple(_not_expressed(item, errors) for item in absent or ()))
 
 
-def has_clause(root: Node, clause: str) -> bool:
-    """Does the tree of terms have ``clause``? A part of a list is named by its id; a name may hold dots itself."""
-    return not clause.startswith("sources") and _within(root, clause)
+class Parts:
+    """The clauses that a tree of terms has. A part of a list is named by its id; a name may hold dots itself."""
 
+    def __init__(self, root: Node) -> None:
+        self._root = root
+        self._of: dict[int, Mapping[str, Node]] = {}
 
-def _within(node: Node, path: str) -> bool:
-    if node.kind == "list":
-        parts: Mapping[str, Node] = {
-            item.entries["id"].text: item for item in node.items if item.kind == "mapping" and "id" in item.entries
-        }
-    else:
-        parts = node.entries
-    return path in parts or any(
-        _within(part, path[len(key) + 1 :]) for key, part in parts.items() if path.startswith(key + ".")
-    )
+    def has(self, clause: str) -> bool:
+        """Does the tree have ``clause``?"""
+        return len(clause) <= CLAUSE_MAX and not clause.startswith("sources") and self._within(self._root, clause)
+
+    def _within(self, node: Node, path: str) -> bool:
+        parts = self._parts(node)
+        if path in parts:
+            return True
+        dots = [place for place, char in enumerate(path) if char == "."]
+        return any(path[:dot] in parts and self._within(parts[path[:dot]], path[dot + 1 :]) for dot in dots)
+
+    def _parts(self, node: Node) -> Mapping[str, Node]:
+        """By name, worked out once for each list: every clause of thousands may have its sources."""
+        if node.kind != "list":
+            return node.entries
+        if id(node) not in self._of:
+            self._of[id(node)] = {
+                item.entries["id"].text: item for item in node.items if item.kind == "mapping" and "id" in item.entries
+            }
+        return self._of[id(node)]
 
 
 def _source(node: Node, errors: list[Refused]) -> Source:

@@ -400,6 +400,8 @@ class Terms:
     sources: Sources = field(default_factory=Sources)
     _kept: dict[tuple[str, ...], tuple[Party, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Who is among some names, for ``suppliers``: asked at every instant of every trigger, and the same for ever."""
+    _by_id: dict[tuple[str, str], Trigger | Duty] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Triggers and duties by their ids, the first of each id: asked for as often, of thousands of clauses."""
 
     def with_role(self, role: str) -> tuple[Party, ...]:
         """The parties that hold ``role``, in the file's order."""
@@ -434,11 +436,19 @@ class Terms:
 
     def duty(self, duty_id: str) -> Duty | None:
         """The duty of that id, if these terms have one."""
-        return next((duty for duty in self.duties if duty.id == duty_id), None)
+        found = self._clause("duty", duty_id)
+        return found if isinstance(found, Duty) else None
 
     def trigger(self, trigger_id: str) -> Trigger | None:
         """The trigger of that id, if these terms have one."""
-        return next((trigger for trigger in self.triggers if trigger.id == trigger_id), None)
+        found = self._clause("trigger", trigger_id)
+        return found if isinstance(found, Trigger) else None
+
+    def _clause(self, kind: str, clause_id: str) -> Trigger | Duty | None:
+        if not self._by_id:
+            self._by_id.update({("duty", duty.id): duty for duty in reversed(self.duties)})
+            self._by_id.update({("trigger", trigger.id): trigger for trigger in reversed(self.triggers)})
+        return self._by_id.get((kind, clause_id))
 
     def operator_of(self, origin: str) -> Party | None:
         """The party whose log has ``origin``."""

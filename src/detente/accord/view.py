@@ -265,8 +265,8 @@ class View:
             duty = self.terms.duty(atom.duty) if isinstance(atom, Overdue) else None
             if duty is not None:
                 yield from duty_instants(self.terms, self.members, duty)
-        for indicator in self.terms.indicators.values():
-            for subject in self.subjects(indicator):
-                due = self.due_at(indicator, subject, -1)
+            indicator = self.terms.indicators.get(atom.what) if isinstance(atom, Compare) else None
+            for subject in () if indicator is None else self.subjects(indicator):
+                due = None if indicator is None else self.due_at(indicator, subject, -1)
                 if due is not None:
                     yield due + 1

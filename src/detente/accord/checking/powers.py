@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from detente.accord.checking.claim import Claim, Verdict
-from detente.accord.checking.explore import Graph, can_reach, explore
+from detente.accord.checking.explore import Graph, Moves, can_reach, explore
 from detente.accord.checking.play import Play, State, asks_lineage
 from detente.accord.conditions import OpenFinding, Votes, atoms
 from detente.accord.quorum import missing
@@ -21,6 +21,8 @@ from detente.base.instant import show_duration
 
 STATES_MAX = 60_000
 """States explored for one question; shipped accords need a few thousand. Beyond, the answer is *not shown*."""
+STATES_IN_ALL = 500_000
+"""States explored for all triggers together; the triggers that are left then are not looked at, and it is said."""
 
 
 _NOBODY = (
@@ -37,7 +39,7 @@ _NOBODY = (
 
 def check_powers(terms: Terms) -> Iterator[Claim]:
     """The claims about every trigger, then those that need no play."""
-    found = [claim for trigger in terms.triggers for claim in _trigger(terms, trigger)]
+    found = list(_every_trigger(terms))
     found += _alone_to_lift(terms)
     found += _alone_to_confirm(terms)
     yield from found
@@ -52,15 +54,38 @@ def check_powers(terms: Terms) -> Iterator[Claim]:
             )
 
 
+class _Explorer:
+    """Explores, and counts the states of everything that it explored."""
+
+    def __init__(self) -> None:
+        self.states = 0
+
+    def explore(self, first: State, moves: Moves[State]) -> Graph[State]:
+        graph = explore(first, moves, most=STATES_MAX)
+        self.states += len(graph.reached)
+        return graph
+
+
+def _every_trigger(terms: Terms) -> Iterator[Claim]:
+    explorer, kinds = _Explorer(), _different(terms)
+    for place, trigger in enumerate(terms.triggers):
+        if explorer.states >= STATES_IN_ALL:
+            rest = len(terms.triggers) - place
+            text = f"what {rest} triggers from {trigger.id} on let anybody do alone was not explored"
+            yield Claim("unexplored", "triggers", "not shown", text, bound=f"{explorer.states} states, of at most {STATES_IN_ALL}")  # fmt: skip
+            return
+        yield from _trigger(terms, trigger, kinds, explorer)
+
+
 def subject_of(terms: Terms) -> Party:
     """The party that a trigger is about: the first developer, else the first party."""
     return (terms.with_role("developer") or tuple(terms.parties))[0]
 
 
-def _trigger(terms: Terms, trigger: Trigger) -> Iterator[Claim]:
+def _trigger(terms: Terms, trigger: Trigger, kinds: tuple[Party, ...], explorer: _Explorer) -> Iterator[Claim]:
     subject = subject_of(terms)
     play = Play(terms, trigger, subject)
-    graph = explore(play.first, play.moves, most=STATES_MAX)
+    graph = explorer.explore(play.first, play.moves)
     if play.first.latched:
         yield Claim("starts-latched", "triggers", "broken", f"{trigger.id} is latched from the first instant, whatever anybody measures", bound=_bound(graph))  # fmt: skip
         return
@@ -68,10 +93,10 @@ def _trigger(terms: Terms, trigger: Trigger) -> Iterator[Claim]:
         yield Claim("dead-trigger", "triggers", "broken" if graph.complete else "not shown", f"{trigger.id} can never latch: nothing that anybody can do meets “{trigger.when.spelled()}”", bound=_bound(graph))  # fmt: skip
         return
     yield from _lift_can_be_reached(terms, trigger, play, graph)
-    for party in _different(terms):
-        yield from _one_party(terms, trigger, party)
+    for party in kinds:
+        yield from _one_party(terms, trigger, party, explorer)
     if terms.mirrors.may_fail > 1:
-        yield from _some_silent(terms, trigger)
+        yield from _some_silent(terms, trigger, explorer)
 
 
 def _lift_can_be_reached(terms: Terms, trigger: Trigger, play: Play, graph: Graph[State]) -> Iterator[Claim]:
@@ -85,17 +110,17 @@ def _lift_can_be_reached(terms: Terms, trigger: Trigger, play: Play, graph: Grap
         yield Claim("lift-reachable", "lift", "broken", f"a pause that {trigger.id} starts can become one that nothing lifts", (*graph.trace(stuck), "from here nothing that anybody does lifts it"), _bound(graph))  # fmt: skip
 
 
-def _one_party(terms: Terms, trigger: Trigger, party: Party) -> Iterator[Claim]:
+def _one_party(terms: Terms, trigger: Trigger, party: Party, explorer: _Explorer) -> Iterator[Claim]:
     play = Play(terms, trigger, subject_of(terms), apart=(party,))
-    yield from _forces(trigger, play, party)
-    yield from _prevents(trigger, play, party)
-    graph = explore(play.first, play.moves, most=STATES_MAX)
+    yield from _forces(trigger, play, party, explorer)
+    yield from _prevents(trigger, play, party, explorer)
+    graph = explorer.explore(play.first, play.moves)
     yield from _keeps_up(terms, trigger, play, graph, (party,))
 
 
-def _forces(trigger: Trigger, play: Play, party: Party) -> Iterator[Claim]:
+def _forces(trigger: Trigger, play: Play, party: Party, explorer: _Explorer) -> Iterator[Claim]:
     """Its own acts alone, while everybody else measures and says nothing that restricts."""
-    alone = explore(play.first, lambda state: play.moves(state, only=party), most=STATES_MAX)
+    alone = explorer.explore(play.first, lambda state: play.moves(state, only=party))
     found = next((state for state in alone.reached if state.latched), None)
     if found is None or (trigger.scope == "party" and party == play.subject):
         return
@@ -122,11 +147,11 @@ def _until(trigger: Trigger) -> str:
     return f", for {show_duration(trigger.lapse.after_s)}{unless}"
 
 
-def _prevents(trigger: Trigger, play: Play, party: Party) -> Iterator[Claim]:
+def _prevents(trigger: Trigger, play: Play, party: Party, explorer: _Explorer) -> Iterator[Claim]:
     """Everybody else does what they can, and it never latches, though with this party it could."""
     if party == play.subject:
         return  # A trigger about what a party does cannot latch without it.
-    others = explore(play.first, lambda state: play.moves(state, silent=(party,)), most=STATES_MAX)
+    others = explorer.explore(play.first, lambda state: play.moves(state, silent=(party,)))
     if others.complete and not any(state.latched for state in others.reached):
         verdict: Verdict = "on purpose" if party in trigger.veto_on_purpose else "broken"
         yield Claim("prevents-pause", "triggers", verdict, f"without {party}, {trigger.id} never starts a pause", (f"{party} stays silent",), _bound(others))  # fmt: skip
@@ -153,14 +178,14 @@ def _keeps_up(
     )
 
 
-def _some_silent(terms: Terms, trigger: Trigger) -> Iterator[Claim]:
+def _some_silent(terms: Terms, trigger: Trigger, explorer: _Explorer) -> Iterator[Claim]:
     """f parties together, of those whose silence alone does not block."""
     alone = {p for p in terms.parties if p in terms.lift.veto_on_purpose}
     for silent in combinations(_many(terms, terms.mirrors.may_fail), terms.mirrors.may_fail):
         if alone & set(silent):
             continue
         play = Play(terms, trigger, subject_of(terms), apart=silent)
-        graph = explore(play.first, play.moves, most=STATES_MAX)
+        graph = explorer.explore(play.first, play.moves)
         claims = list(_keeps_up(terms, trigger, play, graph, silent))
         if claims:
             yield claims[0]

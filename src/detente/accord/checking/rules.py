@@ -36,6 +36,8 @@ TOUCHED = tuple(
 """Every set of parts that a change may touch."""
 CELLS_MAX = 200_000
 """Combinations tried; terms that name more bounds than that are told so."""
+ANSWERS_MAX = 4_000_000
+"""Answers of comparisons worked out for one claim, and pairs of limits compared; beyond, the answer is *not shown*."""
 
 
 def check_rules(terms: Terms) -> Iterator[Claim]:
@@ -49,24 +51,31 @@ def check_rules(terms: Terms) -> Iterator[Claim]:
 
 
 def _limits(terms: Terms) -> Iterator[Claim]:
-    cells = _cells([limit.when for limit in terms.limits])
+    limits = terms.limits
+    asked = sum(1 for limit in limits for _ in atoms(limit.when))
+    cells = _cells([limit.when for limit in limits])
     if cells is None:
         yield Claim("dead-rule", "limits", "not shown", f"more than {CELLS_MAX} combinations of bounds")
         return
-    for limit in terms.limits:
-        met = [cell for cell in cells if _of(limit.when, cell)]
-        others = [other for other in terms.limits if other.refuse and other is not limit]
-        if not met:
+    if asked * max(len(cells), len(limits)) > ANSWERS_MAX:
+        text = f"{len(limits)} limits over {len(cells)} combinations of bounds ask for more than {ANSWERS_MAX} answers"
+        yield Claim("dead-rule", "limits", "not shown", text)
+        return
+    met = [frozenset(n for n, cell in enumerate(cells) if _of(limit.when, cell)) for limit in limits]
+    for place, limit in enumerate(limits):
+        if not met[place]:
             yield _dead("limits", f"{limit.id} is never met: “{limit.when.spelled()}”")
             continue
         shadows = [
-            other for other in others if _applies_with(other, limit) and all(_of(other.when, cell) for cell in met)
+            n
+            for n, other in enumerate(limits)
+            if n != place and other.refuse and _applies_with(other, limit) and met[place] <= met[n]
         ]
-        if shadows and not (limit.refuse and any(_same(limit, other, cells) for other in shadows)):
+        if shadows and not (limit.refuse and any(met[n] == met[place] and _beside(limit, limits[n]) for n in shadows)):
             verb = "approves" if limit.need is not None else "refuses"
-            yield _dead("limits", f"whatever {limit.id} {verb}, {shadows[0].id} refuses already")
-        elif shadows and terms.limits.index(shadows[0]) < terms.limits.index(limit):
-            yield _dead("limits", f"{limit.id} refuses what {shadows[0].id} refuses")
+            yield _dead("limits", f"whatever {limit.id} {verb}, {limits[shadows[0]].id} refuses already")
+        elif shadows and shadows[0] < place:
+            yield _dead("limits", f"{limit.id} refuses what {limits[shadows[0]].id} refuses")
 
 
 def _applies_with(other: Limit, limit: Limit) -> bool:
@@ -74,10 +83,9 @@ def _applies_with(other: Limit, limit: Limit) -> bool:
     return other.span.covers(limit.span) and other.during in {None, limit.during}
 
 
-def _same(one: Limit, other: Limit, cells: list[Mapping[str, object]]) -> bool:
-    return (one.span, one.during) == (other.span, other.during) and all(
-        _of(one.when, cell) == _of(other.when, cell) for cell in cells
-    )
+def _beside(one: Limit, other: Limit) -> bool:
+    """Do both apply at the same times?"""
+    return (one.span, one.during) == (other.span, other.during)
 
 
 def _cells(conditions: list[Condition]) -> list[Mapping[str, object]] | None:
@@ -123,8 +131,15 @@ def _hold_points(terms: Terms) -> Iterator[Claim]:
 
 
 def _checkpoints(terms: Terms) -> Iterator[Claim]:
-    for checkpoint in terms.checkpoints:
+    left = ANSWERS_MAX
+    for place, checkpoint in enumerate(terms.checkpoints):
+        if left <= 0:
+            rest = len(terms.checkpoints) - place
+            text = f"{rest} checkpoints from {checkpoint.id} on: more than {ANSWERS_MAX} answers"
+            yield Claim("dead-rule", "checkpoints", "not shown", text)
+            return
         cells = _cells([checkpoint.when])
+        left -= len(cells or ()) * sum(1 for _ in atoms(checkpoint.when))
         if cells is None:
             yield Claim("dead-rule", "checkpoints", "not shown", f"{checkpoint.id}: more than {CELLS_MAX} combinations")
         elif not any(_of(checkpoint.when, cell) for cell in cells):
