@@ -71,7 +71,8 @@ def _every_trigger(terms: Terms) -> Iterator[Claim]:
     for place, trigger in enumerate(terms.triggers):
         if explorer.states >= STATES_IN_ALL:
             rest = len(terms.triggers) - place
-            text = f"what {rest} triggers from {trigger.id} on let anybody do alone was not explored"
+            left = f"{rest} triggers from {trigger.id} on let" if rest > 1 else f"{trigger.id} lets"
+            text = f"what {left} anybody do alone was not explored"
             yield Claim("unexplored", "triggers", "not shown", text, bound=f"{explorer.states} states, of at most {STATES_IN_ALL}")  # fmt: skip
             return
         yield from _trigger(terms, trigger, kinds, explorer)

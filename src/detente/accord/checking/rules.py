@@ -135,7 +135,8 @@ def _checkpoints(terms: Terms) -> Iterator[Claim]:
     for place, checkpoint in enumerate(terms.checkpoints):
         if left <= 0:
             rest = len(terms.checkpoints) - place
-            text = f"{rest} checkpoints from {checkpoint.id} on: more than {ANSWERS_MAX} answers"
+            left_over = f"{rest} checkpoints from {checkpoint.id} on" if rest > 1 else checkpoint.id
+            text = f"{left_over}: more than {ANSWERS_MAX} answers"
             yield Claim("dead-rule", "checkpoints", "not shown", text)
             return
         cells = _cells([checkpoint.when])
