@@ -27,7 +27,7 @@ $(STAMP): uv.lock $(LOCKED) pyproject.toml
 	  echo "making $(VENV) with uv"; \
 	  test -x $(BIN)/python || uv venv --quiet --python "$$(command -v $(PYTHON))" $(VENV); \
 	  VIRTUAL_ENV=$(CURDIR)/$(VENV) UV_PROJECT_ENVIRONMENT=$(VENV) \
-	    uv sync --quiet --frozen --inexact --all-groups --extra drill --extra measure --extra simulate --no-install-project; \
+	    uv sync --quiet --frozen --inexact --all-groups --extra drill --extra measure --extra pages --extra simulate --no-install-project; \
 	  VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install --quiet --no-deps --no-build-isolation --editable .; \
 	else \
 	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
@@ -80,7 +80,7 @@ torch: env ## Add PyTorch to .venv for --workload torch and torchrun
 lock: ## Resolve the dependencies anew (needs uv)
 	@command -v uv >/dev/null || { echo "got no uv; expected it on PATH; python3 -m pip install uv" >&2; exit 1; }
 	uv lock --default-index https://pypi.org/simple $(LOCK)
-	uv export --quiet --frozen --all-groups --extra drill --extra measure --extra simulate --no-emit-project --no-annotate --output-file $(LOCKED)
+	uv export --quiet --frozen --all-groups --extra drill --extra measure --extra pages --extra simulate --no-emit-project --no-annotate --output-file $(LOCKED)
 
 docs: cli-docs docs-index ## Write the generated parts of docs/
 

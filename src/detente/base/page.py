@@ -14,6 +14,8 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
+from detente.base.visible import visible
+
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """What a page may load: its own style sheet, and pictures that stand in it."""
 
@@ -23,7 +25,7 @@ def safe(value: object, most: int = 400) -> str:
     text = str(value)
     if len(text) > most:
         text = text[: most - 1] + "…"
-    return escape("".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text))
+    return escape(visible(text))
 
 
 def frame(title: str, style: str, body: str) -> str:

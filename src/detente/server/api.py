@@ -45,6 +45,7 @@ from detente.server.bounds import (
     read_body,
 )
 from detente.server.openapi import OPENAPI
+from detente.server.pages.routes import Pages
 from detente.statement.envelope import MAX_ENVELOPE_BYTES
 from detente.statement.fields import parse_name
 
@@ -60,11 +61,12 @@ class Api:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.pages = Pages(node)
         # Each kind has slots of its own: whoever fetches evidence must not keep entries from a mirror.
         self._uploads, self._stores, self._reads = (Slots(node.config.limits.uploads) for _ in range(3))
 
     def routes(self) -> list[BaseRoute]:
-        """Every route but ``/v1/events``."""
+        """Every route but ``/v1/events`` and the pages for people."""
         table: list[tuple[str, str, Handler]] = [
             ("GET", "/healthz", self.health),
             ("GET", "/openapi.json", self.openapi),
@@ -93,7 +95,7 @@ class Api:
             ("GET", "/log/{log}/equivocation", self.equivocation),
             ("GET", "/log/{log}/tile/{tile:path}", self.tile),
         ]
-        return [Route(path, handler, methods=[method]) for method, path, handler in table]
+        return [*(Route(path, handler, methods=[method]) for method, path, handler in table), *self.pages.api_routes()]
 
     # Statements
 

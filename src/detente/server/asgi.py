@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -24,6 +25,8 @@ from detente.base.errors import DetenteError, Refused, shown
 from detente.server.api import Api
 from detente.server.bounds import error_response
 from detente.server.events import Message, Receive, Send, serve_events
+from detente.server.pages.headers import check_site, headers_for
+from detente.server.pages.routes import Pages
 
 _LOG = logging.getLogger("detente.http")
 SLOW_S = 1.0
@@ -35,11 +38,13 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 def make_app(node: Node) -> Asgi:
     """The application over an opened node. Starting and closing the node is the caller's."""
+    api = Api(node)
+    pages = api.pages
     inner = Starlette(
-        routes=Api(node).routes(),
+        routes=[*api.routes(), *pages.page_routes()],
         exception_handlers={
-            DetenteError: _on_error,
-            HTTPException: _on_http,
+            DetenteError: partial(_on_error, pages),
+            HTTPException: partial(_on_http, pages),
             Exception: _on_bug,
         },
     )
@@ -58,6 +63,9 @@ def make_app(node: Node) -> Asgi:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                given = message.get("headers") or []
+                kind = next((value for name, value in given if name == b"content-type"), b"")
+                message["headers"] = [*given, *headers_for(kind)]
             await send(message)
 
         address = scope["client"][0] if scope.get("client") else "local"
@@ -70,6 +78,7 @@ def make_app(node: Node) -> Asgi:
                     expected=f"{limits.address_s} a second",
                     todo="wait a moment",
                 )
+            check_site(scope["method"], scope["headers"])
             if scope["path"] == EVENTS and scope["method"] == "GET":
                 await serve_events(node.hub, scope["query_string"], receive, send)
                 status = 200
@@ -84,12 +93,12 @@ def make_app(node: Node) -> Asgi:
     return app
 
 
-async def _on_error(_: Request, error: Exception) -> Response:
+async def _on_error(pages: Pages, request: Request, error: Exception) -> Response:
     assert isinstance(error, DetenteError), "registered for these"
-    return error_response(error)
+    return pages.error_page(request, error) or error_response(error)
 
 
-async def _on_http(request: Request, error: Exception) -> Response:
+async def _on_http(pages: Pages, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "registered for these"
     if error.status_code == 405:
         refused = Refused(
@@ -97,7 +106,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
         )
         return JSONResponse(refused.as_json(), 405, error.headers)
     refused = Refused("N17", "not-found", got=shown(request.url.path), expected="a path of /openapi.json")
-    return JSONResponse(refused.as_json(), error.status_code)
+    return pages.error_page(request, refused, error.status_code) or JSONResponse(refused.as_json(), error.status_code)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

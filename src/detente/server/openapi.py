@@ -157,6 +157,12 @@ PATHS: Json = {
             "Proposals waiting at hold points", {"200": _json_of(_OBJECT, "proposals and what is missing")}
         )
     },
+    "/v1/overview": {
+        "get": _operation(
+            "What stands first: phase, who is bound, who has stopped, indicators against triggers, what is overdue",
+            {"200": _json_of(_OBJECT, "the value of the page `/`")},
+        )
+    },
     "/v1/gossip": {
         "get": _operation(
             "Heads and cosignatures seen since a number of this node",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from detente.base.visible import visible
 from detente.cli.wording import counted
 from detente.measure.indicator import Result
 from detente.measure.report.wording import show_value
@@ -125,6 +126,4 @@ def printable(text: str) -> str:
     >>> print(printable("a\x1b[2Jb"))
     a\x1b[2Jb
     """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return visible(text)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from detente.base.visible import visible
 from detente.measure.changes.areas import Area, Label
 from detente.measure.changes.filing import FileVerdict
 
@@ -139,4 +140,4 @@ def _some(given: dict[str, Any]) -> dict[str, Some]:
 
 def legible(text: str) -> str:
     """A name from a repository, cut, without what could steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[:120])
+    return visible(text[:120])

@@ -1,0 +1,172 @@
+"""Values become HTML: templates that escape everything and know no undefined name.
+
+Decides the filters and how an instant, a digest or a number of FLOP is written on a page. Leaves out which page a value gets
+(``routes``). Needs jinja2 and markupsafe, the extra ``pages``.
+
+- Every expression goes through ``visible`` and is then escaped; only ``Markup`` that is made here is not.
+- Templates are read once, from the package; none is made of anything that arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from detente.accord.explaining.aloud import joined, lasting, plural
+from detente.base.instant import parse_instant
+from detente.base.visible import pieces, visible
+from detente.server.pages.drawing import gauge, plot
+
+KINDS: Final[Mapping[str, str]] = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+"""The assets there are, and their types."""
+_RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_PACKAGE: Final = files("detente.server.pages")
+
+
+@cache
+def asset(name: str) -> bytes:
+    """The bytes of an asset of ``KINDS``."""
+    return (_PACKAGE / "assets" / name).read_bytes()
+
+
+@cache
+def asset_path(name: str) -> str:
+    """The path of an asset; it names the content, so that it may be kept for ever."""
+    return f"/assets/{name}?v={sha256(asset(name)).hexdigest()[:16]}"
+
+
+def render(template: str, value: Mapping[str, Any], **more: Any) -> str:
+    """A page: the template with the value as ``v``."""
+    return _environment().get_template(template).render(v=value, **more)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_source),
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        moment=moment,
+        marked=marked,
+        short=short,
+        amount=amount,
+        lasting=lasting,
+        lasting_between=lasting_between,
+        depth=depth,
+        listed=listed,
+        plural=plural,
+        words=words,
+        gauge=gauge,
+        plot=plot,
+    )
+    environment.globals.update(asset_path=asset_path)
+    return environment
+
+
+def _source(name: str) -> str:
+    return (_PACKAGE / "templates" / name).read_text("utf-8")
+
+
+def _finalize(value: object) -> object:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def marked(text: str, keep: str = "") -> Markup:
+    r"""Escaped text whose marks stand out.
+
+    >>> print(marked("<b>\u202e"))
+    &lt;b&gt;<span class="mark" title="a character that cannot be seen or that changes what is around it">\u202e</span>
+    """
+    return Markup("").join(
+        Markup(
+            '<span class="mark" title="a character that cannot be seen or that changes what is around it">{}</span>'
+        ).format(piece)
+        if is_mark
+        else escape(piece)
+        for piece, is_mark in pieces(text, keep)
+    )
+
+
+def moment(at: str | None, missing: str = "not yet") -> Markup:
+    """An instant in UTC; a script adds the reader's own time as a title.
+
+    >>> print(moment("2026-11-24T08:00:00Z"))
+    <time datetime="2026-11-24T08:00:00Z">2026-11-24 08:00:00 UTC</time>
+    """
+    if at is None:
+        return escape(missing)
+    parse_instant(at)
+    return Markup('<time datetime="{}">{} {} UTC</time>').format(at, at[:10], at[11:19])
+
+
+def short(digest: str | None) -> str:
+    """The beginning of a digest."""
+    return "none" if digest is None else digest if len(digest) < 24 else f"{digest[:12]}…"
+
+
+def amount(value: str | None) -> str:
+    """A number for reading: thousands apart, large ones as a power of ten.
+
+    >>> amount("1200000"), amount("1.5e25"), amount("0.25"), amount(None), amount("150000000")
+    ('1 200 000', '1.5 × 10²⁵', '0.25', '?', '1.5 × 10⁸')
+    """
+    if value is None:
+        return "?"
+    number = Decimal(value)
+    if abs(number) >= 10**8:
+        mantissa, _, power = f"{number.normalize():e}".partition("e")
+        return f"{mantissa} × 10{str(int(power)).translate(_RAISED)}"
+    if number == number.to_integral_value():
+        return f"{int(number):,}".replace(",", " ")
+    return value
+
+
+def listed(names: list[str], word: str = "and") -> str:
+    """Names as a list that can be read aloud."""
+    return joined(names, word) or "none"
+
+
+def words(name: str) -> str:
+    """A name of the vocabulary as words."""
+    return name.replace("_", " ")
+
+
+def depth(interval: Mapping[str, Any]) -> str:
+    """A depth: one number, or from one to another.
+
+    >>> depth({"low": 2, "high": 2}), depth({"low": 1, "high": None})
+    ('2', '1 or more')
+    """
+    low, high = interval["low"], interval["high"]
+    return f"{low} or more" if high is None else str(low) if low == high else f"{low} to {high}"
+
+
+def lasting_between(interval: Mapping[str, str | None]) -> str:
+    """A time between two, in words.
+
+    >>> lasting_between({"low": "60", "high": "90"}), lasting_between({"low": None, "high": None})
+    ('1 min to 1 min 30 s', 'not known')
+    """
+    low, high = (
+        None if interval[end] is None else lasting(int(Decimal(interval[end] or 0))) for end in ("low", "high")
+    )
+    if low is None and high is None:
+        return "not known"
+    return str(low) if low == high else f"{low or '?'} to {high or '?'}"
