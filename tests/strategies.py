@@ -7,11 +7,13 @@ from hypothesis import strategies as st
 
 from detente.base.quantity import parse_decimal
 from detente.statement.accession import Accession, BoundCondition, HaltedCondition
-from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, Approval, SoftwareAssertion
+from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, Approval
+from detente.statement.assertion import SoftwareAssertion, SshAssertion, WebauthnAssertion
 from detente.statement.audit import Audit, Evaluation
 from detente.statement.challenge import Challenge
 from detente.statement.change import PROPOSER_KINDS, TOUCHES, ProposedBy
 from detente.statement.commitment import Committed
+from detente.statement.credential import Credential
 from detente.statement.deployment import Deployment
 from detente.statement.facility import Facility
 from detente.statement.finding import FINDING_RESULTS, Finding
@@ -41,6 +43,7 @@ def _hex(size):
 
 digests = _hex(32)
 keys = st.binary(min_size=32, max_size=32)
+device_keys = keys | st.builds(lambda sign, x: bytes((sign,)) + x, st.sampled_from([2, 3]), keys)
 parties = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 names = st.text(string.ascii_letters + string.digits + "._:/@+-", min_size=1, max_size=40).map(lambda s: "n" + s)
 instants = st.integers(0, 2**40 - 1)
@@ -103,7 +106,34 @@ def _rotations(draw):
     uses = [draw(st.sampled_from(USES)) for _ in some[:split]]
     named = [draw(names if use == "reviewer" else maybe(texts)) for use in uses]
     enrol = tuple(Enrolment(use, key, draw(proofs), name) for use, key, name in zip(uses, some, named, strict=False))
-    return KeyRotation(sequence, None if sequence == 1 else draw(digests), enrol, some[split:])
+    credentials = draw(st.lists(_credentials(), max_size=2, unique_by=lambda each: (each.key, each.credential_id)))
+    taken = {*some}
+    credentials = tuple(each for each in credentials if each.key not in taken)
+    if len({each.key for each in credentials}) < len(credentials):
+        credentials = credentials[:1]
+    return KeyRotation(sequence, None if sequence == 1 else draw(digests), enrol, some[split:], credentials)
+
+
+def _asserted(key=None):
+    of = device_keys if key is None else st.just(key)
+    blobs = st.binary(min_size=1, max_size=100)
+    passkey = st.builds(
+        WebauthnAssertion, st.just("webauthn"), of, st.binary(min_size=37, max_size=90), blobs, blobs
+    )  # fmt: skip
+    return passkey | st.builds(SshAssertion, st.just("ssh-sk"), of, blobs)
+
+
+@st.composite
+def _credentials(draw):
+    key = draw(device_keys)
+    proof = draw(_asserted(key))
+    blobs = st.binary(min_size=1, max_size=100)
+    reviewer, same_host = draw(names), draw(st.booleans())
+    if proof.type == "ssh-sk":
+        return Credential("ssh-sk", reviewer, key, "ssh:" + draw(names), same_host, proof)
+    place, chain = ("localhost", "http://localhost:8700"), draw(maybe(tuples(blobs, 1, 4, distinct=True)))
+    of_passkey = (draw(blobs) for _ in range(3))
+    return Credential("webauthn", reviewer, key, place[0], same_host, proof, place[1], *of_passkey, chain)
 
 
 @st.composite
@@ -179,9 +209,11 @@ bodies = {
         st.sampled_from(APPROVAL_DECISIONS),
         names,
         parties,
-        st.builds(SoftwareAssertion, st.just("software"), keys, st.binary(min_size=64, max_size=64)),
+        st.builds(SoftwareAssertion, st.just("software"), keys, st.binary(min_size=64, max_size=64)) | _asserted(),
         st.booleans(),
         st.sampled_from(SIGNIFICANT),
+        maybe(digests),
+        maybe(texts),
     ),
     "deployment": st.builds(Deployment, digests, texts),
     "measurement": _measurements(),

@@ -160,7 +160,7 @@ def write_statement():
         "S25-no-signature_fail": ("No signature at all.", {**wire, "signatures": []}),
         "S26-party-twice_fail": ("One party counted twice in a condition.", _accession(["dev-a", "dev-a"], 1)),
         "S27-more-than-all_fail": ("Three of two parties.", _accession(["dev-a", "dev-b"], 3)),
-        "S30-webauthn_fail": ("An authenticator that this version cannot verify.", _approval_of_type("webauthn")),
+        "S30-other-authenticator_fail": ("An authenticator that this version cannot verify.", _approval_of_type("voice")),
     }
     for name, (why, envelope) in rows.items():
         _envelope(name, why, envelope)

@@ -1,4 +1,6 @@
-"""Names of parties and Ed25519 public keys, with the gate a key passes before it is enrolled.
+"""Names of parties and public keys, with the gate a key passes before it is enrolled.
+
+Everything signs with Ed25519. Authenticators of people may hold P-256 keys instead, since most of them know nothing else.
 
 Verifiers disagree about small-order and non-canonical keys, so a rogue key could sign "anything" and two
 honest parties could count different tallies. The gate refuses such keys once, at enrolment; proof of
@@ -19,15 +21,20 @@ from detente.base.errors import Refused, shown
 
 Party = NewType("Party", str)
 PublicKey = NewType("PublicKey", bytes)
-"""32 bytes: an Ed25519 public key."""
+"""32 bytes: an Ed25519 public key. 33 bytes: a point of P-256, compressed (SEC 1 §2.3.3)."""
 
 _PARTY = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z", re.ASCII)
 _KEY_TEXT = re.compile(r"ed25519:([0-9a-f]{64})\Z", re.ASCII)
+_P256_TEXT = re.compile(r"p256:(0[23][0-9a-f]{64})\Z", re.ASCII)
 
 _P = 2**255 - 19
 _L = 2**252 + 27742317777372353535851937790883648493
 _D = (-121665 * pow(121666, _P - 2, _P)) % _P
 _SQRT_M1 = pow(2, (_P - 1) // 4, _P)
+
+_P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_P256_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+"""FIPS 186-5 and SP 800-186 §3.2.1.3: y² = x³ − 3x + b over this prime, of prime order."""
 
 _Point = tuple[int, int, int, int]
 _IDENTITY: _Point = (0, 1, 1, 0)
@@ -47,9 +54,34 @@ def parse_key(text: object) -> PublicKey:
     raise Refused("B07", "malformed", got=shown(text), expected="ed25519: and 64 lower-case hexadecimal characters")
 
 
+def parse_authenticator_key(text: object) -> PublicKey:
+    """As ``parse_key``, or ``p256:`` and 66 hexadecimal characters; spelling only, not the gate; raises ``Refused`` B07."""
+    if isinstance(text, str) and (match := _P256_TEXT.match(text)):
+        return PublicKey(bytes.fromhex(match[1]))
+    return parse_key(text)
+
+
 def show_key(key: PublicKey) -> str:
-    """The spelling that ``parse_key`` reads."""
-    return f"ed25519:{key.hex()}"
+    """The spelling that ``parse_key`` or ``parse_authenticator_key`` reads."""
+    return f"{'p256' if len(key) == 33 else 'ed25519'}:{key.hex()}"
+
+
+def check_authenticator_key(key: PublicKey) -> PublicKey:
+    """The gate for what an authenticator holds. Ed25519 as ``check_key_strength``; P-256: a point of the curve, B08."""
+    if len(key) != 33:
+        return check_key_strength(key)
+    p256_y(key)
+    return key
+
+
+def p256_y(key: PublicKey) -> int:
+    """The other coordinate of a compressed point of P-256; raises ``Refused`` B08 where there is none."""
+    x = int.from_bytes(key[1:], "big")
+    square = (x * x * x - 3 * x + _P256_B) % _P256
+    y = pow(square, (_P256 + 1) // 4, _P256)
+    if len(key) != 33 or key[0] not in {2, 3} or x >= _P256 or y * y % _P256 != square or y == 0:
+        raise Refused("B08", "weak-key", got=key.hex(), expected="a canonical point of P-256")
+    return y if y & 1 == key[0] & 1 else _P256 - y
 
 
 def check_key_strength(key: PublicKey) -> PublicKey:

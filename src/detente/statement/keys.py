@@ -18,15 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from detente.base.digest import Digest
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party, PublicKey, check_key_strength, show_key
+from detente.statement.assertion import AUTHENTICATOR_KEY
+from detente.statement.credential import CREDENTIAL, CREDENTIALS_MAX, Credential
 from detente.statement.fields import (
     DIGEST,
     KEY,
     NAME_MAX,
+    Codec,
     Record,
     choice,
     contradiction,
@@ -58,12 +61,16 @@ class Enrolment:
 
 @dataclass(frozen=True, slots=True)
 class KeyRotation:
-    """The ``sequence``-th change of a party's keys; ``previous`` is the statement id of the one before."""
+    """The ``sequence``-th change of a party's keys; ``previous`` is the statement id of the one before.
+
+    ``credentials`` are passkeys and security keys of its reviewers. ``revoke`` takes keys of any kind out of force.
+    """
 
     sequence: int
     previous: Digest | None
     enrol: tuple[Enrolment, ...]
     revoke: tuple[PublicKey, ...]
+    credentials: tuple[Credential, ...] = ()
 
 
 def _check(body: KeyRotation) -> None:
@@ -72,19 +79,32 @@ def _check(body: KeyRotation) -> None:
     for number, enrolment in enumerate(body.enrol):
         if enrolment.use == "reviewer" and not is_name(enrolment.name):
             raise contradiction(f"enrol.{number}.name", shown(enrolment.name), "the name of the reviewer")
-    both = {enrolment.key for enrolment in body.enrol} & set(body.revoke)
+    both = ({each.key for each in body.enrol} | {each.key for each in body.credentials}) & set(body.revoke)
+    names = [each.key for each in body.credentials] + [each.key for each in body.enrol if each.use == "reviewer"]
+    ids = [each.credential_id for each in body.credentials if each.credential_id is not None]
+    if len(set(names)) < len(names) or len(set(ids)) < len(ids):
+        raise contradiction("credentials", "one credential twice", "each key and each credential id once")
     if both:
         raise contradiction("revoke", show_key(min(both)), "no key that the same statement enrols")
 
 
 _ENROLMENT: Final = Record(Enrolment, use=choice(USES), key=KEY, proof=octets(64, 64), name=optional(text(NAME_MAX)))
+
+
+def _present(inner: Codec[tuple[Any, ...]]) -> Codec[tuple[Any, ...]]:
+    """A list that is left out where it is empty."""
+    maybe = optional(inner)
+    return Codec(lambda value: maybe.decode(value) or (), lambda value: maybe.encode(value or None))
+
+
 KEYS: Final = Record(
     KeyRotation,
     check=_check,
     sequence=count(1),
     previous=nullable(DIGEST),
     enrol=listing(record_codec(_ENROLMENT), most=32, distinct=True),
-    revoke=listing(KEY, most=32, distinct=True),
+    revoke=listing(AUTHENTICATOR_KEY, most=32, distinct=True),
+    credentials=_present(listing(record_codec(CREDENTIAL), 1, CREDENTIALS_MAX)),
 )
 """At most 32 keys at a time: each costs the gate about 2 ms."""
 

@@ -21,7 +21,10 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from detente.base.errors import Misuse, Refused
 from detente.base.identity import PublicKey, show_key
@@ -97,3 +100,23 @@ def try_ed25519(trial: Trial) -> bool:
     except Refused:
         return False
     return True
+
+
+def verify_authenticator(key: PublicKey, message: bytes, signature: bytes) -> None:
+    """Refuse (S10) unless ``signature`` is over exactly these bytes: Ed25519, or ECDSA with P-256 and SHA-256 in DER.
+
+    DER has one spelling: anything that would be written otherwise is refused. Both values of s are taken (FIPS 186-5 does not
+    ask for the smaller one, and authenticators send either): what a second spelling of a signature could replay is stopped
+    by the nonce that it is over.
+    """
+    if len(key) != 33:
+        return verify_ed25519(key, message, signature)
+    try:
+        if encode_dss_signature(*decode_dss_signature(signature)) != signature:
+            raise ValueError
+        EllipticCurvePublicKey.from_encoded_point(SECP256R1(), key).verify(signature, message, ECDSA(hashes.SHA256()))
+    except (InvalidSignature, ValueError):
+        raise Refused(
+            "S10", "bad-signature", got="a signature that does not verify", expected="one by that key"
+        ) from None
+    return None

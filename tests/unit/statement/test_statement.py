@@ -254,6 +254,8 @@ PLACE = {"accord": HEADER.accord, "nonce": HEADER.nonce}
         {"organisation": "dev-a"},
         {"same_host": True},
         {"significant": "no"},
+        {"note": "c" * 64},
+        {"log": "elsewhere.example/log"},
         {"accord": "c" * 64},
         {"nonce": "1" * 32},
     ],
@@ -261,7 +263,7 @@ PLACE = {"accord": HEADER.accord, "nonce": HEADER.nonce}
 def test_an_assertion_is_bound_to_everything_the_approval_says(change):
     """S31 for any other decision, place or word; the node's signature around it adds no authority."""
     signed = sign_approval(APPROVAL, SIGNERS[6], **PLACE)
-    assert verify_approval(signed, **PLACE).label == "software"
+    assert verify_approval(signed, **PLACE).credential is None
     place = PLACE | {name: value for name, value in change.items() if name in PLACE}
     moved = replace(signed, **{name: value for name, value in change.items() if name not in PLACE})
     assert _rule(verify_approval, moved, **place) == "S31"

@@ -23,7 +23,8 @@ from detente.accord.sweep import sweep_of
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
-from detente.statement.approval import Approval, SoftwareAssertion
+from detente.statement.approval import Approval
+from detente.statement.assertion import SoftwareAssertion
 from detente.statement.kinds import Use
 from detente.statement.statement import SignerOf
 
