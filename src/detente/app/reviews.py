@@ -1,17 +1,22 @@
-"""A reviewer's own decisions, with what is kept of each: what ``detente hold mine`` and ``GET /v1/reviewers/…`` show.
+"""A reviewer's own decisions and figures, out of the state and the notes kept here: what ``detente hold mine`` and ``GET /v1/reviewers/…`` show.
 
-Decides how statements and notes become what a reviewer sees. Leaves out who may see it (``app.review_notes``).
+Decides how statements and notes become what is measured (``measure.review``). Leaves out who may see it (``app.review_notes``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from detente.accord.fold import AccordState
+from detente.accord.records import Item
 from detente.app.review_notes import ReviewNotes, decisions_of, note_of
+from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import show_instant
-from detente.measure.review.note import note_as_json
+from detente.measure.review.decision import Decided
+from detente.measure.review.figures import figures_of
+from detente.measure.review.note import ReviewNote, note_as_json
 from detente.statement.approval import Approval
 
 RECORDED = (
@@ -22,16 +27,38 @@ RECORDED = (
 )
 """What is recorded about a reviewer, in the words of docs/guides/what-is-recorded.md."""
 
+Find = Callable[[Digest], ReviewNote | None]
+
+
+def decided_of(state: AccordState, item: Item, body: Approval, find: Find) -> Decided:
+    """A decision as it is measured; what its note says only where it is kept here."""
+    digest = note_of(item)
+    note = None if digest is None else find(digest)
+    proposal = state.get(body.proposal)
+    return Decided(
+        statement=item.id,
+        proposal=body.proposal,
+        reviewer=(item.party, body.reviewer),
+        decision=body.decision,
+        at_s=item.time or 0,
+        reading=None if note is None else note.reading,
+        of_author=proposal is not None and proposal.party == item.party,
+    )
+
 
 def review_of(notes: ReviewNotes, state: AccordState, organisation: Party, reviewer: str) -> dict[str, Any]:
-    """The reviewer's decisions, in the order in which they were witnessed, with their notes."""
-    decisions = []
-    for item in decisions_of(state, organisation, reviewer):
+    """The reviewer's decisions, in the order in which they were witnessed, with their notes and figures."""
+    everybody, shown = [], []
+    for item in decisions_of(state):
         body = item.body
-        if isinstance(body, Approval) and item.time is not None:
+        if not isinstance(body, Approval) or item.time is None:
+            continue
+        own = (item.party, body.reviewer) == (organisation, reviewer)
+        everybody.append(decided_of(state, item, body, notes.find if own else _nothing))
+        if own:
             digest = note_of(item)
             found = None if digest is None else notes.find(digest)
-            decisions.append(
+            shown.append(
                 {
                     "statement": item.id,
                     "proposal": body.proposal,
@@ -45,6 +72,12 @@ def review_of(notes: ReviewNotes, state: AccordState, organisation: Party, revie
     return {
         "organisation": organisation,
         "reviewer": reviewer,
-        "decisions": decisions,
+        "decisions": shown,
+        "figures": figures_of(everybody, (organisation, reviewer)).as_json(),
         "recorded": list(RECORDED),
     }
+
+
+def _nothing(_: Digest) -> ReviewNote | None:
+    """Another's note is not looked at."""
+    return None

@@ -45,6 +45,8 @@ def mine(reviewer: str, key_path: Path | None, party: str | None, home: str | No
     )
     for each in decisions:
         click.echo(f"{each['witnessed_at']}  {each['decision']:8}  {each['proposal'][:12]}…  {_kept(each)}")
+    for line in said["figures"]["says"] if decisions else ():
+        click.echo(f"  {line}")
     for line in said["recorded"]:
         click.echo(f"recorded {line}", err=True)
 

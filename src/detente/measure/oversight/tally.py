@@ -4,10 +4,8 @@ The unit is a change: a merged pull request of the export, or a commit that no e
 mark is not a human's change: it is left out of these shares, counted, and, if it is a pull request, shown beside them for comparison.
 
 Reading speed. A reviewer cannot have read for longer than a pull request was open before the approval, so seconds per changed line
-*at most* is exact, and a share of reviews *surely* faster than a bound is a lower end without an upper one. The bounds: 500 lines an
-hour, the fast end of the recommendation of SmartBear, "11 Best Practices for Peer Code Review" (less than 300 to 500 LOC/hour); and
-200 lines an hour, found effective by C. F. Kemerer and M. C. Paulk, "The Impact of Design and Code Reviews on Software Quality", IEEE
-Transactions on Software Engineering 35(4), 2009, doi:10.1109/TSE.2009.27.
+*at most* is exact, and a share of reviews *surely* faster than a bound is a lower end without an upper one. The bounds and their sources
+are those of ``measure.reading_speed``.
 """
 
 from __future__ import annotations
@@ -31,8 +29,8 @@ from detente.measure.indicator import (
 from detente.measure.oversight.judging import Answer, Judgement
 from detente.measure.oversight.marking import Marked
 from detente.measure.oversight.review_trailers import Said
+from detente.measure.reading_speed import READING_LINES_PER_HOUR, is_faster
 
-READING_LINES_PER_HOUR: Final = (500, 200)
 QUANTILES: Final = (10, 50, 90)
 
 
@@ -247,7 +245,7 @@ def _seconds_per_line(approved: Sequence[Judgement]) -> Indicator:
 
 def _too_fast(approved: Sequence[Judgement], lines_per_hour: int) -> Indicator:
     known = [j for j in approved if j.lines]
-    fast = sum(1 for j in known if (j.available_s or 0) * lines_per_hour < (j.lines or 0) * 3600)
+    fast = sum(1 for j in known if is_faster(j.available_s or 0, j.lines or 0, lines_per_hour))
     return Indicator(
         name=f"oversight.faster_than_{lines_per_hour}_lines_per_hour",
         label=f"surely read faster than {lines_per_hour} lines an hour",
