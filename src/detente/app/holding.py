@@ -161,8 +161,12 @@ def signed_approval(
     speaker: Speaker,
     same_host: bool,
     significant: Significant,
+    note: Digest | None = None,
 ) -> tuple[Digest, bytes]:
-    """An ``approval`` in the organisation's name with the reviewer's own software signature inside; id and envelope."""
+    """An ``approval`` in the organisation's name with the reviewer's own software signature inside; id and envelope.
+
+    ``note`` is the salted digest of the reason, which erasable storage keeps (``Door.keep_note``).
+    """
     nonce = secrets.token_hex(16)
     approval = Approval(
         proposal=proposal,
@@ -172,6 +176,7 @@ def signed_approval(
         assertion=None,
         same_host=same_host,
         significant=significant,
+        note=note,
     )
     approval = sign_approval(approval, reviewer_key, accord=speaker.accord, nonce=nonce)
     header = Header(

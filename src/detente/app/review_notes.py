@@ -76,7 +76,7 @@ def decisions_of(state: AccordState, organisation: Party | None = None, reviewer
 
 def note_of(item: Item) -> Digest | None:
     """The digest of the note that a decision names."""
-    return getattr(item.body, "note", None)
+    return item.body.note if isinstance(item.body, Approval) else None
 
 
 class ReviewNotes:

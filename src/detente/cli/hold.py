@@ -34,6 +34,7 @@ from detente.base.identity import parse_party, show_key
 from detente.base.quantity import show_decimal
 from detente.cli import home_option, json_option, reports_errors
 from detente.cli.own_review import erase, mine
+from detente.measure.review.note import ReviewNote, encode_note
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
 from detente.statement.proposal import Proposal
 
@@ -100,6 +101,7 @@ def show(proposal: str, home: str | None, as_json: bool) -> None:
 @key_option
 @click.option("--significant", type=click.Choice(SIGNIFICANT), default="unknown", show_default=True,
               help="Did you really look?")  # fmt: skip
+@click.option("--reason", metavar="TEXT", help="Why; kept at your node until you erase it, never in a log.")
 @click.option("--other-host", is_flag=True, help="This host cannot be written by the party's own agents.")
 @organisation_option
 @home_option
@@ -111,6 +113,7 @@ def decide(
     reviewer: str,
     key_path: Path | None,
     significant: Significant,
+    reason: str | None,
     other_host: bool,
     party: str | None,
     home: str | None,
@@ -118,7 +121,7 @@ def decide(
 ) -> None:
     """Decide on a proposal as a reviewer, with a software key, which is what the decision will be labelled."""
     said = asyncio.run(
-        _decide(proposal, decision, reviewer, key_path, significant, party, home, same_host=not other_host)
+        _decide(proposal, decision, reviewer, key_path, significant, reason, party, home, same_host=not other_host)
     )
     if as_json:
         click.echo(json.dumps(said))
@@ -130,6 +133,10 @@ def decide(
         click.echo(f"NOT COUNTED: {said['without_effect']}")
     else:
         click.echo(f"it is on record; {said['stands']}")
+    if "note" in said:
+        click.echo(
+            f"your reason is kept as note {said['note'][:12]}…: `detente hold mine` shows it, `detente hold erase` erases it"
+        )
 
 
 FILE = click.Path(path_type=Path)
@@ -306,6 +313,7 @@ async def _decide(
     reviewer: str,
     key_path: Path | None,
     significant: Significant,
+    reason: str | None,
     party: str | None,
     home: str | None,
     *,
@@ -322,6 +330,7 @@ async def _decide(
             "enrols one where the root key is, or name the key with --key"
         )
     signer = read_key(path)
+    note = None if reason is None else await door.keep_note(encode_note(ReviewNote(reason)))
     speaker = door.speaker(organisation)
     made, envelope = signed_approval(
         proposal,
@@ -331,6 +340,7 @@ async def _decide(
         speaker=speaker,
         same_host=same_host,
         significant=significant,
+        note=note,
     )
     await door.submit(envelope)
     without_effect = note_on(await door.status(), made)
@@ -345,6 +355,7 @@ async def _decide(
         "reviewer": reviewer,
         "organisation": speaker.party,
         "authenticator": "software",
+        **({} if note is None else {"note": note}),
     }
 
 

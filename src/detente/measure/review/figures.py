@@ -47,6 +47,9 @@ def figures_of(decisions: Sequence[Decided], reviewer: tuple[str, str]) -> Figur
 
 
 def _attention(found: Attention) -> list[str]:
+    if found.decisions == found.all_shown.unknown:  # of 0 too
+        said = ["how they were read is not recorded: no note with figures"] if found.decisions else []
+        return [*said, *_load(found)]
     said = []
     for bound, part in found.surely_faster.items():
         active = found.active_faster[bound]
@@ -58,11 +61,14 @@ def _attention(found: Attention) -> list[str]:
     if pairs := len(found.impossible):
         pair = "pair was" if pairs == 1 else "pairs were"
         said.append(f"{pairs} {pair} active for longer than both together were open: one person cannot have been")
-    if found.busiest_day is not None:
-        said.append(
-            f"most in a day: {found.most_a_day}, on {found.busiest_day}; at most {found.most_lines_a_day} lines in a day"
-        )
-    return said
+    return [*said, *_load(found)]
+
+
+def _load(found: Attention) -> list[str]:
+    if found.busiest_day is None:
+        return []
+    lines = f"; at most {found.most_lines_a_day} recorded lines in a day" if found.most_lines_a_day else ""
+    return [f"most in a day: {found.most_a_day}, on {found.busiest_day}{lines}"]
 
 
 def _agreement(found: Agreement) -> list[str]:
