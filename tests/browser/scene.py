@@ -76,7 +76,7 @@ diff --git a/train/loop.py b/train/loop.py
 index 1111111..2222222 100644
 --- a/train/loop.py
 +++ b/train/loop.py
-@@ -10,7 +10,8 @@ def step(model, batch):
+@@ -10,5 +10,6 @@ def step(model, batch):
      loss = model(batch)
 -    loss.backward()
 +    scaled = loss * 0.5

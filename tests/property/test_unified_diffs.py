@@ -55,7 +55,11 @@ def test_a_diff_of_two_texts_makes_one_of_the_other(before: list[str], after: li
 
 
 @settings(max_examples=400)
-@given(st.one_of(st.binary(max_size=200), st.lists(FRAGMENTS, max_size=14).map(lambda each: ("\n".join(each) + "\n").encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=200), st.lists(FRAGMENTS, max_size=14).map(lambda each: ("\n".join(each) + "\n").encode())
+    )
+)
 def test_any_bytes_are_a_diff_that_spells_the_same_or_none(data: bytes):
     """Nothing of the text is left out, no input raises anything but ``NoDiff``, and files are only ordered anew, never dropped."""
     try:
@@ -97,7 +101,14 @@ def test_what_matters_comes_first():
     one = "diff --git a/{0} b/{0}\n--- a/{0}\n+++ b/{0}\n@@ -1 +1 @@\n-a\n+b\n"
     paths = ["README.md", "thing.py", "data/mix.py", "model/attention.py", "train/loop.py", "eval/score.py"]
     diff = parse_unified("".join(one.format(path) for path in paths).encode())
-    assert [each.path for each in diff.by_weight()] == ["eval/score.py", "train/loop.py", "model/attention.py", "data/mix.py", "thing.py", "README.md"]
+    assert [each.path for each in diff.by_weight()] == [
+        "eval/score.py",
+        "train/loop.py",
+        "model/attention.py",
+        "data/mix.py",
+        "thing.py",
+        "README.md",
+    ]
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not here")

@@ -143,6 +143,19 @@ class Ancestry:
             greatest_since(self._graph, depths, self._not_answered_for(versions), now=exactly(Decimal(at))),
         )
 
+    def depths_of(self, version: Digest) -> tuple[DepthInterval, DepthInterval]:
+        """Both depths of one version, whatever a lift answered; the greatest, where nobody stated it."""
+        depths = self._at_cut(0)
+        return depths.ai_proposed_depth(version), depths.self_depth(version)
+
+    def flop_of(self, version: Digest) -> Interval:
+        """FLOP that went into one version and everything it came from."""
+        return self._graph.cumulative_flop(version)
+
+    def is_significant(self, version: Digest) -> bool | None:
+        """Was the version approved by a human who really looked? None: not known."""
+        return self._significant(version)
+
     def _not_answered_for(self, versions: list[Digest]) -> list[Digest]:
         """Those that did not become, by agreed parents, a version which was certainly approved. A human's word that a
         version is theirs is not enough here: anybody can state one on top.

@@ -77,7 +77,6 @@ class Api:
             ("POST", "/v1/permits", self.sign),
             ("POST", "/v1/decide", self.decide),
             ("GET", "/v1/status", self.status),
-            ("GET", "/v1/proposals", self.proposals),
             ("GET", "/v1/gossip", self.gossip),
             ("GET", "/v1/blobs/{digest}", self.blob),
             ("PUT", "/v1/blobs/{digest}", self.store_blob),
@@ -159,13 +158,6 @@ class Api:
         if _choice(request, "why", ("0", "1")) == "1":
             value["why"] = [reason.as_json() for reason in explain(status)]
         return _json(value)
-
-    async def proposals(self, _: Request) -> Response:
-        waiting = [
-            {"proposal": proposal, "party": party, "standing": standing.as_json()}
-            for proposal, party, standing in self._node.proposals()
-        ]
-        return _json({"proposals": waiting})
 
     async def health(self, _: Request) -> Response:
         return _json(self._node.health())

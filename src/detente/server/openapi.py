@@ -154,7 +154,22 @@ PATHS: Json = {
     },
     "/v1/proposals": {
         "get": _operation(
-            "Proposals waiting at hold points", {"200": _json_of(_OBJECT, "proposals and what is missing")}
+            "Proposals waiting at hold points, longest first, and what lately passed",
+            {"200": _json_of(_OBJECT, "proposals, what is missing, how long each has waited")},
+        )
+    },
+    "/v1/proposals/{proposal}": {
+        "get": _operation(
+            "One proposal: proposer, chain and depths, measured effect, what it needs and lacks, decisions",
+            {"200": _json_of(_OBJECT, "the value of its page")},
+            parameters=[_path("proposal", "its statement id")],
+        )
+    },
+    "/v1/proposals/{proposal}/change": {
+        "get": _operation(
+            "The change itself: a diff as files, hunks and lines, those that matter first; a text as it stands",
+            {"200": _json_of(_OBJECT, "the change, or why it is not shown")},
+            parameters=[_path("proposal", "its statement id")],
         )
     },
     "/v1/overview": {

@@ -181,7 +181,7 @@ def test_a_statement_goes_in_and_comes_out(tmp_path: Path):
         status = (await http.get("/v1/status?why=1")).json()
         assert status["accord"] == coalition.accord
         assert isinstance(status["why"], list)
-        assert (await http.get("/v1/proposals")).json() == {"proposals": []}
+        assert (await http.get("/v1/proposals")).json()["proposals"] == []
         intent = {"activity": "training", "party": "dev-a"}
         assert (await http.post("/v1/decide", json=intent)).status_code in {200, 400}
         health = (await http.get("/healthz")).json()

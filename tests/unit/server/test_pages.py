@@ -1,6 +1,7 @@
 """The pages of one node, without a socket: what they show, what they never obey, what a browser may do with them."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,8 @@ import pytest
 from detente.app.viewing.sight import Lookout
 from detente.base.errors import Refused
 from detente.server.pages import routes
+from detente.statement.change import ProposedBy
+from detente.statement.version import Version
 from tests.browser.scene import TERMS, Scene, digest
 from tests.unit.server.test_http import SOLO, asked
 
@@ -183,3 +186,117 @@ def test_a_view_of_what_counts_for_nothing_is_refused(tmp_path: Path):
             assert (refused.value.rule, refused.value.kind) == ("N61", "not-found")
 
     looked(tmp_path, work)
+
+
+def test_a_queue_says_what_each_lacks_and_how_long_it_waits(tmp_path: Path):
+    """The same list that a terminal shows, and on the page the words of the proposal, escaped."""
+
+    async def work(http, scene):
+        return (await http.get("/v1/proposals")).json(), (await http.get("/proposals", headers=HTML)).text, scene.named
+
+    value, page, named = looked(tmp_path, work)
+    assert {each["proposal"] for each in value["proposals"]} == {
+        named[name] for name in ("plain", "hostile", "words", "absent")
+    }
+    plain = next(each for each in value["proposals"] if each["proposal"] == named["plain"])
+    assert plain["standing"]["reasons"][0]["text"] == "self-modification lacks 1 more human approval"
+    assert plain["waiting_s"] >= 0
+    assert "&lt;b&gt;change&lt;/b&gt;" in page
+    assert "<b>change" not in page
+
+
+def test_a_proposal_shows_the_chain_the_depths_and_the_decisions(tmp_path: Path):
+    """Everything that a decision needs, in the value and so on the page."""
+
+    async def work(http, scene):
+        path = scene.named["plain"]
+        return (await http.get(f"/v1/proposals/{path}")).json(), (
+            await http.get(f"/proposals/{path}", headers=HTML)
+        ).text
+
+    value, page = looked(tmp_path, work)
+    assert [row["score"] for row in value["line"]] == ["0.61", "0.63", "0.628", "0.66", "0.71"]
+    assert value["depths"]["ai_proposed_depth"] == {"low": 0, "high": 4}
+    assert [(each["reviewer"], each["decision"], each["stands"]) for each in value["decisions"]] == [
+        ("r-1", "approve", True)
+    ]
+    assert value["holds"][0]["lacks"] == "1 more human approval"
+    assert value["holds"][0]["given"] == [{"organisation": "aud-1", "reviewer": "r-1"}]
+    assert value["change"]["kind"] == "diff"
+    assert page.index("eval/score.py") < page.index("train/loop.py") < page.index("README.md")
+    assert "detente hold decide" in page
+
+
+def test_a_successor_stands_beside_its_parent(tmp_path: Path):
+    """Once a version came of the proposal, its score is shown with that of the version it changed."""
+
+    async def work(http, scene):
+        body = Version(
+            digest("successor"), (digest("weights 4"),), ProposedBy("model", digest("weights 4")), ("training", "evaluation"),
+            None, proposal=scene.named["plain"], score=Decimal("0.74"),
+        )  # fmt: skip
+        await scene.say("dev-a", "version", body)
+        return (await http.get(f"/v1/proposals/{scene.named['plain']}")).json()["effect"]
+
+    effect = looked(tmp_path, work)
+    assert (effect["parent"]["score"], [each["score"] for each in effect["successors"]]) == ("0.71", ["0.74"])
+
+
+def test_a_hostile_change_is_shown_and_not_obeyed(tmp_path: Path):
+    """Markup is text; controls, direction marks and what cannot be seen show as their codes, in names and in lines."""
+
+    async def work(http, scene):
+        return (await http.get(f"/proposals/{scene.named['hostile']}", headers=HTML)).text
+
+    page = looked(tmp_path, work)
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert not set("\u202e\u2066\u2069\u200b\u3164\x1b") & set(page)
+    for code in ("\\u202e", "\\x1b", "\\u200b", "\\u3164", "\\u2066"):
+        assert f">{code}</span>" in page
+
+
+@pytest.mark.parametrize(("name", "said"), [("words", "no unified diff"), ("absent", "does not hold the bytes")])
+def test_what_is_no_diff_is_said_to_be_none(tmp_path: Path, name: str, said: str):
+    """A text stands as it is; bytes that are not here are named by their digest."""
+
+    async def work(http, scene):
+        path = scene.named[name]
+        return (await http.get(f"/proposals/{path}", headers=HTML)).text, (
+            await http.get(f"/v1/proposals/{path}/change")
+        ).json()
+
+    page, value = looked(tmp_path, work)
+    assert said in page
+    assert value["kind"] == ("text" if name == "words" else "absent")
+
+
+def test_a_change_that_the_terms_keep_is_shown_to_nobody(tmp_path: Path):
+    """`proposal.change: auditor-only`: neither its lines nor its length reach a page."""
+
+    async def in_scene(http, node, coalition):
+        scene = Scene(node, coalition)
+        await scene.begin()
+        path = scene.named["plain"]
+        return (await http.get(f"/proposals/{path}", headers=HTML)).text, (
+            await http.get(f"/v1/proposals/{path}/change")
+        ).json()
+
+    kept = TERMS + "confidential: {proposal.change: auditor-only}\n"
+    page, value = asked(tmp_path, in_scene, text=kept, key_s=1_000, address_s=1_000)
+    assert "scaled.backward" not in page
+    assert (value["kind"], value["bytes"], value["text"]) == ("kept", None, None)
+
+
+@pytest.mark.parametrize("path", ["0" * 64, "zz", "{run-a}"])
+def test_a_proposal_that_there_is_not_is_a_page_that_says_so(tmp_path: Path, path: str):
+    """B01 for no digest, N61 for another kind of statement."""
+
+    async def work(http, scene):
+        name = path.format(**scene.named)
+        return await http.get(f"/proposals/{name}", headers=HTML), await http.get(f"/v1/proposals/{name}")
+
+    page, value = looked(tmp_path, work)
+    assert page.status_code == value.status_code == (400 if path == "zz" else 404)
+    assert value.json()["rule"] == ("B01" if path == "zz" else "N61")
+    assert f"<b>{value.json()['rule']}</b>" in page.text

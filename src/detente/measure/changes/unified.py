@@ -46,7 +46,9 @@ _RANKS: Final[dict[Area | None, int]] = {
     "data": 4,
     None: 5,
 }
-_HUNK: Final = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(?: (.*))?\Z", re.ASCII | re.DOTALL)
+_HUNK: Final = re.compile(
+    r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@(?: (.*))?\Z", re.ASCII | re.DOTALL
+)
 _EXTENDED: Final = re.compile(
     r"(index [0-9a-f]+\.\.[0-9a-f]+(?: [0-7]{6})?|(?:old|new|new file|deleted file) mode [0-7]{6}|(?:dis)?similarity index \d{1,3}%"
     r"|(?:rename|copy) (?:from|to) .+)\Z",
@@ -211,7 +213,16 @@ def _file(lines: list[str], at: int) -> tuple[FileChange, int]:
 
 
 def _extension(line: str) -> tuple[str, str]:
-    for name in ("rename from", "rename to", "copy from", "copy to", "new file mode", "deleted file mode", "old mode", "new mode"):
+    for name in (
+        "rename from",
+        "rename to",
+        "copy from",
+        "copy to",
+        "new file mode",
+        "deleted file mode",
+        "old mode",
+        "new mode",
+    ):
         if line.startswith(f"{name} "):
             return name, line[len(name) + 1 :]
     return line.split(" ", 1)[0], line

@@ -75,6 +75,7 @@ def _environment() -> Environment:
         words=words,
         gauge=gauge,
         plot=plot,
+        points=points,
     )
     environment.globals.update(asset_path=asset_path)
     return environment
@@ -170,3 +171,8 @@ def lasting_between(interval: Mapping[str, str | None]) -> str:
     if low is None and high is None:
         return "not known"
     return str(low) if low == high else f"{low or '?'} to {high or '?'}"
+
+
+def points(versions: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Versions that have a score as points of a plot."""
+    return [{"score": str(each["score"]), "label": short(each["version"])} for each in versions if each["score"]]

@@ -7,6 +7,7 @@ A reader takes a look at the node and the parameters of the path, and gives a va
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,13 +17,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from detente.app.node import Node
+from detente.app.viewing.changes import bytes_of
 from detente.app.viewing.overview import heading, view_overview
+from detente.app.viewing.proposals import fetch_proposal_change, view_change, view_proposal, view_proposals
 from detente.app.viewing.sight import Lookout, Sight, Value
+from detente.base.digest import Digest, parse_digest
 from detente.base.errors import DetenteError, Refused, shown
 from detente.server.bounds import status_of
 
 try:
-    from detente.server.pages import rendering
+    from detente.server.pages import colouring, rendering
 
     MISSING = ""
 except ImportError as error:  # the extra `pages` was not installed
@@ -30,22 +34,52 @@ except ImportError as error:  # the extra `pages` was not installed
 
 Parameters = Mapping[str, str]
 Reader = Callable[[Sight, Parameters], Value]
+Waiting = Callable[[Sight, Parameters], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[Response]]
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
+async def _at_once(_sight: Sight, _parameters: Parameters) -> None:
+    """Nothing to wait for."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
-    """One question: the path of its JSON, of its page and the template, and who answers. ``query`` are parameters it takes besides."""
+    """One question: the path of its JSON, of its page and the template (empty: no page), and who answers.
+
+    ``query`` are parameters it takes besides those of the path; ``wait`` has at hand what takes a disk's or a processor's time.
+    """
 
     api: str
     page: str
     template: str
     read: Reader
     query: tuple[str, ...] = ()
+    wait: Waiting = _at_once
 
 
-VIEWS: Final[tuple[View, ...]] = (View("/v1/overview", "/", "overview.html", lambda sight, _: view_overview(sight)),)
+def _digest(parameters: Parameters, name: str) -> Digest:
+    return parse_digest(parameters[name])
+
+
+VIEWS: Final[tuple[View, ...]] = (
+    View("/v1/overview", "/", "overview.html", lambda sight, _: view_overview(sight)),
+    View("/v1/proposals", "/proposals", "proposals.html", lambda sight, _: view_proposals(sight)),
+    View(
+        "/v1/proposals/{proposal}",
+        "/proposals/{proposal}",
+        "proposal.html",
+        lambda sight, given: view_proposal(sight, _digest(given, "proposal")),
+        wait=lambda sight, given: fetch_proposal_change(sight, _digest(given, "proposal")),
+    ),
+    View(
+        "/v1/proposals/{proposal}/change",
+        "",
+        "",
+        lambda sight, given: view_change(sight, _digest(given, "proposal")),
+        wait=lambda sight, given: fetch_proposal_change(sight, _digest(given, "proposal")),
+    ),
+)
 
 
 class Pages:
@@ -70,28 +104,45 @@ class Pages:
         if MISSING or not wants_page(request):
             return None
         said = error.as_json() if isinstance(error, Refused) else {"rule": "", "unavailable": str(error)}
-        return self._page("error.html", heading(self._lookout.look()), status or status_of(error), error=said)
+        return _page("error.html", heading(self._lookout.look()), status or status_of(error), error=said)
 
     def _as_json(self, view: View) -> Handler:
         async def handler(request: Request) -> Response:
-            return JSONResponse(self._read(view, request), 200, {"cache-control": "no-store"})
+            sight, given = await self._looked(view, request)
+            return JSONResponse(view.read(sight, given), 200, {"cache-control": "no-store"})
 
         return handler
 
     def _as_page(self, view: View) -> Handler:
         async def handler(request: Request) -> Response:
+            sight, given = await self._looked(view, request)
+            value = view.read(sight, given)
             api = view.api.format(**request.path_params)
-            return self._page(view.template, self._read(view, request), api=api)
+            return _page(view.template, value, api=api, change=await _change(sight, value))
 
         return handler
 
-    def _read(self, view: View, request: Request) -> Value:
+    async def _looked(self, view: View, request: Request) -> tuple[Sight, Parameters]:
+        """A look at the node, with what the question needs at hand, and the parameters."""
         given = {name: request.query_params[name] for name in view.query if name in request.query_params}
-        return view.read(self._lookout.look(), {**given, **request.path_params})
+        given |= request.path_params
+        sight = self._lookout.look()
+        await view.wait(sight, given)
+        return sight, given
 
-    def _page(self, template: str, value: Value, status: int = 200, *, api: str = "", **more: Any) -> Response:
-        body = rendering.render(template, value, api=api, live=False, **more)
-        return Response(body, status, {"cache-control": "no-store"}, "text/html; charset=utf-8")
+
+async def _change(sight: Sight, value: Value) -> object:
+    """The change of a proposal as HTML, made beside the event loop; nothing for any other value."""
+    change = value.get("change")
+    if not isinstance(change, dict) or change["kind"] not in {"diff", "text"}:
+        return ""
+    digest = change["digest"]
+    return await asyncio.to_thread(colouring.show_change, bytes_of(sight, digest), digest)
+
+
+def _page(template: str, value: Value, status: int = 200, *, api: str = "", **more: Any) -> Response:
+    body = rendering.render(template, value, api=api, live=False, **more)
+    return Response(body, status, {"cache-control": "no-store"}, "text/html; charset=utf-8")
 
 
 def wants_page(request: Request) -> bool:

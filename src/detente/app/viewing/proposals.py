@@ -1,0 +1,190 @@
+"""Changes that wait for people: the queue, and one proposal with everything a decision needs.
+
+Decides what a reviewer is shown, and in which order. Leaves out whether decisions suffice (``accord.holds``) and the bytes of the change
+(``changes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from detente.accord.explaining.aloud import hold_need, say
+from detente.accord.holds import change_of, holds_at_work, matching_holds, standing_approvals
+from detente.accord.records import Item
+from detente.accord.status import change_standing, proposals_waiting
+from detente.app.viewing.changes import bytes_of, change_value, fetch_change
+from detente.app.viewing.lineage import (
+    depths,
+    line_behind,
+    measured_of,
+    proposed_by,
+    version_row,
+    versions_of,
+)
+from detente.app.viewing.overview import heading
+from detente.app.viewing.sight import Sight, Value, when
+from detente.base.digest import Digest
+from detente.base.quantity import show_decimal
+from detente.statement.approval import Approval
+from detente.statement.proposal import Proposal
+from detente.statement.run import Run
+from detente.statement.version import Version
+
+QUEUE_MAX: Final = 512
+"""Proposals that a queue lists, those that wait longest first; the number of all is said."""
+PASSED_MAX: Final = 24
+"""Proposals listed that wait no more, the newest first."""
+
+
+def view_proposals(sight: Sight) -> Value:
+    """What waits at hold points, longest first, and what lately passed."""
+    return sight.keep("proposals", lambda: _queue(sight))
+
+
+def _queue(sight: Sight) -> Value:
+    waiting = sight.keep("waiting", lambda: proposals_waiting(sight.state, sight.at))
+    rows = []
+    for proposal, party, standing in waiting[:QUEUE_MAX]:
+        item = sight.find(proposal, "proposal")
+        rows.append({**_row(sight, item), "party": party, "standing": standing.as_json()})
+    held = {proposal for proposal, _, _ in waiting}
+    passed = [
+        {**_row(sight, item), "party": item.party}
+        for item in reversed(sight.state.index.get(("proposal",), [])[-QUEUE_MAX:])
+        if item.id not in held
+    ]
+    value = {
+        **heading(sight),
+        "proposals": rows,
+        "left_out": max(0, len(waiting) - QUEUE_MAX),
+        "passed": passed[:PASSED_MAX],
+    }
+    return sight.with_entries(value)
+
+
+def _row(sight: Sight, item: Item) -> Value:
+    body = item.body
+    assert isinstance(body, Proposal), "found under its kind"
+    return {
+        "proposal": item.id,
+        "summary": body.summary,
+        "proposed_by": proposed_by(body.proposed_by),
+        "touches": list(body.touches),
+        "asked_flop": show_decimal(body.asked_flop),
+        "witnessed_at": when(item.time),
+        "waiting_s": None if item.time is None else max(0, sight.at - item.time),
+    }
+
+
+def view_proposal(sight: Sight, proposal: Digest) -> Value:
+    """One proposal: who and what proposed it, the chain behind it, its effect as far as measured, what it needs and lacks."""
+    item = sight.find(proposal, "proposal")
+    body = item.body
+    assert isinstance(body, Proposal), "found under its kind"
+    successors = list(_successors(sight, proposal))
+    parent = None if body.parent is None else version_row(sight, body.parent)
+    standing = change_standing(sight.state, proposal, sight.at)
+    data = bytes_of(sight, body.change)
+    value: Value = {
+        **heading(sight),
+        **_row(sight, item),
+        "party": item.party,
+        "change": {"digest": body.change, **data.as_json()},
+        "parent": body.parent,
+        "for_run": None if body.run is None else {"run": body.run},
+        "standing": standing.as_json(),
+        "holds": list(_holds(sight, proposal)),
+        "decisions": list(_decisions(sight, proposal)),
+        "reviewers": list(_reviewers(sight)),
+        "line": line_behind(sight, body.parent),
+        "depths": None if body.parent is None else depths(sight, body.parent),
+        "effect": {
+            "parent": None if parent is None else {**parent, "measured": measured_of(sight, parent["version"])},
+            "successors": [{**row, "measured": measured_of(sight, row["version"])} for row in successors],
+        },
+    }
+    return sight.with_entries(value)
+
+
+def _successors(sight: Sight, proposal: Digest) -> Iterator[Value]:
+    """The versions that say they came of the proposal, or whose run does."""
+    for version, items in versions_of(sight).items():
+        for item in items:
+            body = item.body
+            assert isinstance(body, Version), "found under its kind"
+            run = None if body.run is None else sight.state.get(body.run)
+            of_run = run.body.proposal if run is not None and isinstance(run.body, Run) else None
+            if proposal in {body.proposal, of_run}:
+                yield version_row(sight, version)
+                break
+
+
+def _holds(sight: Sight, proposal: Digest) -> Iterator[Value]:
+    """Each hold point that the change meets: what it asks in words, and what is lacking."""
+    change = change_of(sight.state, proposal)
+    if change is None:
+        return
+    since = sight.now.in_force_since
+    at_work = {
+        each.hold.id: each
+        for each in holds_at_work(sight.state, sight.terms, change, "version.train", sight.at, in_force_since=since)
+    }
+    for hold, meets in matching_holds(sight.terms, change, "version.train"):
+        lacking = at_work.get(hold.id)
+        given = lacking.lacking.given if lacking is not None else ()
+        yield {
+            "hold": hold.id,
+            "when": say(hold.when),
+            "certain": meets is True,
+            "asks": hold_need(hold.need),
+            "humans": hold.need.humans,
+            "given": [{"organisation": organisation, "reviewer": reviewer} for organisation, reviewer in given],
+            "lacks": "" if lacking is None else lacking.lacking.spelled(),
+        }
+
+
+def _decisions(sight: Sight, proposal: Digest) -> Iterator[Value]:
+    """Every decision on the proposal, the latest last, and whether it is the one that counts for its reviewer."""
+    change = change_of(sight.state, proposal)
+    settle_s = sight.terms.mirrors.settle_s
+    standing = [] if change is None else standing_approvals(sight.state, change, sight.at, settle_s, heard=True)
+    latest = {item.id for item, _, _ in standing}
+    for item in sight.state.index.get(("approval", proposal), ()):
+        body = item.body
+        if isinstance(body, Approval):
+            yield {
+                "statement": item.id,
+                "organisation": body.organisation,
+                "reviewer": body.reviewer,
+                "decision": body.decision,
+                "significant": body.significant,
+                "same_host": body.same_host,
+                "authenticator": "none" if body.assertion is None else body.assertion.type,
+                "witnessed_at": when(item.time),
+                "stands": item.id in latest,
+            }
+
+
+def _reviewers(sight: Sight) -> Iterator[Value]:
+    for ring in sight.now.keyrings:
+        for each in ring.as_json()["reviewers"]:
+            yield {"organisation": ring.party, "reviewer": each["reviewer"]}
+
+
+async def fetch_proposal_change(sight: Sight, proposal: Digest) -> None:
+    """Have the bytes of the proposal's change at hand."""
+    await fetch_change(sight, change_digest(sight, proposal))
+
+
+def change_digest(sight: Sight, proposal: Digest) -> Digest:
+    """The digest of what is proposed; raises ``Refused`` N61."""
+    body = sight.find(proposal, "proposal").body
+    assert isinstance(body, Proposal), "found under its kind"
+    return body.change
+
+
+def view_change(sight: Sight, proposal: Digest) -> Value:
+    """The change itself, with every line; a page shows it folded."""
+    digest = change_digest(sight, proposal)
+    return {"proposal": proposal, "digest": digest, **change_value(bytes_of(sight, digest))}
