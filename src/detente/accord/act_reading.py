@@ -40,6 +40,7 @@ NAMING: Mapping[str, Made] = {
     "version": "version",
     "propose": "proposal",
     "find": "finding",
+    "ask": "finding",
     "audit": "audit",
 }
 """Acts that make something with a name."""
@@ -265,6 +266,19 @@ class ActReader:
             ),
         )
 
+    def _ask(self, node: Node) -> Deed | None:
+        """A request is a finding that leaves open what it asks for."""
+        return self.whole(
+            node,
+            lambda f: acts.Find(
+                f.take("name", name),
+                f.take("of", self.party),
+                f"asks {f.take('for', name)}",
+                "inconclusive",
+                None,
+            ),
+        )
+
     def _refute(self, node: Node) -> Deed | None:
         return acts.Refute(self.made("finding")(node))
 
@@ -312,6 +326,7 @@ ACTS: Mapping[str, Callable[[ActReader, Node], Deed | None]] = {
     "approve": ActReader._approve,
     "audit": ActReader._audit,
     "find": ActReader._find,
+    "ask": ActReader._ask,
     "refute": ActReader._refute,
     "confirm": ActReader._confirm,
     "rule": ActReader._rule,

@@ -21,7 +21,7 @@ from decimal import Decimal
 
 from detente.accord.fold import AccordState
 from detente.accord.quorum import missing
-from detente.accord.records import BOUND, Item, claimed_duty
+from detente.accord.records import BOUND, Item, claimed_duty, requested_duty
 from detente.accord.standing import CaseState
 from detente.accord.terms import INSPECTORS, Terms
 from detente.base.digest import Digest
@@ -67,13 +67,14 @@ def claimed_bound(claim: str) -> Decimal | None:
 
 
 def opens_case(body: object) -> bool:
-    """Does the finding open an issue? One that confirms a halt, a bound or a duty done is good news."""
+    """Does the finding open an issue? One that confirms a halt, a bound or a duty done is good news, one that asks finds nothing."""
     return (
         isinstance(body, Finding)
         and body.result == "confirmed"
         and body.confirms is None
         and BOUND.match(body.claim) is None
         and claimed_duty(body.claim) is None
+        and requested_duty(body) is None
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from detente.accord.confidentiality import disclosed
 from detente.accord.keychain import KeyBook
-from detente.accord.records import ROOT_KINDS, Item
+from detente.accord.records import ROOT_KINDS, Item, requested_duty
 from detente.accord.standing import FoldNote
 from detente.accord.terms import INSPECTORS, SUNSET, Terms
 from detente.accord.voters import list_callers, list_confirmers, list_lifters, list_renewers
@@ -98,8 +98,26 @@ class Admission:
             return self._no("F10", item, f"measured in {body.unit!r}")
         return None
 
+    def _request(self, item: Item, body: Finding, asked: str) -> FoldNote | None:
+        """Whoever the terms name may ask, inspector or not; nobody asks of themselves."""
+        known = [
+            (terms, duty.on_request)
+            for terms in self.chain
+            if (duty := terms.duty(asked)) is not None
+            and duty.on_request is not None
+            and terms.among(body.about, duty.of)
+        ]
+        if not known:
+            return self._no("F11", item, f"{body.about} need not do {asked!r} on request")
+        if item.party == body.about or not any(terms.among(item.party, rules.by) for terms, rules in known):
+            return self._no("F05", item, f"{item.party} may not ask {body.about} for {asked}")
+        return None
+
     def _finding(self, item: Item, lookup: Lookup) -> FoldNote | None:
         body = item.body
+        asked = requested_duty(body)
+        if isinstance(body, Finding) and asked is not None:
+            return self._request(item, body, asked)
         if not self._any_terms(lambda terms: terms.among(item.party, INSPECTORS)):
             return self._no("F05", item, f"{item.party} is no auditor or authority")
         if isinstance(body, Finding) and body.confirms is not None:

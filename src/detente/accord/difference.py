@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from detente.accord.condition_difference import Step, compare_conditions
 from detente.accord.conditions import Condition
+from detente.accord.request_difference import compare_requests
 from detente.accord.span import ALWAYS, AfterEntry, Moment, Span, show_moment
 from detente.accord.terms import (
     Checkpoint,
@@ -365,7 +366,9 @@ def _duty(key: str, a: Duty, b: Duty) -> Iterator[Change]:
         spelled = [", ".join(of) for of in (a.of, b.of)]
         fewer = _narrower(set(a.of), set(b.of))
         yield Change(section, f"changes who has the duty {key} from {spelled[0]} to {spelled[1]}", _effect(tighter=None if fewer is None else not fewer))  # fmt: skip
-    if a.by != b.by:
+    if a.by is None or b.by is None:
+        yield from (Change(section, text, _effect(tighter=tighter)) for text, tighter in compare_requests(key, a, b))
+    elif a.by != b.by:
         later = _is_later(a.by, b.by)
         text = f"moves the deadline of {key} from {show_moment(a.by)} to {show_moment(b.by)}"
         yield Change(section, text, _effect(tighter=None if later is None else not later))

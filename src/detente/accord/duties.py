@@ -6,7 +6,7 @@ Decides how a duty of one party stands at an instant. Leaves what an overdue dut
 - Found: a settled finding of another party whom the terms name, with the claim ``fulfils <duty>``, and not taken back since.
 - A party's deadline is the duty's, or so long after the party joined, whichever is later. What fulfils it must be witnessed by then;
   since that takes as long to settle as everything that permits, the duty is overdue so much later, and not a second before.
-- With ``every``, it must be done again so long after the last time.
+- With ``every``, it must be done again so long after the last time. What must be done when asked is in ``requests``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from detente.accord.fold import AccordState
 from detente.accord.membership import Members
 from detente.accord.records import claimed_duty
+from detente.accord.requests import request_standing
 from detente.accord.span import AfterEntry, moment_at
 from detente.accord.standing import DutyStanding, DutyState
 from detente.accord.terms import Duty, Terms
@@ -62,6 +63,8 @@ def duty_standing(
     2. Done, and still so: due again only with ``every``.
     3. Overdue once the deadline and the time to settle are over, or from when what had fulfilled it was taken back.
     """
+    if duty.on_request is not None:
+        return request_standing(state, terms, members, duty, party, at, heard=heard)
     done = _fulfilment(state, terms, duty, party, at, heard=heard)
     ends = None if duty.until is None else moment_at(duty.until, members.in_force_since)
     due = deadline(members, duty, party)
@@ -93,7 +96,7 @@ def duty_standing(
 
 def deadline(members: Members, duty: Duty, party: Party) -> int | None:
     """The last instant at which what fulfils the duty for the first time is in time; None while that is not known."""
-    by = moment_at(duty.by, members.in_force_since)
+    by = None if duty.by is None else moment_at(duty.by, members.in_force_since)
     member = members.members.get(party)
     if by is None or member is None:
         return None

@@ -37,6 +37,7 @@ from detente.accord.span import AfterEntry, Moment, Span
 from detente.accord.terms import (
     Activity,
     Adjudication,
+    AtMost,
     CertificationNeed,
     Checkpoint,
     ClosedCosignature,
@@ -52,6 +53,7 @@ from detente.accord.terms import (
     Limit,
     MirrorTerms,
     Need,
+    OnRequest,
     PartyKeys,
     PartyTerms,
     PauseTerms,
@@ -404,17 +406,31 @@ class _Reader:
         duty = Duty(
             f.take("id", name),
             f.take("of", _one_or_more),
-            f.take("by", _moment),
+            f.take("by", _moment, None),
             f.take("register", _registered, None),
             f.take("found_by", _one_or_more, ()),
             f.take("every", _duration, None),
             f.take("until", _moment, None),
+            f.take("on_request", self.one(self._on_request), None),
         )
-        if ("register" in f.node.entries) == ("found_by" in f.node.entries):
-            self.errors.append(
-                Refused("T07", "wrong-type", got=f"{f.node.where} both or neither", expected="`register` or `found_by`")
-            )
+        given = f.node.entries
+        for one, other in (("register", "found_by"), ("by", "on_request")):
+            if (one in given) == (other in given):
+                self._amiss(f, "both or neither", f"`{one}` or `{other}`")
+        if "on_request" in given and ("register" in given or "every" in given):
+            self._amiss(f, "`on_request` with `register` or `every`", "`found_by`, each time that it is asked for")
         return duty
+
+    def _amiss(self, f: Fields, got: str, expected: str) -> None:
+        self.errors.append(Refused("T07", "wrong-type", got=f"{f.node.where} {got}", expected=expected))
+
+    def _on_request(self, f: Fields) -> OnRequest:
+        def at_most(f: Fields) -> AtMost:
+            return AtMost(f.take("number", positive), f.take("every", _duration))
+
+        return OnRequest(
+            f.take("by", _one_or_more), f.take("within", _duration), f.take("most", self.one(at_most), None)
+        )
 
     def _trigger(self, f: Fields) -> Trigger:
         return Trigger(

@@ -43,6 +43,9 @@ BOUND = re.compile(r"below (\S{1,64}) FLOP\Z", re.ASCII)
 FULFILS = re.compile(r"fulfils ([a-z0-9][a-z0-9_.-]{0,62})\Z", re.ASCII)
 """The claim by which an inspector says that a party did what a duty asks."""
 
+ASKS = re.compile(r"asks ([a-z0-9][a-z0-9_.-]{0,62})\Z", re.ASCII)
+"""The claim by which somebody asks for what a party must do on request."""
+
 
 def claimed_duty(claim: str) -> str | None:
     """The id of the duty that a claim says is fulfilled.
@@ -51,6 +54,12 @@ def claimed_duty(claim: str) -> str | None:
     ('consolidate', None)
     """
     match = FULFILS.match(claim)
+    return None if match is None else match[1]
+
+
+def requested_duty(body: Body) -> str | None:
+    """The id of the duty that a finding asks for; what refutes such a claim asks for nothing."""
+    match = ASKS.match(body.claim) if isinstance(body, Finding) and body.result != "refuted" else None
     return None if match is None else match[1]
 
 
@@ -73,6 +82,8 @@ def class_of(body: Body, kind: str) -> Class:
     if isinstance(body, Finding):
         if body.result == "refuted" and (BOUND.match(body.claim) or FULFILS.match(body.claim)):
             return "restricting"  # It takes back what a limit or a duty rests on.
+        if requested_duty(body) is not None:
+            return "restricting"
         return "restricting" if body.result == "confirmed" and body.confirms is None else "permitting"
     if isinstance(body, Ruling):
         return "restricting" if body.outcome == "breach" else "permitting"

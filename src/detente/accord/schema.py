@@ -227,15 +227,25 @@ def _one_or_more() -> Schema:
 def _duty() -> Schema:
     names = _one_or_more()
     duty = _object(
-        {"id": _ref("name"), "of": names, "by": _ref("moment")},
+        {"id": _ref("name"), "of": names},
         {
+            "by": _ref("moment"),
+            "on_request": _object(
+                {"by": names, "within": _ref("duration")},
+                {"most": _object({"number": _ref("count"), "every": _ref("duration")})},
+            ),
             "register": _object({"more_than": {"type": "string"}}),
             "found_by": names,
             "every": _ref("duration"),
             "until": _ref("moment"),
         },
     )
-    return duty | {"oneOf": [{"required": ["register"]}, {"required": ["found_by"]}]}
+    by_then = {"required": ["by"], "not": {"required": ["on_request"]}}
+    asked = {"required": ["on_request", "found_by"], "not": {"anyOf": [{"required": ["by"]}, {"required": ["every"]}]}}
+    return duty | {
+        "oneOf": [{"required": ["register"]}, {"required": ["found_by"]}],
+        "anyOf": [by_then, asked],
+    }
 
 
 def _parties(least: int = 0, most: int = 10_000) -> Schema:

@@ -178,7 +178,8 @@ def _names(terms: Terms) -> Iterator[tuple[str, Iterable[str], bool]]:
     if terms.reciprocity is not None:
         yield "reciprocity", terms.reciprocity.of, True
     for duty in terms.duties:
-        yield "duties", (*duty.of, *duty.found_by), True
+        asking = () if duty.on_request is None else duty.on_request.by
+        yield "duties", (*duty.of, *duty.found_by, *asking), True
     for checkpoint in terms.checkpoints:
         yield "checkpoints", checkpoint.need.by, True
     for limit in terms.limits:

@@ -24,7 +24,7 @@ from detente.base.quantity import show_decimal
 
 Phase = Literal["before", "in_force", "expired"]
 CaseState = Literal["open", "breach", "no_breach", "cured", "refuted", "fallen"]
-DutyState = Literal["open", "fulfilled", "overdue", "ended"]
+DutyState = Literal["open", "fulfilled", "overdue", "ended", "unasked"]
 ScheduleState = Literal["coming", "applies", "ended"]
 HaltState = Literal["running", "declared", "confirmed", "overdue"]
 ONE = Decimal(1)
@@ -269,7 +269,10 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class DutyStanding:
-    """One duty of one party: when it is due (None: not yet known, or never again), since when overdue, what it asks."""
+    """One duty of one party: when it is due (None: not yet known, or never again), since when overdue, what it asks.
+
+    ``last`` is since when the latest of several requests is overdue.
+    """
 
     duty: str
     party: Party
@@ -278,6 +281,7 @@ class DutyStanding:
     since: Instant | None
     asks: str
     cited: tuple[Digest, ...]
+    last: Instant | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -24,6 +24,7 @@ from detente.accord.membership import Members
 from detente.accord.reason import Place, Reason
 from detente.accord.reciprocity import OthersReleased, released_others
 from detente.accord.records import Item
+from detente.accord.requests import requests_beyond
 from detente.accord.schedule import ended_rules, list_schedule
 from detente.accord.standing import (
     Binding,
@@ -133,7 +134,12 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         alert=alert,
         life_s=terms.permits.alert_s if alert else terms.permits.calm_s,
         keyrings=_keyrings(state, terms, at),
-        notes=(*state.notes, *stale, *late_renewals(state, terms, at)),
+        notes=(
+            *state.notes,
+            *stale,
+            *late_renewals(state, terms, at),
+            *requests_beyond(state, terms, point.members, at, heard=heard),
+        ),
         why_phase=_why_phase(state, terms, point.members, phase),
     )
 

@@ -234,32 +234,67 @@ class Indicator:
 
 
 @dataclass(frozen=True, slots=True)
+class AtMost:
+    """So many times in any so many seconds."""
+
+    number: int
+    every_s: int
+
+    def spelled(self) -> str:
+        """The number as a phrase."""
+        return f"{self.number} in {show_duration(self.every_s)}"
+
+
+@dataclass(frozen=True, slots=True)
+class OnRequest:
+    """A duty that begins when one of ``by`` asks for it, and is due ``within_s`` after that; of one party no more often than ``most``."""
+
+    by: tuple[str, ...]
+    within_s: int
+    most: AtMost | None = None
+
+    def spelled(self) -> str:
+        """When it is due, as a phrase."""
+        most = "" if self.most is None else f", at most {self.most.spelled()}"
+        return f"within {show_duration(self.within_s)} of a request by {' or '.join(self.by)}{most}"
+
+
+@dataclass(frozen=True, slots=True)
 class Duty:
     """What each party among ``of`` must have done by then: exactly one of ``register_above`` and ``found_by`` says what.
 
     ``register_above``: registered every facility that does more FLOP/s; ``found_by``: been found to have done it by one of
-    these. With ``every_s`` again so long after the last time. From ``until`` on it is no duty any more.
+    these. With ``every_s`` again so long after the last time. From ``until`` on it is no duty any more. Exactly one of ``by`` and
+    ``on_request`` says when.
     """
 
     id: str
     of: tuple[str, ...]
-    by: Moment
+    by: Moment | None
     register_above: Decimal | None
     found_by: tuple[str, ...]
     every_s: int | None = None
     until: Moment | None = None
+    on_request: OnRequest | None = None
+
+    def due(self) -> str:
+        """By when, as a phrase."""
+        if self.on_request is not None:
+            return self.on_request.spelled()
+        return "" if self.by is None else f"by {show_moment(self.by)}"
 
     def asks(self) -> str:
         """What it asks, as a phrase."""
         if self.register_above is None:
-            return f"{', '.join(self.found_by)} found that it is done"
+            asked = "" if self.on_request is None else f" within {show_duration(self.on_request.within_s)} of a request"
+            return f"{', '.join(self.found_by)} found that it is done{asked}"
         return f"every facility of more than {show_compute_rate(self.register_above)} is registered"
 
     def spelled(self) -> str:
         """Who must have done what by when."""
         every = "" if self.every_s is None else f", then every {show_duration(self.every_s)}"
         until = "" if self.until is None else f", until {show_moment(self.until)}"
-        return f"{', '.join(self.of)}: {self.asks()}, by {show_moment(self.by)}{every}{until}"
+        return f"{', '.join(self.of)}: {self.asks()}, {self.due()}{every}{until}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from detente.accord.records import Item, claimed_duty
+from detente.accord.records import Item, claimed_duty, requested_duty
 from detente.accord.terms import Terms
 from detente.statement.approval import Approval
 from detente.statement.audit import Audit
@@ -59,6 +59,11 @@ def fulfilment_topic(party: str, duty: str) -> Topic:
     return ("fulfils", party, duty)
 
 
+def request_topic(party: str, duty: str) -> Topic:
+    """Requests that one party do what it must do when asked."""
+    return ("asks", party, duty)
+
+
 def topics_of(item: Item) -> tuple[Topic, ...]:
     """Under which topics the statement is found."""
     body = item.body
@@ -91,6 +96,9 @@ def topics_of(item: Item) -> tuple[Topic, ...]:
     if isinstance(body, Facility):
         return ((item.kind,), facility_topic(item.party))
     if isinstance(body, Finding):
+        asked = requested_duty(body)
+        if asked is not None:
+            return (FINDING, request_topic(body.about, asked))
         duty = claimed_duty(body.claim)
         return (FINDING,) if duty is None else (FINDING, fulfilment_topic(body.about, duty))
     return ((item.kind,),)
@@ -140,9 +148,11 @@ def _of_a_case(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[int]:
 
 
 def _due_again(time: int, chain: Sequence[Terms]) -> Iterator[int]:
-    """When a duty that was fulfilled at ``time`` falls overdue again."""
+    """When a duty that was fulfilled, or asked for, at ``time`` falls overdue."""
     for terms in chain:
         for duty in terms.duties:
+            if duty.on_request is not None:
+                yield time + duty.on_request.within_s + terms.mirrors.settle_s
             if duty.every_s is not None:
                 yield time + duty.every_s + terms.mirrors.settle_s
 

@@ -161,10 +161,13 @@ class View:
             if self.scope not in {"all", party}:
                 continue
             standing = duty_standing(self.state, self.terms, self.members, duty, party, self.at, heard=self.heard)
-            if standing.since is not None and (self.lifting or standing.since >= self.cut):
+            last = standing.last or standing.since
+            if last is not None and (self.lifting or last >= self.cut):
                 late.append(standing)
+                self.moments.append(last)
+                if duty.on_request is not None:
+                    self.cited += [(request, last) for request in standing.cited]
         self.marks += [f"{each.duty} of {each.party}, {each.asks}" for each in late]
-        self.moments += [each.since for each in late if each.since is not None]
         return bool(late)
 
     def _subjects(self) -> list[Party]:

@@ -75,6 +75,15 @@ def _duty(terms: Terms, trigger: Trigger, named: str) -> Iterator[Claim]:
             "input-owed", "duties", "holds", f"{trigger.id}: {', '.join(duty.of)} owe {named}; overdue, it counts"
         )
         return
+    rules = duty.on_request
+    if rules is not None:
+        who, most = " and ".join(rules.by), "" if rules.most is None else f", who share {rules.most.spelled()}"
+        text = (
+            f"{trigger.id}: nobody is obliged to ask for {named}, which {who} may{most}; "
+            f"until {', '.join(duty.found_by)} find that it was done, what was asked is not"
+        )
+        yield Claim("input-owed", "duties", "listed", text)
+        return
     text = (
         f"{trigger.id}: nobody is obliged to find that {named} is done; until {', '.join(duty.found_by)} do, it is not"
     )

@@ -7,7 +7,7 @@ exploring to ``explore`` and what is claimed to ``powers``. ``spec/check.md`` §
 - A party votes, files one finding, and reports of each indicator one value from each side of every bound, the bounds
   themselves, or an interval that says nothing.
 - The developer that the trigger is about states versions that meet a condition over the lineage, or hides them.
-- A duty falls overdue, left undone or not found done, and is fulfilled late by whoever can.
+- A duty falls overdue, left undone or not found done, if need be asked for, and is fulfilled late by whoever can.
 - Adjudicators rule together. Parties that the terms do not tell apart are interchangeable, and of a class beyond what any
   number of the terms asks for only so many play.
 """
@@ -37,6 +37,7 @@ from detente.accord.conditions import (
     kleene_any,
 )
 from detente.accord.quorum import missing
+from detente.accord.requests import askers
 from detente.accord.terms import INSPECTORS, Indicator, Terms, Trigger
 from detente.accord.tree_reading import LINEAGE
 from detente.base.identity import Party
@@ -202,8 +203,16 @@ class Play:
             if late and acting:
                 yield f"{named} is fulfilled late", self._settled(state._replace(owed=owed))
             # Who plays alone lets slip only what nobody else would do; otherwise it may have been left undone.
-            elif not late and (only is None or able <= {only}):
+            elif not late and (only is None or able <= {only}) and self._asked_for(named, silent=silent, only=only):
                 yield f"{named} falls overdue", self._settled(state._replace(owed=owed))
+
+    def _asked_for(self, named: str, *, silent: Collection[Party], only: Party | None) -> bool:
+        """Can what is owed on request alone be asked for by somebody who still speaks?"""
+        duty = self.terms.duty(named)
+        if duty is None or duty.on_request is None:
+            return True
+        who = set(askers(self.terms, duty.on_request, self.subject))
+        return bool(who - set(silent) if only is None else who & {only})
 
     def _able(self, named: str) -> set[Party]:
         """Who can fulfil a duty of the subject: itself, or those who may find that it is done."""
@@ -327,6 +336,7 @@ class Play:
                 *(self.terms.among(party, names) for names in (*callers, *finders, INSPECTORS)),
                 *(party in self._suppliers(indicator) for indicator in self.indicators),
                 *(party in self._able(duty) for duty in self.duties),
+                *(self._asked_for(duty, silent=(), only=party) for duty in self.duties),
                 about.roles & roles,
             )
             found.setdefault(signature, []).append(party)

@@ -24,6 +24,7 @@ from detente.accord.conditions import (
     atoms,
     evaluate,
 )
+from detente.accord.requests import askers
 from detente.accord.terms import INSPECTORS, Activity, HoldPoint, Limit, Terms
 from detente.accord.tree_reading import RUN
 from detente.base.identity import Party
@@ -174,6 +175,8 @@ def _duties(terms: Terms) -> Iterator[Claim]:
         if not duty.found_by:
             continue
         for party in (party for party in terms.parties if terms.among(party, duty.of)):
+            if duty.on_request is not None and not askers(terms, duty.on_request, party):
+                yield _dead("duties", f"{duty.id}: nobody may ask it of {party}")
             able = [p for p in terms.parties if p != party and terms.among(p, duty.found_by)]
             if not any(terms.among(each, INSPECTORS) for each in able):
                 text = f"{duty.id}: nobody who is named can find that {party} did it: {', '.join(duty.found_by)}"

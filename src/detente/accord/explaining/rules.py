@@ -212,9 +212,7 @@ def _duties(terms: Terms) -> Iterator[Rule]:
         by = tuple(party for party in terms.parties if terms.among(party, duty.of))
         every = "" if duty.every_s is None else f", and every {show_duration(duty.every_s)} after that"
         ends = () if duty.until is None else (show_moment(duty.until),)
-        yield Rule(
-            "duty", "duties", duty.id, by, f"by {show_moment(duty.by)}{every}", f"sees to it that {duty.asks()}", ends
-        )
+        yield Rule("duty", "duties", duty.id, by, f"{duty.due()}{every}", f"sees to it that {duty.asks()}", ends)
     for consequence in terms.consequences:
         who = tuple(terms.parties) if consequence.party is None else (consequence.party,)
         whom = "the ruling" if consequence.act == "publish" else "the party in breach"
