@@ -21,9 +21,14 @@ DUTIES = """\
 duties:
   - {id: registered, of: developer, register: {more_than: 10 FLOP/s}, by: {after_entry: 400 s}}
   - {id: inspected, of: developer, found_by: auditor, by: {after_entry: 700 s}, every: 300 s}
+  - {id: shown, of: developer, found_by: auditor, on_request: {by: [auth-1, dev-a, dev-b], within: 100 s}}
+  - id: visited
+    of: developer
+    found_by: auditor
+    on_request: {by: authority, within: 200 s, most: {number: 1, every: 300 s}}
 triggers:
   - id: undone
-    when: {any: [{overdue: registered}, {overdue: inspected}]}
+    when: {any: [{overdue: registered}, {overdue: inspected}, {overdue: shown}, {overdue: visited}]}
     then: pause
     scope: party
 """
@@ -71,6 +76,7 @@ restrictions = st.one_of(
     st.tuples(st.just("measure"), st.sampled_from(("dev-a", "dev-b")), st.integers(4, 6), times),
     st.tuples(st.just("find"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
     st.tuples(st.just("unfulfil"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
+    st.tuples(st.just("ask"), st.sampled_from(("auth-1", "dev-a")), st.sampled_from(("dev-a", "dev-b")), times),
 )
 rulings = st.tuples(
     st.just("rule"),
@@ -83,6 +89,14 @@ acts = st.one_of(
     rulings,
     st.tuples(st.just("renewal"), st.sampled_from(VOTERS), st.sampled_from(("renew", "retract")), rounds, times),
     st.tuples(st.just("register"), st.sampled_from(("dev-a", "dev-b")), st.sampled_from((None, 9, 10, 11)), times),
+    st.tuples(st.just("call"), st.sampled_from(("auth-1", "auth-2")), st.sampled_from(("dev-a", "dev-b")), times),
+    st.tuples(
+        st.just("show"),
+        st.sampled_from(("aud-1", "aud-2")),
+        st.sampled_from(("shown", "visited")),
+        st.sampled_from(("dev-a", "dev-b")),
+        times,
+    ),
     st.tuples(st.just("fulfil"), st.sampled_from(("aud-1", "aud-2")), st.sampled_from(("dev-a", "dev-b")), times),
     votes,
     votes,
@@ -115,6 +129,12 @@ def do(play, act, *, witnessed=True):
     elif kind in {"fulfil", "unfulfil"}:
         result = "confirmed" if kind == "fulfil" else "refuted"
         play.find(rest[0], rest[1], at, claim="fulfils inspected", result=result)
+    elif kind in {"ask", "call"}:
+        play.find(
+            rest[0], rest[1], at, claim=f"asks {'shown' if kind == 'ask' else 'visited'}", result="inconclusive"
+        )
+    elif kind == "show":
+        play.find(rest[0], rest[2], at, claim=f"fulfils {rest[1]}")
     elif kind == "register":
         play.say(
             rest[0], "facility", Facility("one", "US", 1, Decimal(9), None if rest[1] is None else Decimal(rest[1])), at

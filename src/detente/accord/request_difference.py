@@ -5,7 +5,7 @@ Decides how requests are told: who may ask, how soon it is due, how often. Leave
 >>> from detente.accord.terms import AtMost
 >>> old, new = (OnRequest(("auditor",), within, AtMost(20, 86_400)) for within in (86_400, 3_600))
 >>> list(_compared("inspection", old, new))
-[('lowers the time for inspection from 24 h to 1 h', True)]
+[('lowers the time for inspection from 1 d to 1 h', True)]
 """
 
 from __future__ import annotations
