@@ -176,6 +176,11 @@ def numbers_of(name: str, clause: str, unit: str) -> list[int]:
         months = terms.withdrawal_notice_s // DAY_S
         return [12] if 365 < months <= 366 else [months]
     duty = next(each for each in terms.duties if f"duties.{each.id}" == clause)
+    if duty.on_request is not None:
+        most = duty.on_request.most
+        assert most is not None
+        assert most.every_s == 365 * DAY_S
+        return [duty.on_request.within_s // 3_600 if unit == "h" else most.number]
     assert unit == "d"
     assert isinstance(duty.by, AfterEntry)
     return [duty.by.delay_s // DAY_S, (duty.every_s or 0) // DAY_S]

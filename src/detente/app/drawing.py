@@ -282,6 +282,9 @@ class Draw:
 
     def _find(self, party: Party) -> Deed:
         about = self.pick(self.developers)
+        asked = [duty.id for duty in self.terms.duties if duty.on_request is not None]
+        if asked and not self._mostly():
+            return acts.Find(self._name("finding", party), about, f"asks {self.pick(asked)}", "inconclusive", None)
         found = [duty.id for duty in self.terms.duties if duty.found_by]
         if found and self._mostly():
             return acts.Find(self._name("finding", party), about, f"fulfils {self.pick(found)}", "confirmed", None)

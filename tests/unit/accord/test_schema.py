@@ -83,6 +83,10 @@ indicators:
 duties:
   - {{id: register, of: developer, by: {{after_entry: 90 d}}, register: {{more_than: 1e18 FLOP/s}}, every: 30 d, until: 2029-01-01}}
   - {{id: inspected, of: [developer], by: 2027-01-01, found_by: [auditor]}}
+  - id: visited
+    of: developer
+    found_by: auditor
+    on_request: {{by: [auditor], within: 24 h, most: {{number: 20, every: 365 d}}}}
 triggers:
   - id: long
     when: {{at_least: 1, of: [{{at_least: [horizon, 16 h]}}, {{open_finding: {{by: [auditor], at_least: 1}}}}, {{overdue: register}}]}}
