@@ -130,9 +130,7 @@ def do(play, act, *, witnessed=True):
         result = "confirmed" if kind == "fulfil" else "refuted"
         play.find(rest[0], rest[1], at, claim="fulfils inspected", result=result)
     elif kind in {"ask", "call"}:
-        play.find(
-            rest[0], rest[1], at, claim=f"asks {'shown' if kind == 'ask' else 'visited'}", result="inconclusive"
-        )
+        play.find(rest[0], rest[1], at, claim=f"asks {'shown' if kind == 'ask' else 'visited'}", result="inconclusive")
     elif kind == "show":
         play.find(rest[0], rest[2], at, claim=f"fulfils {rest[1]}")
     elif kind == "register":

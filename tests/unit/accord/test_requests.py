@@ -81,9 +81,7 @@ def test_an_overdue_request_is_told_with_since_and_what_it_rests_on():
     assert (pause.trigger, pause.since, pause.parties, pause.cited) == ("no-access", DUE, ("dev-a",), (request,))
 
 
-@pytest.mark.parametrize(
-    ("at", "in_time"), [(ASKED + DAY - 1, True), (ASKED + DAY, True), (ASKED + DAY + 1, False)]
-)
+@pytest.mark.parametrize(("at", "in_time"), [(ASKED + DAY - 1, True), (ASKED + DAY, True), (ASKED + DAY + 1, False)])
 def test_access_that_was_found_by_the_deadline_is_in_time(at, in_time):
     """A second before and at the deadline nothing is ever overdue; a second after, it is until that has settled."""
     found = play()
