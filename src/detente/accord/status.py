@@ -9,7 +9,7 @@ Decides nothing new: it puts together what members, cases and triggers are at an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from detente.accord.adjudication import Case, cases_at
@@ -134,14 +134,15 @@ def _status(state: AccordState, at: Instant, *, heard: bool) -> Status:
         alert=alert,
         life_s=terms.permits.alert_s if alert else terms.permits.calm_s,
         keyrings=_keyrings(state, terms, at),
-        notes=(
-            *state.notes,
-            *stale,
-            *late_renewals(state, terms, at),
-            *requests_beyond(state, terms, point.members, at, heard=heard),
-        ),
+        notes=(*state.notes, *stale, *_notes_at(state, terms, point.members, at, heard=heard)),
         why_phase=_why_phase(state, terms, point.members, phase),
     )
+
+
+def _notes_at(state: AccordState, terms: Terms, members: Members, at: int, *, heard: bool) -> Iterator[FoldNote]:
+    """What has no effect as of an instant: renewals that came too late, requests beyond their number."""
+    yield from late_renewals(state, terms, at)
+    yield from requests_beyond(state, terms, members, at, heard=heard)
 
 
 def run_standing(state: AccordState, run: Digest, at: Instant, *, flop: Decimal | None = None) -> Standing:
