@@ -13,6 +13,7 @@ overdue one starts to triggers. ``spec/accord.md`` §6.9.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -102,7 +103,7 @@ def askers(terms: Terms, rules: OnRequest, party: Party) -> tuple[Party, ...]:
 def _requests(
     state: AccordState, terms: Terms, members: Members, duty: Duty, party: Party, at: int, *, heard: bool
 ) -> tuple[list[tuple[int, Item]], list[Item]]:
-    """The requests that count, each with its time, and those beyond the number."""
+    """The requests that count, each with its time, and those beyond the number. ``using_up`` are the times of those that have settled."""
     counted: list[tuple[int, Item]] = []
     beyond: list[Item] = []
     member, rules = members.members.get(party), duty.on_request
@@ -110,18 +111,18 @@ def _requests(
         return counted, beyond
     begun = max(member.since, members.in_force_since)
     may = askers(terms, rules, party)
+    using_up: list[int] = []
     for item, time in state.upto(request_topic(party, duty.id), at, heard=heard):
         if time < begun or item.party not in may:
             continue
         if rules.most is not None:
-            settled_by, after = at - terms.mirrors.settle_s, time - rules.most.every_s
-            earlier = sum(
-                before > after and each.time is not None and each.time <= settled_by for before, each in counted
-            )
+            earlier = len(using_up) - bisect_right(using_up, time - rules.most.every_s)
             if earlier >= rules.most.number:
                 beyond.append(item)
                 continue
         counted.append((time, item))
+        if item.time is not None and item.time + terms.mirrors.settle_s <= at:
+            using_up.append(item.time)
     return counted, beyond
 
 

@@ -6,6 +6,8 @@ from detente.accord.checking.check import Assumptions, check_terms
 from detente.accord.checking.outages import Outages
 from detente.accord.difference import compare_terms
 from detente.accord.explain import explain
+from detente.accord.explaining.constraint import Subject
+from detente.accord.explaining.rules import rules as rules_of
 from detente.accord.reading import TermsRefused
 from detente.accord.terms import parse_terms
 from tests.accord_play import BODY, DAY, PARTIES, T0, Play, founding
@@ -299,6 +301,18 @@ def test_check_says_that_nobody_must_ask_and_whom_nobody_may_ask():
     assert "who share 20 in 365 d" in claim.text
     own = [c.text for c in claims(body(DUTY.replace("[auth-1, dev-a, dev-b]", "[dev-a]"))) if c.id == "dead-rule"]
     assert own == ["inspection: nobody may ask it of dev-a"]
+
+
+def test_a_party_reads_what_it_may_ask_and_what_may_be_asked_of_it():
+    """Who may ask has a power, and of whom it is asked has a duty; a developer has both, an auditor neither."""
+    terms = parse_terms((body() + PARTIES).encode(), template=True)
+    found = {
+        party: [rule.sort for rule in rules_of(terms, Subject("party", party)) if rule.id == "inspection"]
+        for party in ("auth-1", "dev-a", "aud-1")
+    }
+    assert found == {"auth-1": ["power"], "dev-a": ["power", "duty"], "aud-1": []}
+    [asks] = [rule for rule in rules_of(terms) if (rule.id, rule.sort) == ("inspection", "power")]
+    assert asks.does == "asks others among developer for it, of each at most 20 in 365 d"
 
 
 CHANGES = [

@@ -192,6 +192,13 @@ def _powers(terms: Terms) -> Iterator[Rule]:
         yield Rule(
             "power", "checkpoints", checkpoint.id, by, "something waits there", "certifies it, or withholds that"
         )
+    for duty in terms.duties:
+        if duty.on_request is not None:
+            by = tuple(party for party in terms.parties if terms.among(party, duty.on_request.by))
+            most = "" if duty.on_request.most is None else f", of each at most {duty.on_request.most.spelled()}"
+            yield Rule(
+                "power", "duties", duty.id, by, "at any time", f"asks others among {joined(duty.of)} for it{most}"
+            )
     inspectors = tuple(party for party in terms.parties if terms.among(party, INSPECTORS))
     if inspectors:
         yield Rule("power", "adjudication", "findings", inspectors, "at any time", "files findings about others")
