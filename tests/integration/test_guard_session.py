@@ -215,6 +215,33 @@ def test_leave_comes_back_after_a_lift_and_old_notices_do_not_stop_it_again(tmp_
     play(scenario())
 
 
+def test_notices_heard_while_there_is_no_leave_stand_in_the_way_of_leave(tmp_path):
+    """A stopped guard reads them before it goes on: a permit asked for before a second pause must not carry it through."""
+
+    async def scenario() -> None:
+        async with Guard(tmp_path) as guard:
+            names = ("iss-0", "iss-1", "iss-2", "iss-3")
+            for name in names:
+                guard.issuers.offers[name] = {"allowed": False, "rate": Decimal(0), "life_s": 0}
+                guard.issuers.push(name, 1)
+            await guard.until(lambda: not guard.session.leave.given)
+            for name in ("iss-0", "iss-1"):
+                guard.issuers.push(name, 2)
+            await guard.settled()
+            permits = guard.session.permits_seen
+            guard.issuers.offers = {name: {"notices": 1} for name in names}
+            guard.clock.now_s += 10
+            guard.issuers.streams["iss-0"].put_nowait(b"")
+            await guard.until(lambda: guard.session.permits_seen > permits)
+            assert not guard.session.leave.given
+            guard.issuers.offers = {name: {"notices": 2} for name in names}
+            guard.clock.now_s += 10
+            guard.issuers.streams["iss-0"].put_nowait(b"")
+            await guard.until(lambda: guard.session.leave.given)
+
+    play(scenario())
+
+
 def test_a_renewal_that_fails_matters_only_at_the_lapse(tmp_path):
     """Issuers that go away do not end leave; time does, and by the clock since boot alone."""
 

@@ -9,6 +9,7 @@ finds the old one or the new one. Leaves out what they mean (``app.petition``, `
                /memory.json         greatest heads seen, last epoch
                /last.json           the last verified checkpoint of the run
                /outbox/000001.json  signed statements in the order of their making, deleted once a node has them
+               /outbox/.reserved    an empty place for the next one, or that one, if a crash kept it from its name
                /control/            the control directory of the job
 """
 
@@ -29,11 +30,13 @@ from detente.base.digest import parse_digest
 from detente.base.errors import Misuse, Refused, Unavailable
 from detente.base.strict_json import encode_json, parse_json
 from detente.guard.permit import Head
-from detente.statement.envelope import MAX_ENVELOPE_BYTES
+from detente.statement.envelope import MAX_ENVELOPE_BYTES, parse_envelope
 
 MEMORY_MAX = 262_144
 """128 logs of at most 512 bytes each, four times over."""
 SMALL_MAX = 16_384
+RESERVED_BYTES = 4_096
+"""Room for a ``halted`` of any content, three times over; what is larger is kept as without a place."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z", re.ASCII)
 
 
@@ -47,6 +50,7 @@ class RunFolder:
         self.name = name
         self._lock: int | None = None
         self._posting = threading.Lock()
+        self._reserved = False
 
     def take(self) -> None:
         """Become the one guard of this run; raises ``Refused`` G40 when another process is, ``Unavailable``."""
@@ -67,6 +71,7 @@ class RunFolder:
                 todo="give this one another --run name, or end the other",
             ) from None
         self._lock = handle
+        self._name_reserved()
 
     def release(self) -> None:
         if self._lock is not None:
@@ -111,10 +116,52 @@ class RunFolder:
     def post(self, envelope: bytes) -> Path:
         """Keep a signed statement until it is delivered; returns its file."""
         with self._posting:  # The loop's thread and its guard's may both have something to say.
-            last = max((int(path.stem) for path in self._posted()), default=0)
-            path = self.path / "outbox" / f"{last + 1:06d}.json"
-            write_durably(path, envelope)
+            path = self._next()
+            if self._reserved and len(envelope) <= RESERVED_BYTES:
+                self._fill_reserved(envelope, path)
+            else:
+                write_durably(path, envelope)
         return path
+
+    def reserve(self) -> None:
+        """Make a durable place for the next statement, to be filled by one write that makes no file; raises ``Unavailable``.
+
+        Where many guards stop at once, each new file waits for the same journal of the file system: several times as long.
+        """
+        with self._posting:
+            write_durably(self._place, bytes(RESERVED_BYTES))
+            self._reserved = True
+
+    @property
+    def _place(self) -> Path:
+        return self.path / "outbox" / ".reserved"
+
+    def _fill_reserved(self, envelope: bytes, path: Path) -> None:
+        """Durable once the bytes are in their place; the name that it gets then may be lost, and is given by ``take``."""
+        self._reserved = False
+        try:
+            handle = os.open(self._place, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.pwrite(handle, envelope, 0)
+                os.fdatasync(handle)
+                os.ftruncate(handle, len(envelope))
+            finally:
+                os.close(handle)
+            self._place.rename(path)
+        except OSError as error:
+            raise Unavailable(f"cannot write {self._place}: {error.strerror}") from error
+
+    def _name_reserved(self) -> None:
+        """A crash may have come between a statement in its place and its name. One that is not whole was never kept."""
+        with contextlib.suppress(OSError, Refused):
+            kept = self._place.read_bytes().rstrip(b"\0")
+            parse_envelope(kept)
+            os.truncate(self._place, len(kept))
+            self._place.rename(self._next())
+
+    def _next(self) -> Path:
+        last = max((int(path.stem) for path in self._posted()), default=0)
+        return self.path / "outbox" / f"{last + 1:06d}.json"
 
     def posted(self) -> Iterator[tuple[Path, bytes]]:
         """The statements not yet delivered, oldest first."""

@@ -187,6 +187,7 @@ class GuardSession:
         self._read_notice = read_notice
         self._gate = gate or asyncio.Semaphore(1)
         self._denials = 0
+        self._unread: list[bytes] = []
         self._heads, self._epoch = memory.load()
         self._lease: Lease | None = None
         self._board = NoticeBoard(trust=trust, party=intent.party, activity=intent.activity)
@@ -410,6 +411,9 @@ class GuardSession:
         self._lease = next_lease(self._lease, lease)
         self.permit = verified
         self.permits_seen += 1
+        unread, self._unread = self._unread, []
+        for data in unread:
+            self._take_notice(data)
         for offer in asking.offers.values():
             self._board = supersede(self._board, offer)
         if stopping(self._board):
@@ -447,14 +451,19 @@ class GuardSession:
             self.ask_now()  # Something moved at an issuer: perhaps a lift.
 
     def _hear_notice(self, data: bytes) -> None:
-        try:
-            self._board = take_notice(self._board, self._read_notice(data, self._trust))
-        except Refused:
-            return  # A forged or superseded notice stops nobody; its sender gains nothing.
+        if not self.leave.given and len(self._unread) < NOTICES_KEPT:
+            self._unread.append(data)  # There is nothing to stop: it is read before there is leave again.
+            return
+        self._take_notice(data)
         notices = stopping(self._board)
         if notices and self.leave.given:
             causes = tuple(sorted({notice.cause for notice in notices}))
             self._stop("pause", causes, tuple(Reason(f"{n.issuer}: {n.cause}", n.cites) for n in notices))
+
+    def _take_notice(self, data: bytes) -> None:
+        # A forged or superseded notice stops nobody; its sender gains nothing.
+        with contextlib.suppress(Refused):
+            self._board = take_notice(self._board, self._read_notice(data, self._trust))
 
     def _stop(self, why: Why, held_by: tuple[str, ...], reasons: tuple[Reason, ...]) -> None:
         self._lease = None

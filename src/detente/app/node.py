@@ -331,9 +331,11 @@ class Node:
             raise checked
         verified = self._admit(checked)
         sequencer = await self.voice.ready()
-        index = await sequencer.append(verified)
+        appending = sequencer.enqueue(verified)
         if restricts(verified):
+            # Before it is on our disk: whoever hears it keeps it on theirs, and it binds them at once.
             self._forward(verified.envelope_bytes)
+        index = await appending
         log = sequencer.log
         if self.mirror.mirrors(log):
             await self.mirror.cosign_stored(log)

@@ -270,8 +270,7 @@ class OwnSession:
         try:
             leave = session.leave if self._observe else await first_leave(session, wait_s=self._wait_s, patient=False)
             await self._file_resumed(leave)
-            # Said once to nobody, so that at a pause nothing is done for the first time: a third of the time to stop.
-            outfit.speaker.state("halted", self._halted_body(0, None, "pause"))
+            self._petitioner.prepare("halted", self._halted_body(0, None, "pause"))
             self._first.set_result(leave)
             await self._over.wait()
         finally:
