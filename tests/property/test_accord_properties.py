@@ -1,15 +1,17 @@
 """The fold as a function of a set: any order, any prefix, anything late. Scenarios are drawn, not written."""
 
+import heapq
 import random
 from decimal import Decimal
 
-from hypothesis import assume, example, given, settings
+from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
 from detente.accord.conditions import kleene_all, kleene_any, kleene_at_least, kleene_not
 from detente.accord.fold import fold
 from detente.accord.records import class_of
 from detente.accord.status import status
+from detente.accord.sweep import Sweep
 from detente.accord.witness import LogTimes, Witnesses
 from detente.base.instant import show_instant
 from detente.statement.facility import Facility
@@ -211,6 +213,35 @@ def test_any_prefix_then_the_rest_folds_to_the_same_state(text, script, seed, cu
             for at in (*LATER, T0 + seed % 2_000):
                 status(fold(other), at)
     assert seen(other) == seen(play.evidence)
+
+
+class EverySecond(Sweep):
+    """Looks at every trigger at every second, and not only at those at which something may change."""
+
+    def _schedule(self, key, after):
+        heapq.heappush(self._queue, (max(after + 1, T0), key))
+
+
+def called(*more, number=0, at=200):
+    """Two votes to pause, and more."""
+    return [*(("vote", party, "pause", T0 + at, number) for party in ("aud-1", "auth-1")), *more]
+
+
+LIFTS = [("vote", party, "lift", T0 + 300, 0) for party in ("aud-1", "auth-1", "auth-2")]
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+@example(text=TERMS, script=called(*LIFTS), at=900)  # settles
+@example(text=TERMS, script=[("measure", "dev-a", 6, T0 + 150)], at=900)  # its trigger begins
+@example(text=EMERGENCY, script=called(*called(number=1, at=720)), at=900)  # lapses, and starts nothing for a while
+@example(text=EMERGENCY, script=called(("find", "aud-2", "dev-a", T0 + 150), *LIFTS), at=600)  # a finding falls
+@given(text=texts, script=st.lists(acts, min_size=4, max_size=14), at=st.integers(200, 1_500))
+def test_no_second_is_left_out_at_which_a_trigger_would_change(text, script, at):
+    """Looking only where a statement or the passing of time may change something finds what looking at every second does."""
+    state = fold(played(script, text).evidence)
+    quick, slow = (sweep.at(T0 + at, heard=False) for sweep in (Sweep(state), EverySecond(state)))
+    assert {key: quick.tracks[key] == track for key, track in slow.tracks.items() if quick.tracks[key] != track} == {}
+    assert (quick.members.bound, quick.bound_history[1:]) == (slow.members.bound, slow.bound_history[1:])
 
 
 @FEW
