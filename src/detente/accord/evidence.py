@@ -199,6 +199,12 @@ class Evidence:
         """The witnessed time of an entry, whatever it says."""
         return self._time(place)
 
+    def seen_by(self, place: Place) -> tuple[tuple[Party, Instant], ...]:
+        """Each mirror that cosigned a head over the entry, with the least time at which it did, the earliest first."""
+        times = self._logs[place.origin].times if place.origin in self._logs else LogTimes()
+        found = [(time, mirror) for mirror in times.mirrors() if (time := times.least(mirror, place.index)) is not None]
+        return tuple((mirror, time) for time, mirror in sorted(found))
+
     def size(self, origin: str) -> int:
         """How many entries of a log are held without a gap, from 0."""
         return self._logs[origin].size if origin in self._logs else 0

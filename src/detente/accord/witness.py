@@ -76,6 +76,10 @@ class LogTimes:
         )
         return found[rule.quorum - 1] if len(found) >= rule.quorum else None
 
+    def mirrors(self) -> tuple[Party, ...]:
+        """Whose cosignatures are here."""
+        return tuple(self._sizes)
+
     def spelled(self) -> list[tuple[str, int, int]]:
         """Every step, sorted: for the digest of a state."""
         return sorted(

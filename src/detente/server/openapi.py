@@ -172,6 +172,70 @@ PATHS: Json = {
             parameters=[_path("proposal", "its statement id")],
         )
     },
+    "/v1/parties/{party}": {
+        "get": _operation(
+            "One party: bound or not, what binds it, its runs, versions, duties, findings and consequences",
+            {"200": _json_of(_OBJECT, "the value of its page")},
+            parameters=[_path("party", "its name in the terms", "^[a-z0-9]")],
+        )
+    },
+    "/v1/runs/{run}": {
+        "get": _operation(
+            "One run: its declaration, how it stands, stops and starts, versions, findings, what binds it",
+            {"200": _json_of(_OBJECT, "the value of its page")},
+            parameters=[_path("run", "its statement id")],
+        )
+    },
+    "/v1/versions/{version}": {
+        "get": _operation(
+            "One version: lineage around it, depths, cumulative FLOP, measurements, audits, whether it may be released",
+            {"200": _json_of(_OBJECT, "the value of its page")},
+            parameters=[_path("version", "its digest")],
+        )
+    },
+    "/v1/findings/{finding}": {
+        "get": _operation(
+            "One finding: how its case stands, challenges, rulings, consequences",
+            {"200": _json_of(_OBJECT, "the value of its page")},
+            parameters=[_path("finding", "its statement id")],
+        )
+    },
+    "/v1/entries": {
+        "get": _operation(
+            "Every log with its newest entries, or one log's entries, the newest first",
+            {"200": _json_of(_OBJECT, "the value of the page")},
+            parameters=[
+                _query("log", "SHA-256 of the log's origin", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+                _query("before", "entries below this index", {"type": "integer", "minimum": 0}),
+            ],
+        )
+    },
+    "/v1/entries/{statement}": {
+        "get": _operation(
+            "A statement at its first place, with its proof; or as it was heard",
+            {"200": _json_of(_OBJECT, "the value of its page")},
+            parameters=[_path("statement", "its id")],
+        )
+    },
+    "/v1/entries/{log}/{index}": {
+        "get": _operation(
+            "One entry: what it says, its proof made and verified anew, who saw it when, whether it counts",
+            {"200": _json_of(_OBJECT, "the value of its page")},
+            parameters=[_LOG, _path("index", "its index from 0", "^[0-9]{1,18}$")],
+        )
+    },
+    "/v1/accord": {
+        "get": _operation(
+            "The terms in words, the chain of their texts, and what each amendment changed",
+            {"200": _json_of(_OBJECT, "the value of the page")},
+        )
+    },
+    "/v1/pause": {
+        "get": _operation(
+            "What is latched, the roll-call of halts, how far a lift has come, how a pause is called",
+            {"200": _json_of(_OBJECT, "the value of the page")},
+        )
+    },
     "/v1/overview": {
         "get": _operation(
             "What stands first: phase, who is bound, who has stopped, indicators against triggers, what is overdue",

@@ -7,8 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from detente.adapters.client import origin_hash
 from detente.app.viewing.sight import Lookout
 from detente.base.errors import Refused
+from detente.log.proof import parse_proof, verify_logged
 from detente.server.pages import routes
 from detente.statement.change import ProposedBy
 from detente.statement.version import Version
@@ -300,3 +302,116 @@ def test_a_proposal_that_there_is_not_is_a_page_that_says_so(tmp_path: Path, pat
     assert page.status_code == value.status_code == (400 if path == "zz" else 404)
     assert value.json()["rule"] == ("B01" if path == "zz" else "N61")
     assert f"<b>{value.json()['rule']}</b>" in page.text
+
+
+EVERY_PAGE = (
+    "/", "/proposals", "/proposals/{plain}", "/proposals/{hostile}", "/proposals/{words}", "/proposals/{absent}", "/parties/dev-a",
+    "/parties/dev-b", "/parties/aud-1", "/runs/{run-a}", "/runs/{run-b}", "/versions/{latest}", "/versions/{first}", "/findings/{finding}",
+    "/entries", "/entries/{plain}", "/entries/{log}/0", "/accord", "/pause",
+)  # fmt: skip
+
+
+def places(scene: Scene) -> dict[str, str]:
+    """What paths are filled with."""
+    own = {"latest": digest("weights 4"), "first": digest("weights 0"), "log": origin_hash("dev-a.example/log")}
+    return {**scene.named, **own}
+
+
+@pytest.mark.parametrize("pause", [False, True])
+def test_every_page_renders_its_value_and_every_link_leads_somewhere(tmp_path: Path, *, pause: bool):
+    """In calm and under a pause: a page for each value, with one first heading, and no link within the node that is not answered."""
+
+    async def work(http, scene):
+        seen: set[str] = set()
+        for path in EVERY_PAGE:
+            place = path.format(**places(scene))
+            value = await http.get("/v1/overview" if place == "/" else f"/v1{place}")
+            page = await http.get(place, headers=HTML)
+            assert (value.status_code, page.status_code) == (200, 200), place
+            assert page.text.count("<h1") == 1
+            assert value.json()["accord"]["name"] == "coalition-under-test"
+            seen |= set(re.findall(r'href="(/[^"#]*)"', page.text))
+        for link in sorted(seen):
+            assert (await http.get(link.replace("&amp;", "&"), headers=HTML)).status_code == 200, link
+        return len(seen)
+
+    assert looked(tmp_path, work, pause=pause) > 60
+
+
+def test_an_entry_is_proved_anew_and_told_in_words(tmp_path: Path):
+    """From its bytes to a signed head, hash by hash; a stranger can repeat it from the text of the proof."""
+
+    async def work(http, scene):
+        place = f"/entries/{origin_hash('dev-a.example/log')}/3"
+        value = (await http.get(f"/v1{place}")).json()
+        (data,) = scene.node.book.entries(scene.node.book.find("dev-a.example/log"), 3, 4)
+        return (
+            value,
+            (await http.get(place, headers=HTML)).text,
+            data,
+            scene.node.book.find("dev-a.example/log").about.key,
+        )
+
+    value, page, data, key = looked(tmp_path, work)
+    included = verify_logged(parse_proof(value["proof"]["text"].encode()), data, log_key=key)
+    assert included.checkpoint.root.hex() == value["proof"]["head"]["root"]
+    assert value["leaf"] in page
+    assert "its own word" in page, "the terms are self-witnessed, and the page must not say that others vouch"
+    assert value["counts"]
+
+
+def test_an_entry_beyond_the_log_and_a_log_that_there_is_not_are_refused(tmp_path: Path):
+    """N36, N21, N14, N34: as the rest of the interface says it."""
+
+    async def work(http, _scene):
+        log = origin_hash("dev-a.example/log")
+        paths = (f"{log}/999", f"{'0' * 64}/0", f"{log}/x", "0" * 64)
+        return [(await http.get(f"/v1/entries/{path}")).json()["rule"] for path in paths]
+
+    assert looked(tmp_path, work) == ["N36", "N21", "N14", "N34"]
+
+
+def test_a_log_is_read_page_by_page(tmp_path: Path):
+    """The newest first, and a way to what is older."""
+
+    async def work(http, _scene):
+        log = origin_hash("dev-a.example/log")
+        whole = (await http.get(f"/v1/entries?log={log}")).json()["log"]
+        older = (await http.get(f"/v1/entries?log={log}&before=5")).json()["log"]
+        return whole, older
+
+    whole, older = looked(tmp_path, work)
+    assert [each["index"] for each in whole["shown"]] == list(range(whole["size"]))[::-1]
+    assert [each["index"] for each in older["shown"]] == [4, 3, 2, 1, 0]
+
+
+def test_a_roll_call_names_who_has_not_stopped_first(tmp_path: Path):
+    """Running before declared before confirmed; the lift seat by seat; the command that votes."""
+
+    async def work(http, _scene):
+        return (await http.get("/v1/pause")).json(), (await http.get("/pause", headers=HTML)).text
+
+    value, page = looked(tmp_path, work, pause=True)
+    assert [each["state"] for each in value["roll"]] == ["running", "declared", "confirmed"]
+    assert value["latched"][0]["seats"] == [
+        {"role": "auditor", "filled": 0, "of": 1},
+        {"role": "authority", "filled": 0, "of": 2},
+    ]
+    assert "detente lift --trigger call" in page
+    assert [each["command"] for each in value["ways"]] == ["detente pause --trigger call", None, None]
+
+
+def test_a_version_shows_its_line_and_its_depths(tmp_path: Path):
+    """Every generation up to the first, with the picture's frames in words in the table."""
+
+    async def work(http, _scene):
+        return (await http.get(f"/v1/versions/{digest('weights 1')}")).json()
+
+    value = looked(tmp_path, work)
+    assert [(each["version"], each["generation"]) for each in value["tree"]][:2] == [
+        (digest("weights 0"), -1),
+        (digest("weights 1"), 0),
+    ]
+    assert {each["version"] for each in value["children"]} == {digest("weights 2"), digest("other")}
+    assert value["ai_proposed_depth"] == {"low": 0, "high": 1}
+    assert value["cumulative_flop"] == {"low": "2e21", "high": "2e21"}

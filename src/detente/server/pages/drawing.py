@@ -100,3 +100,57 @@ def plot(points: Sequence[dict[str, Any]], title: str) -> Markup:
 
 def _number(value: float) -> str:
     return f"{value:.4g}"
+
+
+_BOX_W, _BOX_H, _GAP_X, _GAP_Y = 128.0, 34.0, 18.0, 34.0
+
+
+def tree(rows: Sequence[dict[str, Any]]) -> Markup:
+    """Versions in rows by generation, each a box that leads to its page, with lines to the parents in the picture."""
+    levels = sorted({row["generation"] for row in rows})
+    by_level = {level: [row for row in rows if row["generation"] == level] for level in levels}
+    width = max(len(each) for each in by_level.values()) * (_BOX_W + _GAP_X) + 8
+    height = len(levels) * (_BOX_H + _GAP_Y) - _GAP_Y + 12
+    places: dict[str, tuple[float, float]] = {}
+    for number, level in enumerate(levels):
+        row = by_level[level]
+        left = (width - len(row) * (_BOX_W + _GAP_X) + _GAP_X) / 2
+        for column, each in enumerate(row):
+            places[each["version"]] = (left + column * (_BOX_W + _GAP_X), 6 + number * (_BOX_H + _GAP_Y))
+    lines = Markup("").join(
+        _line(places[parent], places[row["version"]]) for row in rows for parent in row["parents"] if parent in places
+    )
+    boxes = Markup("").join(_box(row, *places[row["version"]]) for row in rows)
+    return Markup(
+        '<svg class="tree" viewBox="0 0 {w:.0f} {h:.0f}" width="{w:.0f}" height="{h:.0f}" role="group" aria-label="{n} versions around this one">{}{}</svg>'
+    ).format(lines, boxes, w=width, h=height, n=len(rows))
+
+
+def _line(above: tuple[float, float], below: tuple[float, float]) -> Markup:
+    x1, y1, x2, y2 = above[0] + _BOX_W / 2, above[1] + _BOX_H, below[0] + _BOX_W / 2, below[1]
+    middle = (y1 + y2) / 2
+    return Markup('<path class="edge" d="M{:.1f} {:.1f}C{:.1f} {:.1f} {:.1f} {:.1f} {:.1f} {:.1f}"/>').format(
+        x1, y1, x1, middle, x2, middle, x2, y2
+    )
+
+
+def _box(row: dict[str, Any], x: float, y: float) -> Markup:
+    kind = row["proposer"] if row["proposer"] in {"model", "human", "undeclared"} else "undeclared"
+    here = " here" if row["generation"] == 0 else ""
+    words = f"version {row['version'][:12]}, proposed by {row['proposer']}"
+    return Markup(
+        '<a href="/versions/{}" aria-label="{}"><rect class="node {}{}" x="{x:.1f}" y="{y:.1f}" width="{w}" height="{h}" rx="4"/>'
+        '<text x="{tx:.1f}" y="{ty:.1f}" text-anchor="middle">{}</text></a>'
+    ).format(
+        row["version"],
+        words,
+        kind,
+        here,
+        f"{row['version'][:10]}…",
+        x=x,
+        y=y,
+        w=_BOX_W,
+        h=_BOX_H,
+        tx=x + _BOX_W / 2,
+        ty=y + 21,
+    )

@@ -9,6 +9,7 @@ Decides the filters and how an instant, a digest or a number of FLOP is written 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
@@ -22,7 +23,7 @@ from markupsafe import Markup, escape
 from detente.accord.explaining.aloud import joined, lasting, plural
 from detente.base.instant import parse_instant
 from detente.base.visible import pieces, visible
-from detente.server.pages.drawing import gauge, plot
+from detente.server.pages.drawing import gauge, plot, tree
 
 KINDS: Final[Mapping[str, str]] = {
     "page.css": "text/css; charset=utf-8",
@@ -76,6 +77,9 @@ def _environment() -> Environment:
         gauge=gauge,
         plot=plot,
         points=points,
+        pretty=pretty,
+        coded=coded,
+        tree=tree,
     )
     environment.globals.update(asset_path=asset_path)
     return environment
@@ -176,3 +180,22 @@ def lasting_between(interval: Mapping[str, str | None]) -> str:
 def points(versions: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Versions that have a score as points of a plot."""
     return [{"score": str(each["score"]), "label": short(each["version"])} for each in versions if each["score"]]
+
+
+def pretty(value: object) -> str:
+    """A JSON value on several lines; what is not ASCII stays as it is, and is marked where it has to be."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def coded(text: str) -> Markup:
+    """Escaped text in which what stands between backticks is code.
+
+    >>> print(coded("votes by `call` & <b>"))
+    votes by <code>call</code> &amp; &lt;b&gt;
+    """
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(visible(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )

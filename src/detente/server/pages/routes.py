@@ -17,8 +17,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from detente.app.node import Node
+from detente.app.viewing.agreement import view_accord
 from detente.app.viewing.changes import bytes_of
+from detente.app.viewing.entries import view_entry, view_logs, view_statement
+from detente.app.viewing.findings import view_finding
+from detente.app.viewing.lineage import view_version
 from detente.app.viewing.overview import heading, view_overview
+from detente.app.viewing.parties import view_party, view_run
+from detente.app.viewing.pausing import view_pause
 from detente.app.viewing.proposals import fetch_proposal_change, view_change, view_proposal, view_proposals
 from detente.app.viewing.sight import Lookout, Sight, Value
 from detente.base.digest import Digest, parse_digest
@@ -36,6 +42,7 @@ Parameters = Mapping[str, str]
 Reader = Callable[[Sight, Parameters], Value]
 Waiting = Callable[[Sight, Parameters], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[Response]]
+NUMBER_DIGITS: Final = 18
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
@@ -62,6 +69,16 @@ def _digest(parameters: Parameters, name: str) -> Digest:
     return parse_digest(parameters[name])
 
 
+def _number(parameters: Parameters, name: str) -> int | None:
+    """A whole number, if it is given; raises ``Refused`` N14."""
+    text = parameters.get(name)
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > NUMBER_DIGITS:
+        raise Refused("N14", "malformed", got=f"{name}={shown(text)}", expected="a whole number")
+    return int(text)
+
+
 VIEWS: Final[tuple[View, ...]] = (
     View("/v1/overview", "/", "overview.html", lambda sight, _: view_overview(sight)),
     View("/v1/proposals", "/proposals", "proposals.html", lambda sight, _: view_proposals(sight)),
@@ -79,6 +96,46 @@ VIEWS: Final[tuple[View, ...]] = (
         lambda sight, given: view_change(sight, _digest(given, "proposal")),
         wait=lambda sight, given: fetch_proposal_change(sight, _digest(given, "proposal")),
     ),
+    View(
+        "/v1/parties/{party}",
+        "/parties/{party}",
+        "party.html",
+        lambda sight, given: view_party(sight, given["party"]),
+    ),
+    View("/v1/runs/{run}", "/runs/{run}", "run.html", lambda sight, given: view_run(sight, _digest(given, "run"))),
+    View(
+        "/v1/versions/{version}",
+        "/versions/{version}",
+        "version.html",
+        lambda sight, given: view_version(sight, _digest(given, "version")),
+    ),
+    View(
+        "/v1/findings/{finding}",
+        "/findings/{finding}",
+        "finding.html",
+        lambda sight, given: view_finding(sight, _digest(given, "finding")),
+    ),
+    View(
+        "/v1/entries",
+        "/entries",
+        "entries.html",
+        lambda sight, given: view_logs(sight, given.get("log"), _number(given, "before")),
+        query=("log", "before"),
+    ),
+    View(
+        "/v1/entries/{statement}",
+        "/entries/{statement}",
+        "entry.html",
+        lambda sight, given: view_statement(sight, _digest(given, "statement")),
+    ),
+    View(
+        "/v1/entries/{log}/{index}",
+        "/entries/{log}/{index}",
+        "entry.html",
+        lambda sight, given: view_entry(sight, given["log"], _number(given, "index") or 0),
+    ),
+    View("/v1/accord", "/accord", "accord.html", lambda sight, _: view_accord(sight)),
+    View("/v1/pause", "/pause", "pause.html", lambda sight, _: view_pause(sight)),
 )
 
 
