@@ -1,6 +1,7 @@
 """A coalition on paper: statements placed into logs at chosen witnessed times, for tests of the accord alone."""
 
 import hashlib
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache, lru_cache
 
@@ -9,7 +10,7 @@ from detente.accord.fold import fold
 from detente.accord.key_reading import ProvenKey, spell_keys
 from detente.accord.status import status
 from detente.statement.accession import Accession
-from detente.statement.approval import Approval, sign_approval
+from detente.statement.approval import NAMESPACE, Approval, approval_binding, sign_approval
 from detente.statement.change import ProposedBy
 from detente.statement.envelope import encode_envelope, sign_payload
 from detente.statement.finding import Finding
@@ -25,6 +26,7 @@ from detente.statement.terms import TermsLink
 from detente.statement.version import Version
 from detente.statement.vote import Vote
 from detente.statement.withdrawal import Withdrawal
+from detente.testing.authenticator import TerminalKey
 
 T0 = 1_800_000_000
 DAY = 86_400
@@ -235,13 +237,24 @@ class Play:
 
     def approve(
         self, party, proposal, at, *, reviewer="r-1", decision="approve", significant="yes", same_host=False,
-        organisation=None, key=None, hand=None, spoil=False,
+        organisation=None, key=None, hand=None, spoil=False, device=None, log=..., **said,
     ):  # fmt: skip
+        """An approval by a software key, or by ``device``, a passkey or security key that may say otherwise (``said``)."""
         self.nonce += 1
         nonce = hashlib.sha256(f"{self.nonce}".encode()).hexdigest()[:32]
         body = Approval(proposal, decision, reviewer, organisation or party, None, same_host, significant)
-        hand = hand or signer(f"{party}/{key or reviewer}", "reviewer")
-        signed = sign_approval(body, hand, accord=self.evidence.accord, nonce="f" * 32 if spoil else nonce)
+        place = {"accord": self.evidence.accord, "nonce": "f" * 32 if spoil else nonce}
+        if device is not None:
+            body = replace(body, log=origin(party) if log is ... else log)
+            binding = approval_binding(body, **place)
+            made = (
+                device.sign(binding, NAMESPACE, **said)
+                if isinstance(device, TerminalKey)
+                else device.get(binding, **said)
+            )
+            signed = replace(body, assertion=made)
+        else:
+            signed = sign_approval(body, hand or signer(f"{party}/{key or reviewer}", "reviewer"), **place)
         if at is None:
             return self.hear(party, "approval", signed, nonce=nonce)
         return self.say(party, "approval", signed, at, nonce=nonce)
@@ -263,6 +276,11 @@ class Play:
         """A keys statement; ``enrol`` are (use, number) pairs."""
         enrolments = tuple(Enrolment(use, proven(party, use, n).key, proven(party, use, n).proof) for use, n in enrol)
         return self.say(party, "keys", KeyRotation(sequence, previous, enrolments, tuple(revoke)), at, signers=signers)
+
+    def enrol_device(self, party, device, at, *, reviewer="r-1", sequence=1, previous=None, revoke=(), **said):
+        """A keys statement that enrols a passkey or security key of a reviewer."""
+        credential = device.enrol(self.evidence.accord, party, reviewer, **said)
+        return self.say(party, "keys", KeyRotation(sequence, previous, (), tuple(revoke), (credential,)), at)
 
     def open_log(self, party, at, *, name, number=1, sequence=1, previous=None, signers=None, log="dev-b"):
         """A keys statement by which ``party`` opens a log: its ``number``-th log key, under the origin of ``name``."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from detente.statement.accession import Accession
 from detente.statement.facility import Facility
 from detente.statement.keys import Enrolment, KeyRotation, prove_possession
+from detente.testing.authenticator import Passkey
 from tests.accord_play import BODY, PARTIES, T0, Play, founding, keys_text, signer
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
@@ -201,6 +202,21 @@ def _folds():
             play.vote(voter, "lift", T0 + 300 + number)
         play.vote("aud-1", "lift", T0 + 1_000)
 
+    def asserted(*, revoke=False, **more):
+        def act(play):
+            key = Passkey("vector")
+            last = play.enrol_device("auth-1", key, T0 + 90)
+            if revoke:
+                play.rotate("auth-1", T0 + 95, sequence=2, previous=last, revoke=(key.key,))
+            proposal = play.propose("dev-a", T0 + 100)
+            play.approve("auth-1", proposal, T0 + 200, device=key, **more)
+
+        return act
+
+    def twice_enrolled(play):
+        last = play.enrol_device("auth-1", Passkey("vector"), T0 + 90)
+        play.enrol_device("auth-1", Passkey("vector"), T0 + 95, reviewer="r-2", sequence=2, previous=last)
+
     fails = {
         "F01-poisoned": ("an entry that nobody can read", begun(lambda p: p.place(b"\x00poison", T0 + 100))),
         "F02-other-accord": ("a vote for another accord", begun(lambda p: p.place(
@@ -229,6 +245,10 @@ def _folds():
         "F19-one-key-two-uses": ("keys that enrol the statement key of another party", begun(lambda p: p.say(
             "aud-1", "keys", enrolling("aud-1", "root", signer("dev-a")), T0 + 100))),
         "F20-invented-reviewer": ("an approval by a key that nobody enrolled", begun(approval(reviewer="invented"))),
+        "F15-passkey-elsewhere": ("a passkey's approval on another origin", begun(asserted(origin="https://example.org"))),
+        "F19-passkey-of-two": ("one passkey for two reviewers", begun(twice_enrolled)),
+        "F20-passkey-revoked": ("an approval by a passkey after its revocation", begun(asserted(revoke=True))),
+        "F26-other-log": ("an approval for the log of another party", begun(asserted(log="dev-a.example/log"))),
         "F21-unproven": ("keys with the proof of another party", begun(lambda p: p.say(
             "aud-1", "keys", enrolling("aud-2", "guard", signer("aud-1", "guard", 7)), T0 + 100))),
         "F22-origin-again": ("keys that open a log under the origin of the log that closed", begun(lambda p: (

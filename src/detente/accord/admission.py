@@ -2,7 +2,7 @@
 
 Decides, statement by statement, whether it is of this accord and these terms, signed by a key in force, said by somebody
 who may say it, and about something that is there. Leaves what follows to the rest. A statement refused here stays stored
-and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17, F20, F23).
+and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17, F20, F23, F26).
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from detente.accord.confidentiality import disclosed
 from detente.accord.keychain import KeyBook
 from detente.accord.records import ROOT_KINDS, Item, requested_duty
 from detente.accord.standing import FoldNote
+from detente.accord.successors import Succession
 from detente.accord.terms import INSPECTORS, SUNSET, Terms
 from detente.accord.voters import list_callers, list_confirmers, list_lifters, list_renewers
 from detente.base.digest import Digest
 from detente.base.errors import Refused
+from detente.base.identity import Party
 from detente.base.instant import INSTANT_MAX
 from detente.statement.accession import Accession
 from detente.statement.approval import Approval, verify_approval
@@ -34,10 +36,11 @@ Lookup = Callable[[Digest], Item | None]
 class Admission:
     """The checks, against one chain of terms and one key book."""
 
-    def __init__(self, accord: Digest, chain: Sequence[Terms], book: KeyBook) -> None:
+    def __init__(self, accord: Digest, chain: Sequence[Terms], book: KeyBook, succession: Succession) -> None:
         self.accord = accord
         self.chain = chain
         self.book = book
+        self.succession = succession
         self._versions = frozenset(terms.version for terms in chain)
 
     def note(self, item: Item, accord: Digest, lookup: Lookup) -> FoldNote | None:
@@ -45,7 +48,7 @@ class Admission:
 
         1. It is of this accord and speaks under terms of its chain: F02, F03.
         2. A key of its party, in force at its place, signed it (root threshold where asked): F04, F13.
-        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17, F20, F23.
+        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17, F20, F23, F26.
         """
         if accord != self.accord:  # 1
             return self._no("F02", item, "it speaks of another accord")
@@ -188,14 +191,35 @@ class Admission:
             return self._no("F08", item, "what it approves is not held")
         if body.organisation != item.party:
             return self._no("F14", item, f"{item.party} speaks for {body.organisation}")
-        try:
-            verify_approval(body, accord=self.accord, nonce=item.nonce)
-        except Refused:
-            return self._no("F15", item, "the reviewer's assertion does not verify")
         at = INSTANT_MAX - 1 if item.time is None else item.time
-        if body.assertion is None or not self.book.is_reviewer(item.party, body.reviewer, body.assertion.key, at):
+        known = None
+        if body.assertion is not None and body.assertion.type != "software":
+            known = self.book.credentials.in_force(item.party, body.reviewer, body.assertion.key, at)
+            if known is None:
+                return self._no(
+                    "F20", item, f"{item.party} had not enrolled that credential for its reviewer {body.reviewer}"
+                )
+        try:
+            verify_approval(body, accord=self.accord, nonce=item.nonce, credential=known)
+        except Refused as refused:
+            return self._no("F15", item, f"the reviewer's assertion does not verify: {refused.rule}")
+        if known is None and (
+            body.assertion is None or not self.book.is_reviewer(item.party, body.reviewer, body.assertion.key, at)
+        ):
             return self._no("F20", item, f"{item.party} had not enrolled that key for its reviewer {body.reviewer}")
+        if (body.log is not None or known is not None) and not self._is_log_of(item.party, body.log):
+            return self._no("F26", item, f"it is for the log {body.log}, which is none of {item.party}'s")
         return None
+
+    def _is_log_of(self, party: Party, origin: str | None) -> bool:
+        """Is or was it a log of the party? Without one, where the party has none in any terms."""
+        logs = {
+            keys.log.name
+            for terms in self.chain
+            if (keys := terms.keys.get(party)) is not None and keys.log is not None
+        }
+        logs |= {one.origin for one in self.succession.successors if one.party == party}
+        return origin in logs if logs else origin is None
 
     def _challenge(self, item: Item, lookup: Lookup) -> FoldNote | None:
         finding = lookup(item.body.finding)  # type: ignore[union-attr]

@@ -44,7 +44,7 @@ def build_chain(
 
     ``unproven`` are the ``keys`` with a proof of possession that does not verify.
     """
-    book = KeyBook()
+    book = KeyBook(founding.digest)
     book.found(founding, 0)
     chain = [Link(founding, 0, 0, None)]
     notes: dict[Digest, FoldNote] = {}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from detente.accord.authenticators import device_at_least
 from detente.accord.condition_difference import Step, compare_conditions
 from detente.accord.conditions import Condition
 from detente.accord.request_difference import compare_requests
@@ -74,6 +75,7 @@ def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
             _leaving,
             _keys,
             _confidential,
+            _authenticators,
             _sources,
         )
         for change in part(old, new)
@@ -302,7 +304,9 @@ def _need(key: str, a: HoldNeed, b: HoldNeed) -> Iterator[Change]:
     yield from _number(section, f"the humans {key} needs", a.humans, b.humans, rise=True)
     yield from _number(section, f"the organisations {key} needs", a.organisations, b.organisations, rise=True)
     yield from _word(section, f"whether {key} keeps the author out", _yes(a.author_excluded), _yes(b.author_excluded), tight="yes")  # fmt: skip
-    yield from _word(section, f"the authenticator {key} takes", a.device, b.device, tight="attested")
+    if a.device != b.device:
+        text = f"changes the authenticator {key} takes from {a.device} to {b.device}"
+        yield Change(section, text, _effect(tighter=device_at_least(b.device, a.device)))
     yield from _word(section, f"a page on the party's own host, in {key},", a.same_host, b.same_host, tight="refuse")
     yield from _word(section, f"whether {key} asks for significant oversight", _yes(a.significant), _yes(b.significant), tight="yes")  # fmt: skip
     if set(a.by) != set(b.by):
@@ -547,6 +551,19 @@ def _confidential(old: Terms, new: Terms) -> Iterator[Change]:
     for name in sorted(a.keys() | b.keys()):
         before, after = a.get(name, "public"), b.get(name, "public")
         yield from _word("confidential", f"who learns {name}", before, after, tight="committed" if "committed" in {before, after} else None)  # fmt: skip
+
+
+def _authenticators(old: Terms, new: Terms) -> Iterator[Change]:
+    """Whoever is believed less lets fewer approve, where a hold point asks for it."""
+    for name, what in (("attestation_roots", "makers' root"), ("test_devices", "test devices of the model")):
+        before, after = set(getattr(old.authenticators, name)), set(getattr(new.authenticators, name))
+        yield from (
+            Change("authenticators", f"no longer takes the {what} {each}", "tightens")
+            for each in sorted(before - after)
+        )
+        yield from (
+            Change("authenticators", f"also takes the {what} {each}", "loosens") for each in sorted(after - before)
+        )
 
 
 def _sources(old: Terms, new: Terms) -> Iterator[Change]:

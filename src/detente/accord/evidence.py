@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from detente.accord.credentials import checked
 from detente.accord.keychain import EverEnrolled, proven_keys
 from detente.accord.reason import Place
 from detente.accord.records import GOVERNING, NEUTRAL, Item, Record, class_of, named, needs_named
@@ -344,6 +345,8 @@ class Evidence:
                 continue
             if self._ring.add(party, enrolment.use, enrolment.key):
                 fresh.append((party, enrolment.use, enrolment.key))
+        if any(checked(credential, self.accord, party) is None for credential in body.credentials):
+            self.unproven.add(statement)
         self._try_again(fresh)
 
     def _try_again(self, fresh: Sequence[tuple[Party, Use, PublicKey]]) -> None:

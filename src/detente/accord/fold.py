@@ -351,7 +351,7 @@ def _chain(evidence: Evidence) -> tuple[tuple[Link, ...], KeyBook, tuple[FoldNot
 
 
 def _apply(evidence: Evidence, state: AccordState, changed: set[Digest]) -> int:
-    admission = Admission(state.accord, [link.terms for link in state.chain], state.book)
+    admission = Admission(state.accord, [link.terms for link in state.chain], state.book, state.succession)
     fresh: dict[Digest, Item | None] = {}
     for statement in changed:
         record = evidence.records.get(statement)

@@ -7,6 +7,8 @@ assertion verifies (``statement.approval``). Normative text: ``spec/accord.md`` 
   reviewer's key was enrolled and in force is decided in ``admission`` (F20).
 - The author is the party that proposed the change, with all its reviewers, and whoever the proposal says proposed it.
 - An approval counts once it has settled; anything else a reviewer says takes their approval back at once.
+- What its authenticator is worth is decided under the terms in effect (``authenticators``), and whether it was cloned
+  (``cloning``). An approval is on the same host by its own word, or by that of the root keys about the credential.
 - A hold point holds while its span lasts. Whether humans really looked asks about every hold point, whatever the date.
 """
 
@@ -14,7 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from detente.accord.authenticators import Device, Label, device_at_least, device_of, label_of
+from detente.accord.cloning import is_cloned
 from detente.accord.conditions import Atom, Proposer, Touches, Truth, evaluate
 from detente.accord.fold import AccordState
 from detente.accord.reason import Reason
@@ -25,12 +30,15 @@ from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
 from detente.statement.approval import Approval
 from detente.statement.change import TOUCHES, ProposedBy, Touch
+from detente.statement.credential import VerifiedCredential
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
 from detente.statement.threshold import count_distinct
 from detente.statement.version import Version
 
 FREE = Standing("free", (), ())
+ASIDE_MAX = 4
+"""Approvals that are set aside by name in one line."""
 EVERYTHING = frozenset(TOUCHES)
 """What a change that declares nothing it touches may have touched."""
 
@@ -169,7 +177,7 @@ def standing_approvals(
     """Each reviewer's latest decision on the proposal, and whether it is an approval that counts.
 
     An approval that has not settled does not count yet and takes nothing back; any other decision counts at once, with
-    ``heard`` on receipt.
+    ``heard`` on receipt. An approval by a cloned authenticator is none.
     """
     if change.proposal is None:
         return []
@@ -178,18 +186,78 @@ def standing_approvals(
         body = item.body
         if isinstance(body, Approval) and (body.decision != "approve" or time + settle_s <= at):
             latest[(item.party, body.reviewer)] = (item, body)
-    return [(item, body, body.decision == "approve") for item, body in latest.values()]
+    said = ((item, body, body.decision == "approve") for item, body in latest.values())
+    return [each for each in said if not (each[2] and is_cloned(state, each[0], at, heard=heard))]
+
+
+def credential_of(state: AccordState, item: Item, body: Approval, at: int) -> VerifiedCredential | None:
+    """The passkey or security key that made an approval, as it was enrolled then; None for a software key."""
+    if body.assertion is None or body.assertion.type == "software":
+        return None
+    return state.book.credentials.known(body.assertion.key, at if item.time is None else item.time)
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOnProposal:
+    """One decision on a proposal as people and programs are shown it. ``counts``: it is the reviewer's latest, and no approval
+
+    that still settles or was made by a cloned authenticator.
+    """
+
+    statement: Digest
+    organisation: Party
+    reviewer: str
+    decision: str
+    significant: str
+    label: Label
+    same_host: bool
+    cloned: bool
+    counts: bool
+    witnessed_at: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As a flat JSON object."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def said_on(state: AccordState, proposal: Digest, terms: Terms, at: int) -> tuple[SaidOnProposal, ...]:
+    """Every decision on the proposal, in fold order, with the label of its authenticator."""
+    change = change_of(state, proposal)
+    latest = [] if change is None else standing_approvals(state, change, at, terms.mirrors.settle_s, heard=True)
+    counting = {item.id for item, _, _ in latest}
+    found = []
+    for item in state.index.get(("approval", proposal), ()):
+        body = item.body
+        if isinstance(body, Approval):
+            known = credential_of(state, item, body, at)
+            found.append(
+                SaidOnProposal(
+                    item.id, item.party, body.reviewer, body.decision, body.significant,
+                    label_of(known, terms.authenticators), _is_same_host(body, known),
+                    is_cloned(state, item, at, heard=True), item.id in counting, item.time,
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def _is_same_host(body: Approval, known: VerifiedCredential | None) -> bool:
+    return body.same_host or (known is not None and known.credential.same_host)
 
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """So many humans and organisations are missing at a hold point; ``given`` counted, by (organisation, reviewer)."""
+    """So many humans and organisations are missing at a hold point; ``given`` counted, by (organisation, reviewer).
+
+    ``device`` is what they must decide with; ``aside`` says of approvals that do not count for it why.
+    """
 
     humans: int
     organisations: int
     given: tuple[tuple[Party, str], ...] = ()
     cited: tuple[Digest, ...] = ()
     unmeetable: str = ""
+    device: Device = "software"
+    aside: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.humans or self.organisations or self.unmeetable)
@@ -202,10 +270,11 @@ class Lacking:
         """
         lacking = [self.unmeetable] if self.unmeetable else []
         if self.humans:
-            lacking.append(f"{self.humans} more human approval{'s' if self.humans > 1 else ''}")
+            kind = {"software": "", "passkey": " by a passkey or security key", "attested": " by an attested passkey"}
+            lacking.append(f"{self.humans} more human approval{'s' if self.humans > 1 else ''}{kind[self.device]}")
         if self.organisations:
             lacking.append(f"approvals of {self.organisations} more organisation(s)")
-        return " and ".join(lacking)
+        return " and ".join(lacking) + (f" ({'; '.join(self.aside)})" if self.aside else "")
 
 
 def _lacking(
@@ -217,8 +286,9 @@ def _lacking(
     2. Never the author; only significant oversight where it is asked for.
     3. Distinct reviewers with distinct keys; distinct organisations.
     """
-    if need.device == "attested":
-        return Lacking(0, 0, unmeetable="an attested authenticator, which this version cannot verify")
+    if need.device == "attested" and not terms.authenticators:
+        return Lacking(0, 0, unmeetable="an attested authenticator, and these terms name none that they believe")
+    aside: list[str] = []
     humans: list[tuple[Party, PublicKey]] = []
     organisations: list[tuple[Party, PublicKey]] = []
     given: list[tuple[Party, str]] = []
@@ -226,7 +296,12 @@ def _lacking(
     for item, body, approves in standing_approvals(state, change, at, terms.mirrors.settle_s, heard=heard):
         if not approves or body.assertion is None or (need.by and not terms.among(item.party, need.by)):  # 1
             continue
-        if need.same_host == "refuse" and body.same_host:
+        known = credential_of(state, item, body, at)
+        if not device_at_least(device_of(known, terms.authenticators), need.device):
+            aside.append(f"{item.party}/{body.reviewer} used: {label_of(known, terms.authenticators)}")
+            continue
+        if need.same_host == "refuse" and _is_same_host(body, known):
+            aside.append(f"{item.party}/{body.reviewer} decided on the same host")
             continue
         if need.author_excluded and change.is_by(item, body):  # 2
             continue
@@ -241,6 +316,8 @@ def _lacking(
         max(0, need.organisations - count_distinct(organisations)),
         tuple(given),
         tuple(cited),
+        device=need.device,
+        aside=tuple(sorted(aside)[:ASIDE_MAX]),
     )
 
 

@@ -7,15 +7,17 @@ Normative text: ``spec/accord.md`` §4.
   one before. Of two candidates the one whose signatures sufficed first counts (F06).
 - Enrolment and revocation take effect at the instant at which the link's signatures suffice; at that instant a revoked
   key is out. A threshold that an amendment changes counts from the instant at which the amendment takes effect.
-- A key belongs to one party, one use and, as a reviewer's, one name, for good (F19).
+- A key belongs to one party, one use and, as a reviewer's, one name, for good (F19). Passkeys and security keys of reviewers are
+  kept apart (``credentials``), under the same rule.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
+from detente.accord.credentials import CredentialBook, checked
 from detente.accord.key_reading import ProvenKey
 from detente.accord.records import Item
 from detente.accord.standing import FoldNote
@@ -23,6 +25,7 @@ from detente.accord.terms import PartyKeys, Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey, show_key
 from detente.base.instant import INSTANT_MAX
+from detente.statement.credential import VerifiedCredential
 from detente.statement.keys import KeyRotation
 from detente.statement.kinds import Use
 from detente.statement.threshold import distinct_speakers
@@ -75,9 +78,11 @@ def keys_by_use(keys: PartyKeys) -> Iterable[tuple[Use, PublicKey]]:
 class KeyBook:
     """When which key was in force: intervals [from, to) for each (party, use, key)."""
 
-    __slots__ = ("_bound", "_founded", "_last", "_spans", "_thresholds")
+    __slots__ = ("_accord", "_bound", "_founded", "_last", "_spans", "_thresholds", "credentials")
 
-    def __init__(self) -> None:
+    def __init__(self, accord: Digest) -> None:
+        self._accord = accord
+        self.credentials = CredentialBook()
         self._spans: dict[tuple[Party, Use, PublicKey], list[tuple[int, int]]] = {}
         self._bound: dict[PublicKey, _Owner] = {}
         self._last: dict[Party, tuple[int, Digest | None]] = {}
@@ -98,7 +103,10 @@ class KeyBook:
         """A founding key of a party that is new in ``terms`` and that belongs to somebody or something else already."""
         new = (party for party in terms.keys if party not in self._founded)
         clashes = (key for party in new for key, owner in _owners(party, terms.keys[party]) if key in self._bound)
-        return min(clashes, default=None)
+        new_keys = (
+            key for party in terms.keys if party not in self._founded for key, _ in _owners(party, terms.keys[party])
+        )
+        return min((*clashes, *(key for key in new_keys if key in self.credentials)), default=None)
 
     def threshold(self, party: Party, at: int) -> int:
         """How many root keys speak for the party at ``at``; more than anybody has before its first terms."""
@@ -126,6 +134,15 @@ class KeyBook:
                 found.setdefault(party, []).append((self._bound[key][2] or "", key))
         return {party: tuple(sorted(names)) for party, names in found.items()}
 
+    def hands(self, party: Party, name: str, at: int) -> Iterator[PublicKey | VerifiedCredential]:
+        """What the reviewer may decide with at ``at``: software keys, then passkeys and security keys."""
+        for each, key in self.reviewers(at).get(party, ()):
+            if each == name:
+                yield key
+        for owner, known in self.credentials.at(at):
+            if (owner, known.credential.reviewer) == (party, name):
+                yield known
+
     def last(self, party: Party) -> tuple[int, Digest | None]:
         """Sequence and statement of the party's last ``keys`` that count; 0 and None before the first."""
         return self._last.get(party, (0, None))
@@ -135,7 +152,8 @@ class KeyBook:
         spans = {*self._spans, *other._spans}
         found = {span[2] for span in spans if self._spans.get(span) != other._spans.get(span)}
         owned = {*self._bound, *other._bound}
-        return frozenset(found | {key for key in owned if self._bound.get(key) != other._bound.get(key)})
+        found |= {key for key in owned if self._bound.get(key) != other._bound.get(key)}
+        return frozenset(found | self.credentials.differing(other.credentials))
 
     def has_roots_of(self, other: KeyBook) -> bool:
         """Are the root keys and the thresholds those of ``other``, at all times?"""
@@ -174,8 +192,8 @@ class KeyBook:
 
         1. Its party's root threshold signed it: F13.
         2. It follows the party's last one: F06.
-        3. Every key that it enrols signed its own enrolment (``proven``): F21.
-        4. It enrols no key that belongs to somebody or something else: F19.
+        3. Every key and credential that it enrols signed its own enrolment (``proven``): F21.
+        4. It enrols none that belongs to somebody or something else: F19.
         """
         body = item.body
         if not isinstance(body, KeyRotation) or len(self._signed(item, item.party, at)) < self.threshold(
@@ -185,8 +203,12 @@ class KeyBook:
         sequence, previous = self.last(item.party)
         if body.sequence != sequence + 1 or body.previous != previous:  # 2
             return FoldNote("F06", item.id, item.place, f"keys {body.sequence} does not follow keys {sequence}")
-        if not proven:  # 3
+        known = [checked(each, self._accord, item.party) for each in body.credentials]
+        if not proven or None in known:  # 3
             return FoldNote("F21", item.id, item.place, "a key without a proof that verifies")
+        clash = self._clash(item.party, body)
+        if clash:  # 4
+            return FoldNote("F19", item.id, item.place, clash)
         owners: dict[PublicKey, _Owner] = {}
         for each in body.enrol:  # 4
             owner = (item.party, each.use, each.name if each.use == "reviewer" else None)
@@ -200,11 +222,27 @@ class KeyBook:
             self._spans.setdefault((item.party, each.use, each.key), []).append((at, INSTANT_MAX))
         for span in [span for span in self._spans if span[0] == item.party and span[2] in body.revoke]:
             self._spans[span] = [(first, min(end, at)) for first, end in self._spans[span]]
+        for credential in known:
+            if credential is not None:
+                self.credentials.enrol(item.party, credential, at)
+        self.credentials.revoke(item.party, body.revoke, at)
         return None
+
+    def _clash(self, party: Party, body: KeyRotation) -> str:
+        """What a statement enrols as a credential although it is another's, or as a key although it is a credential."""
+        for credential in body.credentials:
+            whose = self.credentials.taken(party, credential)
+            if whose is None and credential.key in self._bound:
+                whose = self._bound[credential.key][0]
+            if whose is not None:
+                return f"{show_key(credential.key)} belongs to {whose} already"
+        taken = [each.key for each in body.enrol if each.key in self.credentials]
+        return f"{show_key(taken[0])} is a credential already" if taken else ""
 
     def spelled(self) -> list[tuple[str, str, str, int, int]]:
         """Every span, sorted: for the digest of a state."""
-        return sorted((p, u, k.hex(), a, b) for (p, u, k), spans in self._spans.items() for a, b in spans)
+        keys = ((p, u, k.hex(), a, b) for (p, u, k), spans in self._spans.items() for a, b in spans)
+        return sorted((*keys, *self.credentials.spelled()))
 
 
 _Owner: TypeAlias = tuple[Party, Use, str | None]

@@ -16,6 +16,7 @@ from decimal import Decimal
 
 from detente.accord.adjudication import claimed_bound
 from detente.accord.ancestry import Ancestry
+from detente.accord.cloning import is_cloned
 from detente.accord.conditions import Atom, Compare, RunActivity, Truth, evaluate
 from detente.accord.fold import AccordState
 from detente.accord.reason import Reason
@@ -209,7 +210,7 @@ def _lacking(
     for approval, time in sorted(words, key=lambda word: (word[1], word[0].order)):  # 1
         if approval.restricting:
             given.pop(approval.party, None)
-        elif time + terms.mirrors.settle_s <= at:
+        elif time + terms.mirrors.settle_s <= at and not is_cloned(state, approval, at, heard=True):
             given[approval.party] = approval
     absent = tuple(party for party in need.approval_of if party not in given)
     if absent:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, get_args
 
+from detente.accord.authenticators import DEVICES, Authenticators, read_authenticators
 from detente.accord.conditions import AccededCount
 from detente.accord.confidentiality import read_confidential
 from detente.accord.document import Node, read_document
@@ -228,6 +229,9 @@ class _Reader:
             "withdrawal_notice_s": fields.take("withdrawal", self.one(self._withdrawal), None),
             "amendment": fields.take("amendment", self.one(lambda f: f.take("votes", _quorum)), None),
             "confidential": fields.take("confidential", lambda node: read_confidential(node, self.errors), {}),
+            "authenticators": fields.take(
+                "authenticators", lambda node: read_authenticators(node, self.errors), Authenticators()
+            ),
             "sources": fields.take("sources", lambda node: read_sources(node, self.root, self.errors), Sources()),
         }
         fields.done()
@@ -340,7 +344,7 @@ class _Reader:
                 humans=n.take("humans", positive),
                 organisations=n.take("organisations", positive, 1),
                 author_excluded=n.take("author_excluded", flag, True),
-                device=n.take("device", one_of("software", "attested"), "attested"),
+                device=n.take("device", one_of(*DEVICES), "attested"),
                 same_host=n.take("same_host", one_of("accept", "refuse"), "refuse"),
                 by=n.take("by", listed(name, 1, 64), ()),
                 significant=n.take("significant", flag, False),

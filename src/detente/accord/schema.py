@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, get_args
 
+from detente.accord.authenticators import DEVICES, LISTED_MAX
 from detente.accord.conditions import SIGNS
 from detente.accord.confidentiality import CLASSES, KNOWN, can_be
 from detente.accord.sources import NOT_EXPRESSED, Wording
@@ -114,6 +115,7 @@ def _terms() -> Schema:
             "withdrawal": _said("With what notice a party leaves; absent: not before the sunset.", _ref("withdrawal")),
             "amendment": _said("Who amends together; absent: every party.", _object({"votes": _ref("votes")})),
             "confidential": _said("Fields that are kept for auditors, or behind a commitment.", _confidential()),
+            "authenticators": _said("Whose word on an authenticator is believed: roots of makers, models for tests.", _authenticators()),
             "sources": _said("Where each clause comes from; no decision reads it.", _ref("sources")),
         },
     )  # fmt: skip
@@ -122,6 +124,17 @@ def _terms() -> Schema:
 def _confidential() -> Schema:
     able = {name: _words(*(each for each in CLASSES if can_be(name, each))) for name in KNOWN}
     return _object({}, able)
+
+
+def _authenticators() -> Schema:
+    model = _text("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    return _object(
+        {},
+        {
+            "attestation_roots": _list(_text("^[0-9a-f]{64}$"), 1, LISTED_MAX),
+            "test_devices": _list(model, 1, LISTED_MAX),
+        },
+    )
 
 
 def _definitions() -> dict[str, Schema]:
@@ -164,7 +177,7 @@ def _rules() -> dict[str, Schema]:
         {
             "organisations": _ref("count"),
             "author_excluded": _ref("flag"),
-            "device": _words("software", "attested"),
+            "device": _words(*DEVICES),
             "same_host": _words("accept", "refuse"),
             "by": _ref("names"),
             "significant": _ref("flag"),

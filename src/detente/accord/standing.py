@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from detente.accord.authenticators import Label
 from detente.accord.reason import Place, Reason
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey, show_key
 from detente.base.instant import Instant, show_instant
 from detente.base.quantity import show_decimal
+from detente.statement.credential import Credential
+from detente.statement.fields import encode_base64
 
 Phase = Literal["before", "in_force", "expired"]
 CaseState = Literal["open", "breach", "no_breach", "cured", "refuted", "fallen"]
@@ -50,16 +53,39 @@ class FoldNote:
 
 @dataclass(frozen=True, slots=True)
 class PartyKeyring:
-    """A party's reviewers in force (pseudonym and key), and the last of its ``keys`` statements, which the next follows."""
+    """A party's reviewers in force (pseudonym and key), and the last of its ``keys`` statements, which the next follows.
+
+    ``credentials`` are their passkeys and security keys in force, each with its label.
+    """
 
     party: Party
     sequence: int
     last: Digest | None
     reviewers: tuple[tuple[str, PublicKey], ...]
+    credentials: tuple[tuple[Credential, Label], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         reviewers = [{"reviewer": name, "key": show_key(key)} for name, key in self.reviewers]
-        return {"party": self.party, "sequence": self.sequence, "last": self.last, "reviewers": reviewers}
+        credentials = [
+            {
+                "reviewer": each.reviewer,
+                "type": each.type,
+                "key": show_key(each.key),
+                "label": label,
+                "rp_id": each.rp_id,
+                "origin": each.origin,
+                "same_host": each.same_host,
+                "credential_id": None if each.credential_id is None else encode_base64(each.credential_id),
+            }
+            for each, label in self.credentials
+        ]
+        return {
+            "party": self.party,
+            "sequence": self.sequence,
+            "last": self.last,
+            "reviewers": reviewers,
+            "credentials": credentials,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from detente.accord.adjudication import Case, cases_at
+from detente.accord.authenticators import Label, label_of
 from detente.accord.checkpoints import Seen, checkpoint_standing, rests_on_lineage
 from detente.accord.duties import list_duties
 from detente.accord.fold import AccordState
@@ -49,6 +50,7 @@ from detente.accord.tracks import Latch, confirmation, lapse_of, lift_progress
 from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant, show_instant
+from detente.statement.credential import Credential
 from detente.statement.run import Run
 from detente.statement.vote import Vote
 
@@ -270,7 +272,13 @@ def standpoint(state: AccordState, at: int, *, heard: bool) -> Standpoint:
 
 def _keyrings(state: AccordState, terms: Terms, at: int) -> tuple[PartyKeyring, ...]:
     reviewers = state.book.reviewers(at)
-    return tuple(PartyKeyring(party, *state.book.last(party), reviewers.get(party, ())) for party in terms.parties)
+    credentials: dict[Party, list[tuple[Credential, Label]]] = {}
+    for party, known in state.book.credentials.at(at):
+        credentials.setdefault(party, []).append((known.credential, label_of(known, terms.authenticators)))
+    return tuple(
+        PartyKeyring(party, *state.book.last(party), reviewers.get(party, ()), tuple(credentials.get(party, ())))
+        for party in terms.parties
+    )
 
 
 def _activities(terms: Terms, phase: Phase) -> tuple[tuple[str, str], ...]:

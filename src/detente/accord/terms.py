@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
 
+from detente.accord.authenticators import Authenticators, Device
 from detente.accord.conditions import Condition
 from detente.accord.confidentiality import Confidentiality
 from detente.accord.sources import Sources
@@ -171,14 +172,14 @@ class HoldNeed:
 
     ``author_excluded``, the default, leaves out the reviewers of the party that proposed, and the proposer by name.
 
-    ``device`` ``attested`` asks for a device-bound authenticator; ``software`` takes any key. ``by`` narrows the approvers to
+    ``device`` is the weakest authenticator that is taken (``authenticators``). ``by`` narrows the approvers to
     roles or parties; empty means any party of the accord. ``significant`` asks that each approval was significant oversight.
     """
 
     humans: int
     organisations: int
     author_excluded: bool
-    device: Literal["software", "attested"]
+    device: Device
     same_host: Literal["accept", "refuse"]
     by: tuple[str, ...] = ()
     significant: bool = False
@@ -432,6 +433,7 @@ class Terms:
     amendment: RoleQuorum
     checkpoints: tuple[Checkpoint, ...] = ()
     confidential: Mapping[str, Confidentiality] = field(default_factory=dict)
+    authenticators: Authenticators = field(default_factory=Authenticators)
     sources: Sources = field(default_factory=Sources)
     _kept: dict[tuple[str, ...], tuple[Party, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Who is among some names, for ``suppliers``: asked at every instant of every trigger, and the same for ever."""

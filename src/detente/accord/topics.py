@@ -11,7 +11,9 @@ from typing import TypeAlias
 
 from detente.accord.records import Item, claimed_duty, requested_duty
 from detente.accord.terms import Terms
+from detente.base.identity import PublicKey
 from detente.statement.approval import Approval
+from detente.statement.assertion import counter_of
 from detente.statement.audit import Audit
 from detente.statement.challenge import Challenge
 from detente.statement.facility import Facility
@@ -64,6 +66,11 @@ def request_topic(party: str, duty: str) -> Topic:
     return ("asks", party, duty)
 
 
+def asserted_topic(key: PublicKey) -> Topic:
+    """Approvals by one authenticator that counts its signatures."""
+    return ("asserted", key.hex())
+
+
 def topics_of(item: Item) -> tuple[Topic, ...]:
     """Under which topics the statement is found."""
     body = item.body
@@ -80,7 +87,10 @@ def topics_of(item: Item) -> tuple[Topic, ...]:
             measured_topic(body.indicator, subject, item.party),
         )
     if isinstance(body, Approval):
-        return (("approval", body.proposal), LINEAGE)
+        topics: tuple[Topic, ...] = (("approval", body.proposal), LINEAGE)
+        return (
+            (*topics, asserted_topic(body.assertion.key)) if body.assertion and counter_of(body.assertion) else topics
+        )
     if isinstance(body, Ruling):
         return (("ruling", body.finding),)
     if isinstance(body, Audit):

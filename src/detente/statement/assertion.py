@@ -65,6 +65,14 @@ class SshAssertion:
 DeviceAssertion: TypeAlias = WebauthnAssertion | SshAssertion
 Assertion: TypeAlias = SoftwareAssertion | WebauthnAssertion | SshAssertion
 
+
+def counter_of(assertion: Assertion | None) -> int:
+    """The counter of an authenticator that was checked, which rises with each of its signatures; 0 where it has none."""
+    if isinstance(assertion, WebauthnAssertion):
+        return int.from_bytes(assertion.authenticator_data[33:37], "big")
+    return int.from_bytes(assertion.signature[-4:], "big") if isinstance(assertion, SshAssertion) else 0
+
+
 _RECORDS: Final[Mapping[str, Record[Any]]] = {
     "software": Record(SoftwareAssertion, type=choice(("software",)), key=KEY, signature=octets(64, 64)),
     "webauthn": Record(

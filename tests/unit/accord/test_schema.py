@@ -114,6 +114,9 @@ adjudication: {{challenge_within: 72 h, rule_within: 5 d, votes: {{any: 1}}, unr
 reciprocity: {{when: {{ruling: breach, of: developer, uncured_for: 7 d}}, then: release_others, marked: lapses}}
 withdrawal: {{notice: 365 d, from_pause: never}}
 amendment: {{votes: {{auditor: 1}}}}
+authenticators:
+  attestation_roots: ["{"a" * 64}"]
+  test_devices: [01020304-0506-0708-0102-030405060708]
 confidential:
   run.code: auditor-only
   run.config: public

@@ -149,7 +149,13 @@ def _checkpoints(terms: Terms) -> Iterator[Claim]:
 
 
 def _fulfillable(terms: Terms, hold: HoldPoint) -> Iterator[Claim]:
-    """Whoever proposes, enough organisations are left to approve."""
+    """Whoever proposes, enough organisations are left to approve, by authenticators that the terms believe."""
+    if hold.need.device == "attested" and not terms.authenticators:
+        text = (
+            f"{hold.id} asks for attested authenticators, and `authenticators` names no maker's root and no test device"
+        )
+        yield Claim("unfulfillable", "hold_points", "broken", text, ("anybody proposes a change", "nobody can pass it"))
+        return
     for author in terms.with_role("developer"):
         able = [
             party

@@ -21,6 +21,7 @@ from decimal import Decimal
 from itertools import product
 
 from detente.accord.adjudication import Case, latest_words
+from detente.accord.authenticators import Device, device_at_least, device_of
 from detente.accord.checkpoints import Missing
 from detente.accord.conditions import Compare, Truth, Votes
 from detente.accord.explaining.aloud import joined, plural, role, verb
@@ -252,9 +253,27 @@ def _value(atom: Compare, item: Item) -> Truth:
 
 def approval_act(state: AccordState, party: Party, what: Digest, at: int) -> Act:
     """Any reviewer of the party approves the run."""
-    names = state.book.reviewers(at).get(party, ())
-    eligible = tuple(Hand(party, name) for name, _ in names) if hands(state, (party,), at) else ()
+    names = reviewers_with(state, at, "software").get(party, ())
+    eligible = tuple(Hand(party, name) for name in names) if hands(state, (party,), at) else ()
     return Act("approval", eligible, 1, party, verb("approves", "the run"), _approval(what))
+
+
+def reviewers_with(
+    state: AccordState, at: int, device: Device, *, on_other_host: bool = False
+) -> dict[Party, list[str]]:
+    """Each party's reviewers who have something that passes for the device; with ``on_other_host``, that decides there."""
+    believed = state.terms_at(at).authenticators
+    found: dict[Party, list[str]] = {}
+    for party in state.terms_at(at).parties:
+        fits = [known for owner, known in state.book.credentials.at(at)
+                if owner == party and device_at_least(device_of(known, believed), device)
+                and not (on_other_host and known.credential.same_host)]  # fmt: skip
+        names = [known.credential.reviewer for known in fits]
+        if device == "software":
+            names += [name for name, _ in state.book.reviewers(at).get(party, ())]
+        if names:
+            found[party] = sorted(set(names))
+    return found
 
 
 def _approval(what: Digest) -> Approval:
@@ -269,11 +288,12 @@ def review_plans(state: AccordState, terms: Terms, change: Change, found: HoldAt
     given = set(lacking.given)
     organisations = {party for party, _ in given}
     free: list[Hand] = []
-    for party, names in state.book.reviewers(at).items():
+    with_device = reviewers_with(state, at, asked.device, on_other_host=asked.same_host == "refuse")
+    for party, names in with_device.items():
         if (asked.author_excluded and party in change.authors) or (asked.by and not terms.among(party, asked.by)):
             continue
         if party in terms.parties and hands(state, (party,), at):
-            free += [Hand(party, n) for n, _ in names if (party, n) not in given and
+            free += [Hand(party, n) for n in names if (party, n) not in given and
                      not (asked.author_excluded and n == change.proposed_by.id)]  # fmt: skip
     approves = verb("approves", "the proposal")
     body = _approval(change.proposal)

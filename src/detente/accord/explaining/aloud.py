@@ -178,10 +178,11 @@ def certified(asked: CertificationNeed) -> str:
     return f"{kind} {joined(asked.certifications)} by {asked.count} of the {_of(asked.by)}"
 
 
+WITH = {"passkey": "each by a passkey or security key", "attested": "each by a passkey that its maker attests"}
+
+
 def hold_need(asked: HoldNeed) -> str:
     """What a hold point asks for."""
-    if asked.device == "attested":
-        return "humans with attested authenticators, which this version cannot verify"
     text = plural(asked.humans, "human")
     if asked.organisations > 1:
         text += f" of {asked.organisations} organisations"
@@ -190,6 +191,8 @@ def hold_need(asked: HoldNeed) -> str:
     marks = ["never the author"] if asked.author_excluded else []
     if asked.significant:
         marks.append("who really looked")
+    if asked.device != "software":
+        marks.append(WITH[asked.device])
     if asked.same_host == "refuse":
         marks.append("on a host that the author's agents cannot write")
     return text + "".join(f", {mark}" for mark in marks)

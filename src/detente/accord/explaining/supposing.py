@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from detente.accord.authenticators import DEVICES, device_of
 from detente.accord.chain import Link
 from detente.accord.explaining.constraint import Act, Hand, Plan
 from detente.accord.fold import AccordState
@@ -24,7 +25,8 @@ from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
 from detente.statement.approval import Approval
-from detente.statement.assertion import SoftwareAssertion
+from detente.statement.assertion import Assertion, SoftwareAssertion, SshAssertion
+from detente.statement.credential import VerifiedCredential
 from detente.statement.kinds import Use
 from detente.statement.statement import SignerOf
 
@@ -83,9 +85,7 @@ def _items(state: AccordState, act: Act, hand: Hand, when: Instant, number: int)
         return
     use: Use = "root" if act.kind in {"accession", "withdrawal"} else "statement"
     if isinstance(body, Approval):
-        keys = dict(state.book.reviewers(when).get(hand.party, ()))
-        assertion = SoftwareAssertion("software", keys.get(hand.reviewer, PublicKey(b"")), b"")
-        body = replace(body, assertion=assertion)
+        body = replace(body, assertion=_assertion(state, hand, when))
     signers = frozenset(SignerOf(hand.party, key, use) for key in state.keys_in_force(hand.party, use, when))
     name = hashlib.sha256(f"supposed {number} {act.kind} {hand} {when}".encode()).hexdigest()
     restricting = class_of(body, act.kind) == "restricting"
@@ -93,6 +93,19 @@ def _items(state: AccordState, act: Act, hand: Hand, when: Instant, number: int)
     version = state.terms_at(when).version
     yield Item(Digest(name), act.kind, hand.party, body, name[:32], restricting, when, place, version, signers,
                ((when, signers),))  # fmt: skip
+
+
+def _assertion(state: AccordState, hand: Hand, when: Instant) -> Assertion:
+    """By the strongest authenticator that the reviewer has, one for another host first; nobody signs here."""
+    believed = state.terms_at(when).authenticators
+    credentials = [
+        known for known in state.book.hands(hand.party, hand.reviewer, when) if isinstance(known, VerifiedCredential)
+    ]
+    credentials.sort(key=lambda known: (known.credential.same_host, -DEVICES.index(device_of(known, believed))))
+    if credentials:
+        return SshAssertion("ssh-sk", credentials[0].credential.key, b"")
+    keys = dict(state.book.reviewers(when).get(hand.party, ()))
+    return SoftwareAssertion("software", keys.get(hand.reviewer, PublicKey(b"")), b"")
 
 
 def _witnessed(state: AccordState, about: Digest, when: Instant) -> Iterator[Item]:
