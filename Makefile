@@ -10,10 +10,10 @@ DRILL ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env drill test check bench wheel torch lock docs cli-docs docs-index clean
+.PHONY: help env drill test check bench browser-test wheel torch lock docs cli-docs docs-index clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## Make the locked environment in .venv (uv if there, otherwise pip)
 
@@ -60,6 +60,18 @@ bench: env ## Measure the figures and print their tables
 	  test -e "$$bench" || continue; found=1; echo "== $$bench"; $(BIN)/python "$$bench"; \
 	done; test $$found = 1 || { echo "got no bench/*_bench.py; expected at least one" >&2; exit 1; }
 
+# axe comes by itself, from a wheel whose hash is pinned: its package depends on another browser driver, which is not needed.
+AXE := $(VENV)/axe
+$(AXE)/axe_playwright_python/axe.min.js: requirements/axe.txt $(STAMP)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(AXE) -r $<
+	@touch $@
+
+browser-test: $(AXE)/axe_playwright_python/axe.min.js ## Open every page in Chromium: axe, keyboard, passkeys; pictures are in browser-test/
+	@for each in chromium chromedriver; do command -v $$each >/dev/null || { \
+	  echo "got no $$each; expected it on PATH; on Debian: apt-get install chromium chromium-driver" >&2; exit 1; }; done
+	DETENTE_BROWSER=1 DETENTE_AXE=$(CURDIR)/$< $(BIN)/python -m pytest tests/integration/browser
+
 wheel: env ## Build the wheel, install it into an empty environment, ask its version
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel -d dist
@@ -91,5 +103,5 @@ docs-index: env ## Write the list of pages in docs/README.md
 	$(BIN)/python -m tests.repo.docs_index
 
 clean: ## Remove what was made, .venv too
-	rm -rf $(VENV) dist drill .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist drill browser-test .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

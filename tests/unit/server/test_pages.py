@@ -14,7 +14,7 @@ from detente.log.proof import parse_proof, verify_logged
 from detente.server.pages import routes
 from detente.statement.change import ProposedBy
 from detente.statement.version import Version
-from tests.browser.scene import TERMS, Scene, digest
+from tests.pages_scene import TERMS, Scene, digest
 from tests.unit.server.test_http import SOLO, asked
 
 HTML = {"accept": "text/html"}

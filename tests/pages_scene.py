@@ -230,3 +230,12 @@ class Scene:
 
     def _now(self) -> Instant:
         return Instant(int(time.time()))
+
+
+def long_diff(lines: int) -> str:
+    """A well-formed change that adds so many lines of code to one file."""
+    body = "".join(
+        f"+    value_{number} = step(value_{number - 1}, rate=0.{number % 90 + 10})  # line {number}\n"
+        for number in range(lines)
+    )
+    return f"diff --git a/train/long.py b/train/long.py\nnew file mode 100644\n--- /dev/null\n+++ b/train/long.py\n@@ -0,0 +1,{lines} @@\n{body}"
