@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable
 from decimal import Decimal
 
+from detente.base.digest import Digest
 from detente.base.errors import Unavailable
 from detente.base.identity import Party
 from detente.guard.issue import Signed, encode_reply
@@ -28,6 +29,7 @@ class Issuers:
         self.epochs: dict[str, int] = {}
         self.quoted = 0
         self.streams: dict[str, asyncio.Queue] = {}
+        self.decided: dict[tuple[str, str], asyncio.Queue] = {}
         self.before_signing = lambda issuer: None
 
     async def quote(self, issuer: Party, request: bytes) -> bytes:
@@ -61,6 +63,12 @@ class Issuers:
         queue = self.streams.setdefault(issuer, asyncio.Queue())
         while True:
             hear(await queue.get())
+
+    async def listen_decisions(self, issuer: Party, proposal: Digest, hear: Callable[[], None]) -> None:
+        queue = self.decided.setdefault((issuer, proposal), asyncio.Queue())
+        while True:
+            await queue.get()
+            hear()
 
     async def submit(self, _envelope: bytes) -> None:
         raise Unavailable("no node")

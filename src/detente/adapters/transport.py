@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from detente.adapters.client import NodeClient
 from detente.adapters.events import listen
+from detente.base.digest import Digest
 from detente.base.errors import Unavailable
 from detente.base.identity import Party
 
@@ -42,6 +43,10 @@ class HttpChannel:
             f"{self._of(issuer).url}/v1/events?only=notice,lifted",
             lambda event: hear(event.data if event.name == "notice" else b""),
         )
+
+    async def listen_decisions(self, issuer: Party, proposal: Digest, hear: Callable[[], None]) -> None:
+        """``hear`` whenever a decision on the proposal is news at the issuer, and once at the start."""
+        await listen(f"{self._of(issuer).url}/v1/events?only=decision:{proposal}", lambda _: hear())
 
     async def submit(self, envelope: bytes) -> None:
         await self._own.submit(envelope, witnessed=False)

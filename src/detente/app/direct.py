@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from detente.app.config import Config
 from detente.app.node import Node, open_node
+from detente.base.digest import Digest
 from detente.base.errors import Refused, Unavailable
 from detente.base.identity import Party
 
@@ -76,6 +77,10 @@ class DirectChannel:
             if (now := self._mark()) != seen:
                 seen = now
                 hear(b"")
+
+    async def listen_decisions(self, issuer: Party, proposal: Digest, hear: Callable[[], None]) -> None:  # noqa: ARG002
+        """At every move of the head: what moved it may be a decision."""
+        await self.listen(issuer, lambda _: hear())
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -89,6 +89,10 @@ class Channel(Protocol):
         """``hear`` sealed notices as the issuer makes them, and empty bytes for any other event; ends when it goes."""
         ...
 
+    async def listen_decisions(self, issuer: Party, proposal: Digest, hear: Callable[[], None]) -> None:
+        """``hear`` when a decision on the proposal may be news at the issuer, also once it has settled; ends when it goes."""
+        ...
+
     async def submit(self, envelope: bytes) -> None:
         """File a statement with the guard's own node."""
         ...

@@ -40,6 +40,7 @@ from detente.app.amendments import Amendments
 from detente.app.blobs import Blobs
 from detente.app.coalition import NO_SUCCESSION, Coalition, coalition_of
 from detente.app.config import Config, load_config
+from detente.app.decisions import DecisionNews
 from detente.app.evidence_feed import EvidenceFeed
 from detente.app.following import Follower
 from detente.app.health import health_of
@@ -186,6 +187,7 @@ class Node:
         )
         self.mirror = self._make_mirror()
         self.witness = self._make_witness()
+        self.decisions = DecisionNews(self.hub, state=self.state, now=self.clock.now)
         self.notices = Notices(
             accord=self.evidence.accord, party=self.party, signer=self._signer("permit"), store=store
         )
@@ -303,6 +305,7 @@ class Node:
         self._started = False
         self.voice.stop()
         self.hub.close()
+        self.decisions.close()
         for task in (*self._tasks, *self._forwarding):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._forwarding, return_exceptions=True)
@@ -538,6 +541,7 @@ class Node:
         for notice in self.notices.consider(status(state, self.clock.now())):
             self.hub.publish("notice", notice)
         self.hub.hold(self.notices.holding())
+        self.decisions.look()
 
     def _refresh(self, state: AccordState) -> None:
         """Follow the chain of terms: other logs, mirrors, quorum."""

@@ -19,6 +19,7 @@ whether anything is paused (``accord.status``) and what a guard makes of a notic
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -36,6 +37,9 @@ from detente.statement.signing import Signer
 BLOCK = 1_000
 """Sequence numbers stored ahead; a restart skips what is left of them."""
 _COUNTER = "notice-ceiling"
+DECISION = "decision:"
+"""Before a proposal's id: the name of the event that tells of a human's decision on it."""
+_DECIDES = re.compile(DECISION + "[0-9a-f]{64}")
 
 
 class Listener:
@@ -108,7 +112,16 @@ class Hub:
         if catch_up and (not only or "notice" in only):
             for event in self._latest.values():
                 listener.put(event, self._events_max)
+        for name in sorted(only):
+            if _DECIDES.fullmatch(name):  # Whatever was decided before this listener came: it asks once and knows.
+                listener.put(encode_event(name, b"{}"), self._events_max)
         return listener
+
+    def awaited(self) -> frozenset[str]:
+        """The names of events about decisions that somebody listens for."""
+        return frozenset(
+            name for listener in self._listeners.values() for name in listener.only if _DECIDES.fullmatch(name)
+        )
 
     def unsubscribe(self, listener: Listener) -> None:
         """Forget a listener."""
