@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from detente.adapters.clock import SystemClock
+from detente.app import pushing
 from detente.app.logbook import check_open
 from detente.app.node import open_node
 from detente.app.recovering import recover_home
@@ -394,3 +395,24 @@ def test_a_url_without_a_file_of_a_log_says_so(tmp_path: Path):
         source.read("tile/entries/001")
     assert refused.value.rule == "N39"
     store.close()
+
+
+def test_a_pause_binds_every_issuer_before_mirrors_are_fetched(tmp_path: Path, monkeypatch):
+    """While guards are told to stop, mirrors wait (here: for ever); issuers were told of the votes themselves."""
+    coalition = rig.found(tmp_path)
+
+    async def work():
+        router = rig.Router()
+        async with rig.opened(coalition, *ALL, router=router) as nodes:
+            await accede(coalition, router, "dev-a", "dev-b")
+            for node in nodes.values():
+                node.hub.subscribe(only=frozenset({"notice"}))  # A guard that listens.
+            await nodes["aud-1"].submit(coalition.vote("aud-1"))
+            monkeypatch.setattr(pushing, "QUIET_S", 3_600.0)
+            vote = await nodes["aud-1"].submit(coalition.vote("aud-2"), witnessed=False)
+            for party in MIRRORS:
+                await until(nodes[party].notices.holding)
+            assert not any(vote.statement in nodes[party].feed.places for party in MIRRORS if party != "aud-1")
+            assert not vote.witnessed
+
+    asyncio.run(work())

@@ -538,8 +538,11 @@ class Node:
         state = fold(self.evidence)
         self._refresh(state)
         self.amendments.look(state)
-        for notice in self.notices.consider(status(state, self.clock.now())):
+        notices = self.notices.consider(status(state, self.clock.now()))
+        for notice in notices:
             self.hub.publish("notice", notice)
+        if notices and len(self.hub) and self.voice.pusher is not None:
+            self.voice.pusher.hold_back()
         self.hub.hold(self.notices.holding())
         self.decisions.look()
 
