@@ -10,6 +10,7 @@ from detente.accord.checking.explore import can_reach, explore
 from detente.accord.checking.outages import YEAR_S, Outages, expected_halts
 from detente.accord.checking.play import Play
 from detente.accord.checking.powers import subject_of
+from detente.accord.checking.quorums import own_logs
 from detente.accord.terms import parse_terms
 from detente.base.instant import parse_date
 
@@ -203,3 +204,28 @@ def test_expected_spurious_halts_agree_with_a_simulation(n: int, m: int):
             halts += 1
     expected = expected_halts(outages, n=n, m=m, life_s=life_s, own_link=False)
     assert halts / years == pytest.approx(expected, rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("n", "f", "q", "verdict", "when"),
+    [
+        (5, 1, 3, "holds", "witnessed by the others, 1 of them silent: 3 ≤ 3"),
+        (4, 1, 3, "listed", "not while 1 other is silent witnessed: 3 > 2"),
+        (7, 2, 5, "listed", "not while 2 others are silent witnessed: 5 > 4"),
+        (3, 0, 3, "listed", "never witnessed: 3 > 2"),
+    ],
+)
+def test_a_mirrors_own_log_is_witnessed_by_the_others_or_it_is_said_when_not(
+    n: int, f: int, q: int, verdict: str, when: str
+):
+    """A mirror's cosignature on its own log does not count, so what is filed there needs q of the other n − 1."""
+    claim = own_logs(n, f, q)
+    assert claim.verdict == verdict
+    assert when in claim.text
+
+
+def test_what_mirrors_file_in_their_own_log_is_a_claim_of_the_check():
+    """Said for every accord with mirrors."""
+    assert [claim.verdict for claim in check_terms(read(TEXT), Assumptions(OUTAGES)) if claim.id == "own-log"] == [
+        "listed"
+    ]

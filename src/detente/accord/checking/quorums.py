@@ -32,6 +32,7 @@ def check_quorums(terms: Terms) -> Iterator[Claim]:
             "quorum", "mirrors", "holds", f"{f} silent mirrors stop neither witness nor permit: {q}, {m} ≤ {n - f}"
         )
         yield Claim("quorum", "mirrors", "holds", f"{f} lying issuers sign no permit: {m} > {f}")
+        yield own_logs(n, f, q)
     yield from _silence(terms)
     for limit in terms.limits:
         if limit.need is not None and limit.need.approval_of:
@@ -43,6 +44,20 @@ def check_quorums(terms: Terms) -> Iterator[Claim]:
                 f"{limit.id}: each of {names} can keep a run from starting, being named",
             )
     yield from _certifiers(terms)
+
+
+def own_logs(n: int, f: int, q: int) -> Claim:
+    """Is what a mirror files in its own log witnessed, where its own cosignature does not count?
+
+    >>> own_logs(5, 1, 3).verdict, own_logs(4, 1, 3).verdict
+    ('holds', 'listed')
+    """
+    if q < n - f:
+        text = f"a mirror's own log is witnessed by the others, {f} of them silent: {q} ≤ {n - 1 - f}"
+        return Claim("own-log", "mirrors", "holds", text)
+    when = "never" if q > n - 1 else f"not while {f} {'others are' if f > 1 else 'other is'} silent"
+    text = f"what a mirror files in its own log is {when} witnessed: {q} > {n - 1 if q > n - 1 else n - 1 - f}; any other log takes it"
+    return Claim("own-log", "mirrors", "listed", text)
 
 
 def _certifiers(terms: Terms) -> Iterator[Claim]:
