@@ -119,6 +119,12 @@ class AccordState:
         """The party's keys for a use at ``at``."""
         return self.book.keys(party, use, at)
 
+    def log_of(self, party: Party, at: int) -> str | None:
+        """Origin of the log in which the party speaks at ``at``; None where it has none."""
+        opened = [one.origin for one in self.succession.successors if one.party == party and one.since <= at]
+        keys = self.terms_at(at).keys.get(party)
+        return opened[-1] if opened else (None if keys is None or keys.log is None else keys.log.name)
+
     def get(self, statement: Digest) -> Item | None:
         """An admitted statement by its id; None if it is not held or has no effect."""
         return None if statement in self.noted else self.items.get(statement)

@@ -126,6 +126,10 @@ class KeyBook:
         """Was the key in force at ``at`` as that of the reviewer whom ``party`` calls ``name``?"""
         return self._bound.get(key) == (party, "reviewer", name) and self.in_force(party, "reviewer", key, at)
 
+    def may_assert(self, party: Party, name: str, key: PublicKey, at: int) -> bool:
+        """Was it in force at ``at`` as a key, or as a passkey or security key, of that reviewer?"""
+        return self.is_reviewer(party, name, key, at) or self.credentials.in_force(party, name, key, at) is not None
+
     def reviewers(self, at: int) -> dict[Party, tuple[tuple[str, PublicKey], ...]]:
         """Each party's reviewers at ``at``: pseudonym and key."""
         found: dict[Party, list[tuple[str, PublicKey]]] = {}

@@ -63,6 +63,8 @@ class PartyKeyring:
     last: Digest | None
     reviewers: tuple[tuple[str, PublicKey], ...]
     credentials: tuple[tuple[Credential, Label], ...] = ()
+    log: str | None = None
+    """Origin of the log in which the party speaks."""
 
     def as_json(self) -> dict[str, Any]:
         reviewers = [{"reviewer": name, "key": show_key(key)} for name, key in self.reviewers]
@@ -85,6 +87,7 @@ class PartyKeyring:
             "last": self.last,
             "reviewers": reviewers,
             "credentials": credentials,
+            "log": self.log,
         }
 
 

@@ -276,7 +276,13 @@ def _keyrings(state: AccordState, terms: Terms, at: int) -> tuple[PartyKeyring, 
     for party, known in state.book.credentials.at(at):
         credentials.setdefault(party, []).append((known.credential, label_of(known, terms.authenticators)))
     return tuple(
-        PartyKeyring(party, *state.book.last(party), reviewers.get(party, ()), tuple(credentials.get(party, ())))
+        PartyKeyring(
+            party,
+            *state.book.last(party),
+            reviewers.get(party, ()),
+            tuple(credentials.get(party, ())),
+            state.log_of(party, at),
+        )
         for party in terms.parties
     )
 

@@ -27,6 +27,7 @@ from detente.adapters.keys import read_key
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import Refused, Unavailable, shown
 from detente.base.identity import Party, parse_party
+from detente.statement.credential import check_place
 from detente.statement.kinds import Use
 from detente.statement.signing import SoftwareSigner
 
@@ -65,6 +66,7 @@ class Config:
     """One node's configuration. ``peers`` are the other parties' nodes; ``head`` is the file of the last signed head.
 
     ``gossip_s`` is how often peers are asked for cosignatures; ``ack_s`` how long a submission waits for its quorum.
+    ``origin`` is that of the pages on which reviewers decide, and ``rp_id`` the relying party that their passkeys are for.
     ``parties`` are further parties whose keys lie in the same home: two roles of one organisation.
     """
 
@@ -75,6 +77,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8700
     url: str = ""
+    origin: str = ""
+    rp_id: str = ""
     head: str = "head"
     gossip_s: float = 2.0
     ack_s: float = 10.0
@@ -101,6 +105,16 @@ class Config:
     def node_url(self) -> str:
         """Where this node is reached: ``url``, else host and port."""
         return self.url or f"http://{self.host}:{self.port}"
+
+    @property
+    def page_origin(self) -> str:
+        """Where browsers see the pages: ``origin``, else this machine by its name, which browsers trust without TLS."""
+        return self.origin or f"http://localhost:{self.port}"
+
+    @property
+    def page_rp_id(self) -> str:
+        """The relying party of passkeys: ``rp_id``, else the host of the pages."""
+        return self.rp_id or self.page_origin.split("://", 1)[1].split(":", 1)[0]
 
     def read_terms(self) -> bytes:
         """The founding terms; raises ``Refused`` N01 when they are not those of the accord, ``Unavailable``."""
@@ -166,6 +180,7 @@ def show_config(config: Config) -> str:
     lines = [f"{name} = {json.dumps(getattr(config, name))}" for name in ("party", "accord", "terms", "host", "port")]
     if config.url:
         lines.append(f"url = {json.dumps(config.url)}")
+    lines += [f"{name} = {json.dumps(getattr(config, name))}" for name in ("origin", "rp_id") if getattr(config, name)]
     lines += [f"head = {json.dumps(config.head)}", f"gossip_s = {config.gossip_s}", f"ack_s = {config.ack_s}"]
     if config.parties:
         lines.append(f"parties = {json.dumps(list(config.parties))}")
@@ -187,6 +202,9 @@ def _parse(home: Path, value: dict[str, Any]) -> Config:
         parse_party(party): _url(url, f"peers.{party}")
         for party, url in _table(value.get("peers", {}), "peers").items()
     }
+    origin, rp_id = value.get("origin", ""), value.get("rp_id", "")
+    if origin or rp_id:
+        _page(origin, rp_id)
     return Config(
         home=home,
         party=parse_party(value.get("party")),
@@ -195,6 +213,8 @@ def _parse(home: Path, value: dict[str, Any]) -> Config:
         host=_name(value.get("host", "127.0.0.1"), "host"),
         port=_whole(value.get("port", 8700), "port", 0, 65_535),
         url=_url(value["url"], "url") if value.get("url") else "",
+        origin=origin,
+        rp_id=rp_id,
         head=_name(value.get("head", "head"), "head"),
         gossip_s=_seconds(value.get("gossip_s", 2.0), "gossip_s"),
         ack_s=_seconds(value.get("ack_s", 10.0), "ack_s"),
@@ -202,6 +222,16 @@ def _parse(home: Path, value: dict[str, Any]) -> Config:
         parties=tuple(parse_party(party) for party in _list(value.get("parties", []), "parties")),
         limits=_limits(_table(value.get("limits", {}), "limits")),
     )
+
+
+def _page(origin: object, rp_id: object) -> None:
+    """A relying party is of the origin that it is given with; raises ``Refused`` N02."""
+    if not isinstance(origin, str) or not isinstance(rp_id, str) or not origin:
+        raise _wrong(f"origin = {shown(origin)}, rp_id = {shown(rp_id)}", "an origin, and perhaps a relying party")
+    try:
+        check_place(rp_id or origin.split("://", 1)[-1].split(":", 1)[0], origin)
+    except Refused as refused:
+        raise _wrong(refused.got, refused.expected) from None
 
 
 def _limits(value: dict[str, Any]) -> Limits:

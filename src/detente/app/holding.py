@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from detente.accord.terms import Terms
+from detente.app.asserting import Decision, by_software, file_signed
 from detente.app.guarding import Channel, Clock, Denied, GuardSession
 from detente.app.petition import Speaker
 from detente.base.digest import Digest, parse_digest, sha256_hex
@@ -25,12 +25,10 @@ from detente.base.quantity import parse_decimal
 from detente.guard.intent import Intent
 from detente.guard.permit import Head, VerifiedPermit
 from detente.guard.trust import IssuerTrust, all_issuers
-from detente.statement.approval import Approval, ApprovalDecision, Significant, sign_approval
+from detente.statement.approval import ApprovalDecision, Significant
 from detente.statement.change import PROPOSER_KINDS, TOUCHES, ProposedBy, ProposerKind, Touch
-from detente.statement.envelope import encode_envelope, sign_payload, statement_id
 from detente.statement.proposal import Proposal
 from detente.statement.signing import Signer
-from detente.statement.statement import Header, make_payload
 from detente.statement.version import Version
 
 ASK_FIRST_S, ASK_MOST_S = 0.2, 2.0
@@ -193,28 +191,19 @@ def signed_approval(
     same_host: bool,
     significant: Significant,
     note: Digest | None = None,
+    log: str | None = None,
 ) -> tuple[Digest, bytes]:
-    """An ``approval`` in the organisation's name with the reviewer's own software signature inside; id and envelope.
-
-    ``note`` is the salted digest of the reason, which erasable storage keeps (``Door.keep_note``).
-    """
-    nonce = secrets.token_hex(16)
-    approval = Approval(
+    """An ``approval`` in the organisation's name with the reviewer's own software signature inside; id and envelope."""
+    said = Decision(
         proposal=proposal,
         decision=decision,
         reviewer=reviewer,
-        organisation=speaker.party,
-        assertion=None,
-        same_host=same_host,
         significant=significant,
+        same_host=same_host,
         note=note,
+        log=log,
     )
-    approval = sign_approval(approval, reviewer_key, accord=speaker.accord, nonce=nonce)
-    header = Header(
-        accord=speaker.accord, terms=speaker.terms_version, party=speaker.party, nonce=nonce, made_at=speaker.wall()
-    )
-    envelope = sign_payload(make_payload("approval", header, (), approval), speaker.signer)
-    return statement_id(envelope), encode_envelope(envelope)
+    return file_signed(said, speaker, by_software(reviewer_key, speaker.accord))
 
 
 def hold_point_notes(terms: Terms) -> tuple[str, ...]:

@@ -493,7 +493,7 @@ class Node:
     def _checker(self) -> Callable[[VerifiedStatement], VerifiedStatement]:
         state, now = self.state(), self.clock.now()
         versions = frozenset(link.terms.version for link in state.chain)
-        known = state.book.is_reviewer
+        known = state.book.may_assert
         confidential = state.terms_at(now).confidential
         return partial(
             check_admission,

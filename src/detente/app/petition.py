@@ -54,13 +54,13 @@ class Speaker:
     signer: Signer
     wall: Callable[[], Instant]
 
-    def state(self, kind: Kind, body: Body) -> tuple[Digest, bytes]:
-        """Sign one statement; returns its id and its envelope."""
+    def state(self, kind: Kind, body: Body, *, nonce: str | None = None) -> tuple[Digest, bytes]:
+        """Sign one statement, under a nonce of its own unless one is given; returns its id and its envelope."""
         header = Header(
             accord=self.accord,
             terms=self.terms_version,
             party=self.party,
-            nonce=secrets.token_hex(16),
+            nonce=nonce or secrets.token_hex(16),
             made_at=self.wall(),
         )
         envelope = sign_payload(make_payload(kind, header, (), body), self.signer)

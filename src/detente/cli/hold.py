@@ -4,50 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
-from detente.adapters.files import store_file
 from detente.adapters.keys import read_key
-from detente.app.config import find_home, load_config
+from detente.app.asserting import Decision, by_security_key, by_software, check_enrolled, file_signed
 from detente.app.door import Door, open_door
-from detente.app.holding import hold_point_notes, signed_approval
+from detente.app.holding import hold_point_notes
 from detente.app.pausing import note_on
 from detente.app.reviewing import (
-    REVIEWER,
-    Draft,
-    Enrolled,
-    draft_enrolment,
-    enrol_reviewer,
     organisation_of,
-    read_draft,
-    sign_draft,
-    submit_draft,
 )
 from detente.base.digest import Digest, parse_digest
-from detente.base.errors import Misuse, Unavailable
-from detente.base.identity import parse_party, show_key
+from detente.base.errors import Misuse
 from detente.base.quantity import show_decimal
 from detente.cli import home_option, json_option, reports_errors
+from detente.cli.enrolling import enrol, key_option, organisation_option, reviewer_option
 from detente.cli.own_review import erase, mine
 from detente.measure.review.note import ReviewNote, encode_note
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
 from detente.statement.proposal import Proposal
-
-reviewer_option = click.option(
-    "--reviewer", default=REVIEWER, show_default=True, metavar="NAME", help="A pseudonym; logs carry no other name."
-)
-key_option = click.option(
-    "--key", "key_path", type=click.Path(path_type=Path), help="The reviewer's key. [default: keys/reviewer.key]"
-)
-organisation_option = click.option(
-    "--as", "party", metavar="PARTY", help="The reviewer's organisation. [default: the one with a reviewer's key here]"
-)
-
 
 WHOLE_ID = 64
 """Characters of a proposal's id."""
@@ -101,6 +81,8 @@ def show(proposal: str, home: str | None, as_json: bool) -> None:
 @key_option
 @click.option("--significant", type=click.Choice(SIGNIFICANT), default="unknown", show_default=True,
               help="Did you really look?")  # fmt: skip
+@click.option("--ssh-key", type=click.Path(path_type=Path), metavar="FILE",
+              help="Sign with this FIDO security key, by ssh-keygen, instead of a software key.")  # fmt: skip
 @click.option("--reason", metavar="TEXT", help="Why; kept at your node until you erase it, never in a log.")
 @click.option("--other-host", is_flag=True, help="This host cannot be written by the party's own agents.")
 @organisation_option
@@ -113,21 +95,26 @@ def decide(
     reviewer: str,
     key_path: Path | None,
     significant: Significant,
+    ssh_key: Path | None,
     reason: str | None,
     other_host: bool,
     party: str | None,
     home: str | None,
     as_json: bool,
 ) -> None:
-    """Decide on a proposal as a reviewer, with a software key, which is what the decision will be labelled."""
-    said = asyncio.run(
-        _decide(proposal, decision, reviewer, key_path, significant, reason, party, home, same_host=not other_host)
-    )
+    """Decide on a proposal as a reviewer, with a software key or a security key; the decision is labelled by which.
+
+    A security key asks for PIN and touch after this terminal has shown what it signs. Passkeys decide on the node's pages.
+    """
+    if ssh_key is not None and key_path is not None:
+        raise Misuse("--key is a software key and --ssh-key a security key: one of them decides")
+    asked = _Asked(proposal, decision, reviewer, key_path, ssh_key, significant, reason, same_host=not other_host)
+    said = asyncio.run(_decide(asked, party, home))
     if as_json:
         click.echo(json.dumps(said))
         return
     click.echo(
-        f"{said['reviewer']} of {said['organisation']}: {said['decision']} (software key); filed {said['statement'][:12]}…"
+        f"{said['reviewer']} of {said['organisation']}: {said['decision']} ({said['authenticator']}); filed {said['statement'][:12]}…"
     )
     if said["without_effect"]:
         click.echo(f"NOT COUNTED: {said['without_effect']}")
@@ -137,128 +124,6 @@ def decide(
         click.echo(
             f"your reason is kept as note {said['note'][:12]}…: `detente hold mine` shows it, `detente hold erase` erases it"
         )
-
-
-FILE = click.Path(path_type=Path)
-
-
-@hold.command(epilog="Such as: detente hold enrol --as safety-team --reviewer reviewer-2 --key second.key")
-@reviewer_option
-@key_option
-@click.option("--revoke", is_flag=True, help="Take the reviewer's keys out of force instead.")
-@click.option("--draft", type=FILE, help="Write the statement here, signed by --root, instead of filing it.")
-@click.option(
-    "--sign", type=FILE, help="Show what this draft says and add the signature of --root to it; needs no node."
-)
-@click.option("--submit", type=FILE, help="File this draft once enough root keys have signed it.")
-@click.option(
-    "--root", "roots", type=FILE, multiple=True, help="A root key's file; may be repeated. [default: keys/root.key]"
-)
-@organisation_option
-@home_option
-@json_option
-@reports_errors
-def enrol(
-    *,
-    reviewer: str,
-    key_path: Path | None,
-    revoke: bool,
-    draft: Path | None,
-    sign: Path | None,
-    submit: Path | None,
-    roots: tuple[Path, ...],
-    party: str | None,
-    home: str | None,
-    as_json: bool,
-) -> None:
-    """Let the organisation's root keys enrol a reviewer's key, which is made if it is not there.
-
-    Until its organisation has enrolled it, a reviewer's key decides nothing. Where the terms ask for several root keys,
-    --draft FILE, --sign FILE and --submit FILE collect their signatures.
-    """
-    if sum(each is not None for each in (draft, sign, submit)) > 1:
-        raise Misuse("--draft, --sign and --submit are three steps: one at a time")
-    if sign is not None:
-        _sign(
-            sign,
-            roots or (load_config(find_home(home)).key_path("root", None if party is None else parse_party(party)),),
-            as_json=as_json,
-        )
-    elif draft is not None:
-        made = asyncio.run(_draft(reviewer, key_path, party, home, roots, revoke=revoke))
-        store_file(draft, made.envelope, mode=0o644)
-        _show_draft(made, as_json=as_json)
-        if not as_json:
-            click.echo(f"written to {draft}, not filed: `detente hold enrol --sign {draft} --root FILE`, then --submit")
-    elif submit is not None:
-        _show_enrolled(*asyncio.run(_submit(read_draft(_read(submit)), home)), as_json=as_json)
-    elif roots:
-        raise Misuse("--root signs a draft: say --draft FILE or --sign FILE")
-    else:
-        _show_enrolled(asyncio.run(_enrol(reviewer, key_path, party, home, revoke=revoke)), "", as_json=as_json)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Unavailable(f"cannot read {path}: {error.strerror}") from None
-
-
-def _sign(path: Path, roots: tuple[Path, ...], *, as_json: bool) -> None:
-    signed = sign_draft(read_draft(_read(path)), roots)
-    store_file(path, signed.envelope, mode=0o644)
-    _show_draft(signed, as_json=as_json)
-
-
-def _show_draft(draft: Draft, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(draft.as_json()))
-        return
-    keys = ", ".join(show_key(key) for key in draft.keys)
-    click.echo(f"{draft.party} {'revokes' if draft.revokes else f'enrols {draft.reviewer} with'} {keys}")
-    count = len(draft.signed)
-    click.echo(f"signed by {count} key{'s' if count != 1 else ''}: {', '.join(show_key(key) for key in draft.signed)}")
-
-
-def _show_enrolled(done: Enrolled, without_effect: str, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({**done.as_json(), "without_effect": without_effect}))
-        return
-    word = "revoked" if done.revoked else "enrolled"
-    when = ("from now on" if done.revoked else "in force") if done.witnessed else "once that is witnessed"
-    if without_effect:
-        click.echo(f"NOT COUNTED: {without_effect}; filed {done.statement[:12]}…")
-    else:
-        click.echo(f"{done.reviewer} of {done.party}: {word}, {when}; filed {done.statement[:12]}…")
-
-
-async def _enrol(
-    reviewer: str, key_path: Path | None, party: str | None, home: str | None, *, revoke: bool
-) -> Enrolled:  # fmt: skip
-    door = await open_door(home)
-    organisation = organisation_of(door, party)
-    return await enrol_reviewer(door, party=organisation, reviewer=reviewer, key_path=key_path, revoke=revoke)
-
-
-async def _draft(
-    reviewer: str,
-    key_path: Path | None,
-    party: str | None,
-    home: str | None,
-    roots: tuple[Path, ...],
-    *,
-    revoke: bool,
-) -> Draft:
-    door = await open_door(home)
-    organisation = organisation_of(door, party)
-    return await draft_enrolment(
-        door, party=organisation, reviewer=reviewer, key_path=key_path, revoke=revoke, roots=roots
-    )
-
-
-async def _submit(draft: Draft, home: str | None) -> tuple[Enrolled, str]:
-    return await submit_draft(await open_door(home), draft)
 
 
 async def _waiting(home: str | None) -> tuple[Door, list[dict[str, Any]]]:
@@ -307,41 +172,51 @@ def said_of(proposal: Digest, body: Proposal) -> dict[str, Any]:
     }
 
 
-async def _decide(
-    given: str,
-    decision: ApprovalDecision,
-    reviewer: str,
-    key_path: Path | None,
-    significant: Significant,
-    reason: str | None,
-    party: str | None,
-    home: str | None,
-    *,
-    same_host: bool,
-) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was said on the command line of ``decide``."""
+
+    proposal: str
+    decision: ApprovalDecision
+    reviewer: str
+    key_path: Path | None
+    ssh_key: Path | None
+    significant: Significant
+    reason: str | None
+    same_host: bool
+
+
+async def _decide(asked: _Asked, party: str | None, home: str | None) -> dict[str, str]:
     door = await open_door(home)
-    proposal, _ = await _find(door, given)
-    await _proposal(door, proposal)
+    proposal, _ = await _find(door, asked.proposal)
+    body = await _proposal(door, proposal)
     organisation = organisation_of(door, party)
-    path = key_path or door.config.key_path("reviewer", organisation)
-    if not path.exists():
-        raise Misuse(
-            f"no reviewer's key at {path}: `detente hold enrol --as {organisation} --reviewer {reviewer}` makes and "
-            "enrols one where the root key is, or name the key with --key"
-        )
-    signer = read_key(path)
-    note = None if reason is None else await door.keep_note(encode_note(ReviewNote(reason)))
+    keyrings = (await door.status())["keys"]
     speaker = door.speaker(organisation)
-    made, envelope = signed_approval(
-        proposal,
-        decision,
-        reviewer=reviewer,
-        reviewer_key=signer,
-        speaker=speaker,
-        same_host=same_host,
-        significant=significant,
+    if asked.ssh_key is None:
+        path = asked.key_path or door.config.key_path("reviewer", organisation)
+        if not path.exists():
+            raise Misuse(
+                f"no reviewer's key at {path}: `detente hold enrol --as {organisation} --reviewer {asked.reviewer}` makes "
+                "and enrols one where the root key is, or name the key with --key"
+            )
+        assertion, label = by_software(read_key(path), speaker.accord), "software key"
+    else:
+        check_enrolled(asked.ssh_key, keyrings, organisation, asked.reviewer)
+        _show_signed(proposal, body, asked)
+        assertion, label = by_security_key(asked.ssh_key, speaker.accord), "security key (ssh)"
+    note = None if asked.reason is None else await door.keep_note(encode_note(ReviewNote(asked.reason)))
+    log = next((each["log"] for each in keyrings if each["party"] == organisation), None)
+    decision = Decision(
+        proposal=proposal,
+        decision=asked.decision,
+        reviewer=asked.reviewer,
+        significant=asked.significant,
+        same_host=asked.same_host,
         note=note,
+        log=log,
     )
+    made, envelope = file_signed(decision, speaker, assertion)
     await door.submit(envelope)
     without_effect = note_on(await door.status(), made)
     still = next((each["standing"] for each in await door.proposals() if each["proposal"] == proposal), None)
@@ -351,13 +226,22 @@ async def _decide(
         "without_effect": without_effect,
         "stands": "nothing waits for it any more" if still is None else f"the proposal is {still['outcome']}: {lacks}",
         "proposal": proposal,
-        "decision": decision,
-        "reviewer": reviewer,
+        "decision": asked.decision,
+        "reviewer": asked.reviewer,
         "organisation": speaker.party,
-        "authenticator": "software",
+        "authenticator": label,
         **({} if note is None else {"note": note}),
     }
 
 
+def _show_signed(proposal: Digest, body: Proposal, asked: _Asked) -> None:
+    """What the security key is about to sign, as this terminal's own node knows it; on stderr, before the touch."""
+    for name, value in said_of(proposal, body).items():
+        click.echo(f"{name:12} {value}", err=True)
+    click.echo(f"{'you decide':12} {asked.decision}, significant: {asked.significant}, as {asked.reviewer}", err=True)
+    click.echo("compare the proposal's id with where you read the change, then touch your security key", err=True)
+
+
+hold.add_command(enrol)
 hold.add_command(mine)
 hold.add_command(erase)

@@ -20,9 +20,11 @@ from starlette.routing import BaseRoute, Route
 from detente.accord.explain import explain
 from detente.accord.oversight import oversight
 from detente.adapters.client import BLOB_HEADER
+from detente.app.deciding import DECISION_MAX, decision_options, file_decision, read_asked, read_posted
 from detente.app.log_serving import PAGE
 from detente.app.mirroring import Mirror
 from detente.app.node import Node
+from detente.app.registering import registration_options
 from detente.base.digest import parse_digest
 from detente.base.errors import Refused, shown
 from detente.base.identity import parse_party
@@ -80,6 +82,9 @@ class Api:
             ("GET", "/v1/gossip", self.gossip),
             ("GET", "/v1/blobs/{digest}", self.blob),
             ("PUT", "/v1/blobs/{digest}", self.store_blob),
+            ("GET", "/v1/credentials/options", self.registration_options),
+            ("GET", "/v1/decisions/options", self.decision_options),
+            ("POST", "/v1/decisions", self.file_decision),
             ("POST", "/v1/notes", self.keep_note),
             ("DELETE", "/v1/notes/{digest}", self.erase_note),
             ("GET", "/v1/reviewers/{organisation}/{reviewer:path}", self.reviewer),
@@ -148,6 +153,35 @@ class Api:
                 "reasons": [reason.as_json() for reason in decision.reasons],
             }
         )
+
+    # Passkeys
+
+    async def registration_options(self, request: Request) -> Response:
+        return _json(
+            registration_options(
+                self._node.state(),
+                self._node.clock.now(),
+                organisation=parse_party(request.query_params.get("organisation")),
+                reviewer=parse_name(request.query_params.get("reviewer")),
+                rp_id=self._node.config.page_rp_id,
+                origin=self._node.config.page_origin,
+            )
+        )
+
+    async def decision_options(self, request: Request) -> Response:
+        return _json(decision_options(self._node, read_asked(dict(request.query_params))))
+
+    async def file_decision(self, request: Request) -> Response:
+        posted = read_posted(await read_body(request, DECISION_MAX))
+        statement, receipt, label = await file_decision(self._node, posted)
+        value = {
+            "statement": statement,
+            "label": label,
+            "origin": receipt.place.origin,
+            "index": receipt.place.index,
+            "witnessed": receipt.witnessed,
+        }
+        return _json(value, 200 if receipt.witnessed else 202)
 
     # State
 

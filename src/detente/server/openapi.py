@@ -16,6 +16,7 @@ from detente.base.errors import RefusalKind
 from detente.log.witness import REQUEST_MAX
 from detente.measure.review.note import FIGURE_MAX, READING, REASON_MAX
 from detente.server.bounds import INTENT_MAX, NOTES_MAX, UPLOAD_MAX
+from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT
 from detente.statement.envelope import MAX_ENVELOPE_BYTES
 
 Json = dict[str, Any]
@@ -93,6 +94,9 @@ _REVIEWER_SIGNED: Json = {
     "spec/review.md",
     "schema": {"type": "string"},
 }
+
+_ORGANISATION = {**_query("organisation", "the reviewer's organisation", {"type": "string"}), "required": True}
+_REVIEWER = {**_query("reviewer", "the reviewer's pseudonym", {"type": "string"}), "required": True}
 
 PATHS: Json = {
     "/healthz": {"get": _operation("Who this node is and how it fares", {"200": _json_of(_OBJECT, "a summary")})},
@@ -274,6 +278,54 @@ PATHS: Json = {
             ),
         ),
     },
+    "/v1/credentials/options": {
+        "get": _operation(
+            "What a browser is asked for to register a passkey of a reviewer: nothing is kept, and root keys enrol it",
+            {
+                "200": _json_of(
+                    _OBJECT, "public_key for navigator.credentials.create, proof for navigator.credentials.get after it"
+                )
+            },
+            parameters=[_ORGANISATION, _REVIEWER],
+        )
+    },
+    "/v1/decisions/options": {
+        "get": _operation(
+            "What a browser is asked to assert for a decision on a proposal",
+            {"200": _json_of(_ref("DecisionOptions"), "nonce, challenge, and which passkeys may assert it")},
+            parameters=[
+                {
+                    **_query(
+                        "proposal",
+                        "the statement id of the proposal or run",
+                        {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                    ),
+                    "required": True,
+                },
+                {**_query("decision", "what is decided", {"enum": list(APPROVAL_DECISIONS)}), "required": True},
+                _ORGANISATION,
+                _REVIEWER,
+                {
+                    **_query("significant", "did the reviewer really look", {"enum": list(SIGNIFICANT)}),
+                    "required": True,
+                },
+                _query("note", "the digest of the decision's note", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+            ],
+        )
+    },
+    "/v1/decisions": {
+        "post": _operation(
+            "File a decision that a reviewer's passkey asserted",
+            {
+                "200": _json_of(
+                    _OBJECT,
+                    "filed, under a head with a quorum: its statement, place, and the label of the authenticator",
+                ),
+                "202": _json_of(_OBJECT, "filed; no quorum yet"),
+            },
+            body={"required": True, "content": {"application/json": {"schema": _ref("PostedDecision")}}},
+        )
+    },
     "/v1/notes": {
         "post": _operation(
             "Keep a decision's note (reason, reading figures) in erasable storage, before the decision is signed",
@@ -415,6 +467,45 @@ OPENAPI: Json = {
                         "required": list(READING),
                         "properties": {
                             name: {"type": "integer", "minimum": 0, "maximum": FIGURE_MAX} for name in READING
+                        },
+                    },
+                },
+            },
+            "DecisionOptions": {
+                "type": "object",
+                "required": ["nonce", "challenge", "rp_id", "allow", "binding_digest", "log", "public_key"],
+                "properties": {
+                    "nonce": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                    "challenge": {"type": "string", "description": "base64url"},
+                    "rp_id": {"type": "string"},
+                    "allow": {
+                        "type": "array",
+                        "items": {"type": "string", "description": "a credential id in base64url"},
+                    },
+                    "binding_digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                    "log": {"type": ["string", "null"]},
+                    "public_key": {"type": "object", "description": "for navigator.credentials.get"},
+                },
+            },
+            "PostedDecision": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["proposal", "decision", "organisation", "reviewer", "nonce", "significant", "assertion"],
+                "properties": {
+                    "proposal": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                    "decision": {"enum": list(APPROVAL_DECISIONS)},
+                    "organisation": {"type": "string"},
+                    "reviewer": {"type": "string"},
+                    "nonce": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                    "significant": {"enum": list(SIGNIFICANT)},
+                    "note": {"type": ["string", "null"], "pattern": "^[0-9a-f]{64}$"},
+                    "assertion": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["credential_id", "authenticator_data", "client_data", "signature"],
+                        "properties": {
+                            name: {"type": "string", "description": "base64url"}
+                            for name in ("credential_id", "authenticator_data", "client_data", "signature")
                         },
                     },
                 },
