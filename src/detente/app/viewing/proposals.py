@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from detente.accord.explaining.aloud import hold_need, say
-from detente.accord.holds import change_of, holds_at_work, matching_holds, standing_approvals
+from detente.accord.holds import change_of, holds_at_work, matching_holds, said_on
 from detente.accord.records import Item
 from detente.accord.status import change_standing, proposals_waiting
 from detente.app.viewing.changes import bytes_of, change_value, fetch_change
@@ -26,7 +26,6 @@ from detente.app.viewing.overview import heading
 from detente.app.viewing.sight import Sight, Value, when
 from detente.base.digest import Digest
 from detente.base.quantity import show_decimal
-from detente.statement.approval import Approval
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
 from detente.statement.version import Version
@@ -145,31 +144,27 @@ def _holds(sight: Sight, proposal: Digest) -> Iterator[Value]:
 
 
 def _decisions(sight: Sight, proposal: Digest) -> Iterator[Value]:
-    """Every decision on the proposal, the latest last, and whether it is the one that counts for its reviewer."""
-    change = change_of(sight.state, proposal)
-    settle_s = sight.terms.mirrors.settle_s
-    standing = [] if change is None else standing_approvals(sight.state, change, sight.at, settle_s, heard=True)
-    latest = {item.id for item, _, _ in standing}
-    for item in sight.state.index.get(("approval", proposal), ()):
-        body = item.body
-        if isinstance(body, Approval):
-            yield {
-                "statement": item.id,
-                "organisation": body.organisation,
-                "reviewer": body.reviewer,
-                "decision": body.decision,
-                "significant": body.significant,
-                "same_host": body.same_host,
-                "authenticator": "none" if body.assertion is None else body.assertion.type,
-                "witnessed_at": when(item.time),
-                "stands": item.id in latest,
-            }
+    """Every decision on the proposal, the latest last, by what authenticator, and whether it is the one that counts."""
+    for said in said_on(sight.state, proposal, sight.terms, sight.at):
+        yield {
+            "statement": said.statement,
+            "organisation": said.organisation,
+            "reviewer": said.reviewer,
+            "decision": said.decision,
+            "significant": said.significant,
+            "same_host": said.same_host,
+            "authenticator": said.label,
+            "cloned": said.cloned,
+            "witnessed_at": when(said.witnessed_at),
+            "stands": said.counts,
+        }
 
 
 def _reviewers(sight: Sight) -> Iterator[Value]:
     for ring in sight.now.keyrings:
-        for each in ring.as_json()["reviewers"]:
-            yield {"organisation": ring.party, "reviewer": each["reviewer"]}
+        names = {name for name, _ in ring.reviewers} | {credential.reviewer for credential, _ in ring.credentials}
+        for name in sorted(names):
+            yield {"organisation": ring.party, "reviewer": name}
 
 
 async def fetch_proposal_change(sight: Sight, proposal: Digest) -> None:
