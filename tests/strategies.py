@@ -28,6 +28,7 @@ from detente.statement.proposal import Proposal
 from detente.statement.resumed import Resumed
 from detente.statement.ruling import RULING_OUTCOMES, Ruling
 from detente.statement.run import ACTIVITIES, Run
+from detente.statement.screening import Reveal, Screening
 from detente.statement.statement import Header
 from detente.statement.terms import TermsLink
 from detente.statement.version import Version
@@ -245,6 +246,13 @@ bodies = {
         st.builds(lambda start, size: Span(start, start + size), st.integers(0, 10**9), st.integers(1, 10**6)),
         texts,
         instants,
+    ),
+    "screening": st.one_of(
+        st.builds(Screening, commits=st.lists(digests, min_size=1, max_size=5, unique=True).map(tuple)),
+        st.builds(
+            Screening,
+            reveal=st.builds(Reveal, digests, digests, digests, st.binary(min_size=32, max_size=32), names),
+        ),
     ),
 }
 """One strategy for each kind of statement."""

@@ -47,6 +47,16 @@ checkpoints:
     when: {more_than: [run.planned_flop, 1e23 FLOP]}
     need: {certifications: [honest], by: [auditor], count: 1}
 """
+SCREENING = """\
+hold_points:
+  - {id: next, on: version.train, when: {change.proposer: model}, need: {humans: 1, device: software, screened: yes}}
+screening:
+  by: [auditor]
+  rate: 5 %
+  decisions: {count: 10, per: 7 d}
+  window: 365 d
+  minimum: {caught: 80 %, confidence: 95 %}
+"""
 SOURCED = edit(SMALL, "id: big", "id: big.first") + """\
 sources:
   limits.big.first: {of: "A draft, version 2", clause: Art. 1, wording: primary, rules: [draft-1], says: no run above it}
@@ -76,6 +86,7 @@ def _terms():
     yield "exact-inequalities", "n = 4, f = 1, q = m = 3: every inequality holds with nothing to spare.", BODY + PARTIES
     yield "confidential", "Code for auditors alone, and plans behind commitments.", SMALL + CONFIDENTIAL
     yield "checkpoint", "A capability checkpoint, which two auditors can meet.", SMALL + CHECKPOINT
+    yield "screening", "Known-bad changes in the queue, and reviewers who must be shown to catch them.", SMALL + SCREENING
     yield "sources", "Where clauses come from, and what is not expressed; names of clauses may hold dots.", SOURCED
     fails = {
         "T02-not-yaml": ("a mapping that never closes", SMALL + "x: {\n"),
@@ -118,6 +129,8 @@ def _terms():
         "T20-nobody-supplies": ("a trigger on what nobody measures", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [mood, 3]}")),
         "T21-unit": ("a trigger in another unit", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [ai_proposed_depth, 3 d]}")),
         "T22-two-ids": ("two limits with one id", edit(SMALL, "limits:\n", "limits:\n  - {id: big, when: {more_than: [run.planned_flop, 1 FLOP]}, then: refuse}\n")),
+        "T50-no-minimum": ("screened reviewers, and nothing that they must reach", SMALL + SCREENING.replace("  minimum: {caught: 80 %, confidence: 95 %}\n", "")),
+        "T51-seeds-itself": ("a developer whose changes nobody else may seed", SMALL + SCREENING.replace("by: [auditor]", "by: [dev-a]")),
         "T15-a-run-of-a-change": ("a checkpoint on a change that asks for a run", SMALL + CHECKPOINT.replace("run.start", "version.train")),
         "T20-lift-nobody-supplies": ("a lift that asks for what nobody measures", edit(SMALL, "lift: {votes: {auditor: 2}}", "lift: {votes: {auditor: 2}, when: {at_most: [mood, 3]}}")),
         "T22-one-certification-twice": ("a certification named twice", SMALL + CHECKPOINT.replace("[honest]", "[honest, honest]")),

@@ -15,6 +15,7 @@ from detente.statement.commitment import commit
 from detente.statement.envelope import encode_envelope, parse_envelope, sign_payload, statement_id
 from detente.statement.keys import prove_possession
 from detente.statement.run import Run
+from detente.statement.screening import Reveal, Screening, commit_change
 from detente.statement.signing import SoftwareSigner
 from detente.statement.statement import Header, make_payload
 from detente.statement.vote import Vote
@@ -174,6 +175,14 @@ def write_statement():
     _envelope("a-run-with-a-commitment", "A plan that is kept back.", _signed(make_payload("run", HEADER, (), run)))
     plan = replace(run, planned_flop=Decimal("1e25"))
     _envelope("a-run-by-a-guard", "A guard may declare a run.", _signed(make_payload("run", HEADER, (), plan), GUARD))
+    change, salt = "b" * 64, bytes(range(32))
+    made = Screening(commits=(commit_change(accord=HEADER.accord, salt=salt, change=change),))
+    _envelope("a-screening", "A commitment to one seeded change.", _signed(make_payload("screening", HEADER, (), made)))
+    reveal = Screening(reveal=Reveal("c" * 64, change, "d" * 64, salt, "evaluation-disabled"))
+    both = json.loads(make_payload("screening", HEADER, (), reveal))
+    both["predicate"]["commits"] = list(made.commits)
+    _envelope("a-screening-that-reveals", "What was committed to.", _signed(make_payload("screening", HEADER, (), reveal)))
+    _envelope("S27-commits-and-reveals_fail", "One statement does one of the two.", _signed(json.dumps(both).encode()))
     _envelope("an-approval", "With the reviewer's software assertion.", _signed(_approval()))
     for folder in VECTORS.joinpath("statement").iterdir():
         (folder / "keys.json").write_bytes(_text(RING))

@@ -2,7 +2,7 @@
 
 Decides, statement by statement, whether it is of this accord and these terms, signed by a key in force, said by somebody
 who may say it, and about something that is there. Leaves what follows to the rest. A statement refused here stays stored
-and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17, F20, F23, F26).
+and cited. Normative text: ``spec/accord.md`` §5 (F02 to F05, F08, F10 to F15, F17, F20, F23, F26, F30, F31).
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ from detente.statement.audit import Audit
 from detente.statement.finding import Finding
 from detente.statement.halted import Halted
 from detente.statement.measurement import Measurement
+from detente.statement.proposal import Proposal
 from detente.statement.resumed import Resumed
 from detente.statement.ruling import Ruling
+from detente.statement.screening import Reveal, Screening, is_opened_by
 from detente.statement.vote import Vote
 
 Lookup = Callable[[Digest], Item | None]
@@ -48,7 +50,7 @@ class Admission:
 
         1. It is of this accord and speaks under terms of its chain: F02, F03.
         2. A key of its party, in force at its place, signed it (root threshold where asked): F04, F13.
-        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17, F20, F23, F26.
+        3. Its party may say it: F05. What it is about is there and its own: F08, F10, F11, F12, F14, F15, F17, F20, F23, F26, F30, F31.
         """
         if accord != self.accord:  # 1
             return self._no("F02", item, "it speaks of another accord")
@@ -221,6 +223,38 @@ class Admission:
         logs |= {one.origin for one in self.succession.successors if one.party == party}
         return origin in logs if logs else origin is None
 
+    def _screening(self, item: Item, lookup: Lookup) -> FoldNote | None:
+        """A reveal voids what it names for good, so it rests on a commitment from before anybody had proposed that."""
+        body = item.body
+        if not isinstance(body, Screening):
+            return None
+        asked = [terms.screening for terms in self.chain if terms.screening is not None]
+        if not asked:
+            return self._no("F11", item, "no terms ask for seeded changes")
+        if not self._any_terms(
+            lambda terms: terms.screening is not None and terms.among(item.party, terms.screening.by)
+        ):
+            return self._no("F05", item, f"{item.party} does not seed changes")
+        return None if body.reveal is None else self._reveal(item, body.reveal, lookup)
+
+    def _reveal(self, item: Item, reveal: Reveal, lookup: Lookup) -> FoldNote | None:
+        proposal, committed = lookup(reveal.proposal), lookup(reveal.commitment)
+        if proposal is None or not isinstance(proposal.body, Proposal):
+            return self._no("F08", item, "the proposal it speaks of is not held")
+        if committed is None or not isinstance(committed.body, Screening) or committed.body.commits is None:
+            return self._no("F08", item, "the commitment it opens is not held")
+        if committed.party != item.party:
+            return self._no("F14", item, f"the commitment is {committed.party}'s")
+        if proposal.party == item.party:
+            return self._no("F14", item, "it reveals a proposal of its own: whoever proposes must not have chosen it")
+        if proposal.body.change != reveal.change or not is_opened_by(
+            committed.body.commits, reveal, accord=self.accord
+        ):
+            return self._no("F30", item, "what it reveals is not what was committed to, or not what was proposed")
+        if committed.time is None or (proposal.time is not None and proposal.time <= committed.time):
+            return self._no("F31", item, "the change was not committed to before it was proposed")
+        return None
+
     def _challenge(self, item: Item, lookup: Lookup) -> FoldNote | None:
         finding = lookup(item.body.finding)  # type: ignore[union-attr]
         if finding is None or not isinstance(finding.body, Finding):
@@ -267,4 +301,5 @@ _CHECKS: Mapping[str, Callable[[Admission, Item, Lookup], FoldNote | None]] = {
     "approval": Admission._approval,
     "challenge": Admission._challenge,
     "accession": Admission._accession,
+    "screening": Admission._screening,
 }

@@ -27,6 +27,7 @@ from detente.lineage.since import SinceApproval, greatest_since
 from detente.statement.approval import Approval
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
+from detente.statement.screening import Screening
 from detente.statement.version import Version
 
 Quantity = Literal["ai_proposed_depth", "self_depth", "cumulative_flop"]
@@ -91,6 +92,9 @@ class Ancestry:
                 moments |= fresh
                 if fresh:
                     judged.add(item.body.proposal)
+            elif isinstance(item.body, Screening) and item.body.reveal is not None and first < (item.time or 0):
+                moments.add(item.time or 0)
+                judged.update(self._putting(item.body.reveal.change))
         self.at = max(moments)
         for item in versions:
             if item.time is not None:
@@ -171,6 +175,15 @@ class Ancestry:
     def flop_from(self, run: Run, own: Interval) -> Interval:
         """Cumulative FLOP of a run: its own and everything it starts from."""
         return self._graph.cumulative_flop_from(run.parents, own)
+
+    def _putting(self, change: Digest) -> list[Digest]:
+        """The proposals of versions that put this change."""
+        made = ((proposal, self._state.get(proposal)) for proposal in self._of_proposal)
+        return [
+            proposal
+            for proposal, item in made
+            if item is not None and isinstance(item.body, Proposal) and item.body.change == change
+        ]
 
     def _greatest_flop(self, party: Party, cut: int) -> tuple[Interval, tuple[Digest, ...], int]:
         best = _Best(0, 0, _NOTHING, (), 0)

@@ -18,6 +18,7 @@ from detente.accord.authenticators import device_at_least
 from detente.accord.condition_difference import Step, compare_conditions
 from detente.accord.conditions import Condition
 from detente.accord.request_difference import compare_requests
+from detente.accord.screening import compare_screening
 from detente.accord.span import ALWAYS, AfterEntry, Moment, Span, show_moment
 from detente.accord.terms import (
     Checkpoint,
@@ -72,6 +73,7 @@ def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
             _consequences,
             _adjudication,
             _reciprocity,
+            _screening,
             _leaving,
             _keys,
             _confidential,
@@ -309,6 +311,9 @@ def _need(key: str, a: HoldNeed, b: HoldNeed) -> Iterator[Change]:
         yield Change(section, text, _effect(tighter=device_at_least(b.device, a.device)))
     yield from _word(section, f"a page on the party's own host, in {key},", a.same_host, b.same_host, tight="refuse")
     yield from _word(section, f"whether {key} asks for significant oversight", _yes(a.significant), _yes(b.significant), tight="yes")  # fmt: skip
+    yield from _word(
+        section, f"whether {key} asks for screened reviewers", _yes(a.screened), _yes(b.screened), tight="yes"
+    )
     if set(a.by) != set(b.by):
         spelled = [", ".join(sorted(by)) or "any party" for by in (a.by, b.by)]
         tighter = _narrower(set(a.by), set(b.by))
@@ -525,6 +530,11 @@ def _reciprocity(old: Terms, new: Terms) -> Iterator[Change]:
         spelled = [", ".join(of) for of in (a.of, b.of)]
         text = f"changes whose breach releases the others from {spelled[0]} to {spelled[1]}"
         yield Change(section, text, _effect(tighter=_narrower(set(a.of), set(b.of))))
+
+
+def _screening(old: Terms, new: Terms) -> Iterator[Change]:
+    for text, tighter in compare_screening(old.screening, new.screening):
+        yield Change("screening", text, _effect(tighter=tighter))
 
 
 def _leaving(old: Terms, new: Terms) -> Iterator[Change]:

@@ -9,13 +9,15 @@ assertion verifies (``statement.approval``). Normative text: ``spec/accord.md`` 
 - An approval counts once it has settled; anything else a reviewer says takes their approval back at once.
 - What its authenticator is worth is decided under the terms in effect (``authenticators``), and whether it was cloned
   (``cloning``). An approval is on the same host by its own word, or by that of the root keys about the credential.
+- Approvals of what was revealed as a seeded change count for nothing here; where a hold point asks for screened reviewers, they must be shown to
+  catch enough (``screened``). How far a version was looked at does not hang on that.
 - A hold point holds while its span lasts. Whether humans really looked asks about every hold point, whatever the date.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from detente.accord.authenticators import Device, Label, device_at_least, device_of, label_of
@@ -24,6 +26,7 @@ from detente.accord.conditions import Atom, Proposer, Touches, Truth, evaluate
 from detente.accord.fold import AccordState
 from detente.accord.reason import Reason
 from detente.accord.records import Item
+from detente.accord.screened import lacking_minimum, reveal_of
 from detente.accord.standing import Standing
 from detente.accord.terms import HoldNeed, HoldPoint, Terms
 from detente.base.digest import Digest
@@ -137,7 +140,7 @@ def holds_at_work(
     matching = (
         (hold, meets) for hold, meets in matching_holds(terms, change, on) if hold.span.applies(at, in_force_since)
     )
-    return _at_work(state, terms, change, at, matching, heard=True)
+    return _at_work(state, terms, change, at, matching, heard=True, screened=True)
 
 
 def hold_standing(
@@ -155,9 +158,14 @@ def _at_work(
     matching: Iterable[tuple[HoldPoint, Truth]],
     *,
     heard: bool,
+    screened: bool,
 ) -> Iterator[HoldAtWork]:
+    """With ``screened``, a hold point may also lack reviewers who catch enough."""
     for hold, meets in matching:
         lacking = _lacking(state, hold.need, terms, change, at, heard=heard)
+        shown = lacking_minimum(state, terms, at, hold.need.by) if screened and hold.need.screened else None
+        if shown is not None and not lacking.unmeetable:
+            lacking = replace(lacking, unmeetable=shown.text, cited=(*lacking.cited, *shown.cites))
         if lacking:
             why = "" if meets else " (what it changes or who proposed it is not declared, and unknown holds)"
             reason = Reason(f"{hold.id} lacks {lacking.spelled()}{why}", (*change.cited, *lacking.cited))
@@ -331,6 +339,8 @@ def significant(state: AccordState, terms: Terms, item: Item, at: int, *, heard:
     if not isinstance(item.body, Version):
         return None
     change = _of_version(state, item, item.body)
+    if reveal_of(state, change.proposal, at, heard=heard) is not None:
+        return False  # Whoever carried it out all the same: no human approved it as what it is.
     matching = list(matching_holds(terms, change, "version.train"))
     on_purpose = any(not hold.need.author_excluded for hold, _ in matching)
     decisions = standing_approvals(state, change, at, terms.mirrors.settle_s, heard=heard)
@@ -339,7 +349,7 @@ def significant(state: AccordState, terms: Terms, item: Item, at: int, *, heard:
         for said, body, approves in decisions
         if approves and body.significant == "yes" and (on_purpose or not change.is_by(said, body))
     ]
-    if looked and not any(_at_work(state, terms, change, at, matching, heard=heard)):
+    if looked and not any(_at_work(state, terms, change, at, matching, heard=heard, screened=False)):
         return True
     refused = any(not approves or body.significant == "no" for _, body, approves in decisions)
     return False if refused else None

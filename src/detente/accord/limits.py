@@ -21,6 +21,7 @@ from detente.accord.conditions import Atom, Compare, RunActivity, Truth, evaluat
 from detente.accord.fold import AccordState
 from detente.accord.reason import Reason
 from detente.accord.records import Item
+from detente.accord.screened import reveal_of
 from detente.accord.standing import Standing
 from detente.accord.terms import INSPECTORS, Limit, Need, Terms
 from detente.base.digest import Digest
@@ -192,7 +193,7 @@ def _lacking(
     """What the need lacks, whose approval, and the approvals that count: of the run, or of the proposal it carries out.
 
     1. Each party's latest word counts, whichever of the two it is about; a refusal counts on receipt.
-    2. An approval of a proposal is one of what its author asked for: no other party's run, and no larger one.
+    2. An approval of a proposal is one of what its author asked for: no other party's run, and no larger one; of a seeded change none.
     """
     lacking = []
     if need.declaration and (item.time is None or item.time > at):
@@ -200,7 +201,7 @@ def _lacking(
     words = list(state.upto(("approval", item.id), at, heard=True))
     asked = None if view.run.proposal is None else state.get(view.run.proposal)
     if asked is not None:
-        covers = _is_what_was_asked(asked, item, view)  # 2
+        covers = _is_what_was_asked(asked, item, view) and reveal_of(state, asked.id, at) is None  # 2
         words += [
             (approval, time)
             for approval, time in state.upto(("approval", asked.id), at, heard=True)

@@ -32,6 +32,7 @@ from detente.accord.fields import (
     whole,
 )
 from detente.accord.key_reading import KeyReader, KeySection
+from detente.accord.screening import read_screening
 from detente.accord.soundness import check_soundness
 from detente.accord.sources import Sources, read_sources
 from detente.accord.span import AfterEntry, Moment, Span
@@ -228,6 +229,7 @@ class _Reader:
             "reciprocity": fields.take("reciprocity", self.one(_reciprocity), None),
             "withdrawal_notice_s": fields.take("withdrawal", self.one(self._withdrawal), None),
             "amendment": fields.take("amendment", self.one(lambda f: f.take("votes", _quorum)), None),
+            "screening": fields.take("screening", lambda node: read_screening(node, self.errors), None),
             "confidential": fields.take("confidential", lambda node: read_confidential(node, self.errors), {}),
             "authenticators": fields.take(
                 "authenticators", lambda node: read_authenticators(node, self.errors), Authenticators()
@@ -348,6 +350,7 @@ class _Reader:
                 same_host=n.take("same_host", one_of("accept", "refuse"), "refuse"),
                 by=n.take("by", listed(name, 1, 64), ()),
                 significant=n.take("significant", flag, False),
+                screened=n.take("screened", flag, False),
             )
 
         return HoldPoint(

@@ -26,6 +26,7 @@ from detente.statement.halted import Halted
 from detente.statement.resumed import Resumed
 from detente.statement.ruling import Ruling
 from detente.statement.run import Run
+from detente.statement.screening import Screening
 from detente.statement.statement import Body, SignerOf, Statement
 from detente.statement.version import Version
 from detente.statement.vote import Vote
@@ -75,6 +76,8 @@ def class_of(body: Body, kind: str) -> Class:
         return "permitting" if body.outcome == "pass" else "restricting"
     if kind in NEUTRAL or kind == "progress":
         return "neutral"
+    if isinstance(body, Screening):
+        return "neutral" if body.reveal is None else "restricting"
     if isinstance(body, Vote):
         return "permitting" if body.choice == "lift" else "restricting"
     if isinstance(body, Approval):
@@ -104,11 +107,15 @@ def named(body: Body) -> tuple[Digest, ...]:
         return (body.proposal,) if body.proposal is not None else ()
     if isinstance(body, Version):
         return tuple(name for name in (body.run, body.proposal) if name is not None)
+    if isinstance(body, Screening):
+        return () if body.reveal is None else (body.reveal.proposal, body.reveal.commitment)
     return ()
 
 
 def needs_named(body: Body) -> bool:
     """Is the statement nothing without what it names? (A run or version stands by itself.)"""
+    if isinstance(body, Screening):
+        return body.reveal is not None
     return isinstance(body, Approval | Challenge | Ruling | Halted | Resumed)
 
 

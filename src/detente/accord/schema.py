@@ -112,6 +112,7 @@ def _terms() -> Schema:
             "consequences": _said("What follows a ruling of breach.", _list(_ref("consequences"))),
             "adjudication": _said("How long a finding may be challenged and a ruling take, and who rules.", _ref("adjudication")),
             "reciprocity": _said("When the others are released because a breach is not cured.", _ref("reciprocity")),
+            "screening": _said("Who mixes known-bad changes into the queue, and how many must be caught.", _ref("screening")),
             "withdrawal": _said("With what notice a party leaves; absent: not before the sunset.", _ref("withdrawal")),
             "amendment": _said("Who amends together; absent: every party.", _object({"votes": _ref("votes")})),
             "confidential": _said("Fields that are kept for auditors, or behind a commitment.", _confidential()),
@@ -181,6 +182,7 @@ def _rules() -> dict[str, Schema]:
             "same_host": _words("accept", "refuse"),
             "by": _ref("names"),
             "significant": _ref("flag"),
+            "screened": _ref("flag"),
         },
     )
     hold = _object(
@@ -309,6 +311,19 @@ def _governance() -> dict[str, Schema]:
                 "then": _words("release_others"),
             },
             {"marked": _words("lapses")},
+        ),
+        "screening": _object(
+            {
+                "by": _ref("names"),
+                "rate": _ref("share"),
+                "decisions": _object({"count": _ref("count"), "per": _ref("duration")}),
+                "window": _ref("duration"),
+            },
+            {
+                "minimum": _object(
+                    {"caught": _ref("share"), "confidence": _ref("share")}, {"unshown": _words("holds", "silent")}
+                )
+            },
         ),
         "renewal": _object({"for": _ref("duration"), "at_most": _whole(1, 100)}, {"votes": _ref("votes")}),
         "withdrawal": _object({"notice": _ref("duration")}, {"from_pause": _words("never")}),

@@ -45,6 +45,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     9. Every duty that is asked about is there: T32; none ends before it is due: T30.
     10. What is kept can be read, or found out, by somebody: T45.
     11. What can be renewed has a sunset, and no trigger has its name: T33.
+    12. A hold point that asks for screened reviewers finds a minimum: T50. Somebody else than the developer can seed: T51.
     """
     found: list[Refused] = []
 
@@ -79,6 +80,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     found += _brought(terms, at)  # 8
     found += _duties(terms, at)  # 9
     found += _renewal(terms, at)  # 11
+    found += _screening(terms, at)  # 12
     found += _confidential(terms, at("confidential"))  # 10
     if not 0 < terms.permits.alert_s <= terms.permits.calm_s:
         found.append(
@@ -139,6 +141,28 @@ def _mirrors(terms: Terms, where: str, *, template: bool) -> Iterator[Refused]:
         )
 
 
+def _screening(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:
+    rules = terms.screening
+    asking = [hold.id for hold in terms.hold_points if hold.need.screened]
+    if asking and (rules is None or rules.minimum is None):
+        yield Refused(
+            "T50",
+            "terms-unsound",
+            got=f"{at('hold_points')} {', '.join(asking)} asks for screened reviewers",
+            expected="`screening` with a `minimum`",
+        )
+    if rules is None:
+        return
+    for developer in terms.with_role("developer"):
+        if not any(terms.among(party, rules.by) for party in terms.parties if party != developer):
+            yield Refused(
+                "T51",
+                "terms-unsound",
+                got=f"{at('screening')} nobody but {developer} seeds its changes",
+                expected="another party in `by`: whoever proposes must not know which are seeded",
+            )
+
+
 def _quorums(terms: Terms) -> Iterator[tuple[str, RoleQuorum]]:
     yield "lift", terms.lift.votes
     yield "amendment", terms.amendment
@@ -175,6 +199,8 @@ def _names(terms: Terms) -> Iterator[tuple[str, Iterable[str], bool]]:
         yield "indicators", indicator.supplied_by, True
     for hold in terms.hold_points:
         yield "hold_points", hold.need.by, True
+    if terms.screening is not None:
+        yield "screening", terms.screening.by, True
     if terms.reciprocity is not None:
         yield "reciprocity", terms.reciprocity.of, True
     for duty in terms.duties:

@@ -27,6 +27,7 @@ from detente.accord.reciprocity import OthersReleased, released_others
 from detente.accord.records import Item
 from detente.accord.requests import requests_beyond
 from detente.accord.schedule import ended_rules, list_schedule
+from detente.accord.screened import HELD_BY, seeded_standing
 from detente.accord.standing import (
     Binding,
     FindingStanding,
@@ -45,7 +46,7 @@ from detente.accord.standing import (
 from detente.accord.sunset import late_renewals, sunset_of
 from detente.accord.sweep import Standpoint, Sweep, TrackKey, phase_at, sweep_of
 from detente.accord.terms import Terms
-from detente.accord.topics import ballot_topic, vote_topic
+from detente.accord.topics import SEEDS, ballot_topic, vote_topic
 from detente.accord.tracks import Latch, confirmation, lapse_of, lift_progress
 from detente.base.digest import Digest
 from detente.base.identity import Party
@@ -175,6 +176,11 @@ def release_standing(state: AccordState, version: Digest, at: Instant) -> Standi
 
 
 def _of_change(state: AccordState, change: Digest, on: str, at: Instant) -> Standing:
+    if SEEDS in state.index:
+        found = change_of(state, change)
+        seeded = None if found is None else seeded_standing(state, found.proposal, at)
+        if seeded is not None:
+            return seeded
     if not _is_asked(state.terms_at(at), on):
         return FREE
     return _lasting(
@@ -212,7 +218,7 @@ def proposals_waiting(state: AccordState, at: Instant) -> tuple[tuple[Digest, Pa
     waiting = []
     for item, _ in state.upto(("proposal",), at, heard=True):
         standing = change_standing(state, item.id, at)
-        if standing.outcome != "free":
+        if standing.outcome != "free" and standing.held_by != (HELD_BY,):  # Nobody waits for a revealed seed.
             waiting.append((item.id, item.party, standing))
     return tuple(waiting)
 

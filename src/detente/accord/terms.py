@@ -20,6 +20,7 @@ from typing import Final, Literal
 from detente.accord.authenticators import Authenticators, Device
 from detente.accord.conditions import Condition
 from detente.accord.confidentiality import Confidentiality
+from detente.accord.screening import ScreeningTerms
 from detente.accord.sources import Sources
 from detente.accord.span import ALWAYS, Moment, Span, show_moment
 from detente.base.digest import Digest
@@ -173,7 +174,8 @@ class HoldNeed:
     ``author_excluded``, the default, leaves out the reviewers of the party that proposed, and the proposer by name.
 
     ``device`` is the weakest authenticator that is taken (``authenticators``). ``by`` narrows the approvers to
-    roles or parties; empty means any party of the accord. ``significant`` asks that each approval was significant oversight.
+    roles or parties; empty means any party of the accord. ``significant`` asks that each approval was significant oversight;
+    ``screened`` that the reviewers who may approve catch as many seeded changes as ``screening.minimum`` says.
     """
 
     humans: int
@@ -183,6 +185,7 @@ class HoldNeed:
     same_host: Literal["accept", "refuse"]
     by: tuple[str, ...] = ()
     significant: bool = False
+    screened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +435,7 @@ class Terms:
     withdrawal_notice_s: int | None
     amendment: RoleQuorum
     checkpoints: tuple[Checkpoint, ...] = ()
+    screening: ScreeningTerms | None = None
     confidential: Mapping[str, Confidentiality] = field(default_factory=dict)
     authenticators: Authenticators = field(default_factory=Authenticators)
     sources: Sources = field(default_factory=Sources)

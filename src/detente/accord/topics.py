@@ -22,6 +22,7 @@ from detente.statement.halted import Halted
 from detente.statement.measurement import Measurement
 from detente.statement.resumed import Resumed
 from detente.statement.ruling import Ruling
+from detente.statement.screening import Screening
 from detente.statement.vote import Vote
 
 Topic: TypeAlias = tuple[str, ...]
@@ -29,6 +30,10 @@ Topic: TypeAlias = tuple[str, ...]
 FINDING: Topic = ("finding",)
 LINEAGE: Topic = ("lineage",)
 MEMBER: Topic = ("member",)
+COMMITS: Topic = ("screening", "commits")
+"""Commitments to seeded changes."""
+SEEDS: Topic = ("screening", "reveals")
+"""Reveals of seeded changes."""
 
 
 def vote_topic(trigger: str, scope: str) -> Topic:
@@ -54,6 +59,11 @@ def measured_topic(indicator: str, subject: str, author: str) -> Topic:
 def facility_topic(party: str) -> Topic:
     """What one party registers."""
     return ("facility", party)
+
+
+def seed_topic(change: str) -> Topic:
+    """Reveals that one change was seeded."""
+    return ("screening", "reveals", change)
 
 
 def fulfilment_topic(party: str, duty: str) -> Topic:
@@ -95,6 +105,10 @@ def topics_of(item: Item) -> tuple[Topic, ...]:
         return (("ruling", body.finding),)
     if isinstance(body, Audit):
         return (("audit", body.version),)
+    if isinstance(body, Screening):
+        if body.reveal is None:
+            return (COMMITS,)
+        return (SEEDS, seed_topic(body.reveal.change), LINEAGE)
     if isinstance(body, Challenge):
         return (("challenge", body.finding),)
     if isinstance(body, Halted | Resumed):
@@ -138,6 +152,9 @@ def wakes_of(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[tuple[To
                 yield topic, said + terms.mirrors.settle_s
                 if item.kind == "withdrawal" and terms.withdrawal_notice_s is not None:
                     yield topic, said + max(terms.withdrawal_notice_s, terms.mirrors.settle_s)
+    elif item.kind == "approval":
+        # What was said of a seeded change counts for so long.
+        yield from ((topic, time + terms.screening.window_s) for terms in chain if terms.screening is not None)
     elif item.kind in {"finding", "ruling"}:
         yield from ((topic, instant) for instant in _of_a_case(item, time, chain))
     if item.kind in {"finding", "facility"}:
@@ -172,6 +189,8 @@ def _woken(item: Item) -> Topic | None:
         return FINDING
     if item.kind in {"version", "run", "proposal", "approval"}:
         return LINEAGE
+    if isinstance(item.body, Screening):
+        return None if item.body.reveal is None else LINEAGE
     if item.kind in {"accession", "withdrawal", "facility"}:
         return MEMBER
     if isinstance(item.body, Measurement):

@@ -32,6 +32,7 @@ Kind = Literal[
     "vote",
     "commitment",
     "observation",
+    "screening",
 ]
 """The ``<name>`` of ``urn:detente:<name>:v1``."""
 

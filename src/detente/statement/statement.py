@@ -75,6 +75,7 @@ from detente.statement.proposal import PROPOSAL, Proposal
 from detente.statement.resumed import RESUMED, Resumed
 from detente.statement.ruling import RULING, Ruling
 from detente.statement.run import RUN, Run
+from detente.statement.screening import SCREENING, Screening
 from detente.statement.signing import Trial, Tried, try_ed25519
 from detente.statement.terms import TERMS, TermsLink
 from detente.statement.version import VERSION, Version
@@ -108,6 +109,7 @@ Body: TypeAlias = (
     | Vote
     | Promise
     | Observation
+    | Screening
 )
 
 
@@ -213,6 +215,7 @@ _BODIES: Final[dict[Kind, Record[Any]]] = {
     "vote": VOTE,
     "commitment": COMMITMENT,
     "observation": OBSERVATION,
+    "screening": SCREENING,
 }
 _PREDICATES: Final[dict[str, tuple[Kind, Record[tuple[Header, Any]]]]] = {
     f"urn:detente:{kind}:v1": (kind, joined(_HEADER, body)) for kind, body in _BODIES.items()

@@ -68,7 +68,7 @@ hold_points:
     until: {{after_entry: 10 d}}
     when: {{any: [{{change.touches: [training, data]}}, {{change.proposer: model}}]}}
     need:
-      {{humans: 1, organisations: 1, author_excluded: yes, device: software, same_host: accept, by: [auditor], significant: no}}
+      {{humans: 1, organisations: 1, author_excluded: yes, device: software, same_host: accept, by: [auditor], significant: no, screened: yes}}
     unknown: silent
 checkpoints:
   - id: large
@@ -111,6 +111,9 @@ permits: {{life: {{calm: 1 h, alert: 10 min}}}}
 consequences:
   - {{when: {{ruling: breach}}, then: [{{aud-1: refuse_compute}}, publish]}}
 adjudication: {{challenge_within: 72 h, rule_within: 5 d, votes: {{any: 1}}, unruled: falls, appeal_within: 2 d}}
+screening:
+  {{by: [auditor], rate: 5 %, decisions: {{count: 10, per: 7 d}}, window: 365 d,
+   minimum: {{caught: 80 %, confidence: 95 %, unshown: silent}}}}
 reciprocity: {{when: {{ruling: breach, of: developer, uncured_for: 7 d}}, then: release_others, marked: lapses}}
 withdrawal: {{notice: 365 d, from_pause: never}}
 amendment: {{votes: {{auditor: 1}}}}

@@ -14,6 +14,7 @@ from detente.accord.checking.powers import check_powers
 from detente.accord.checking.quorums import check_quorums
 from detente.accord.checking.releases import list_beginnings, list_reciprocity, list_releases
 from detente.accord.checking.rules import check_rules
+from detente.accord.checking.screening import check_screening
 from detente.accord.terms import Terms
 from detente.base.instant import Instant
 
@@ -42,6 +43,7 @@ def _claims(terms: Terms, assumptions: Assumptions) -> Iterator[Claim]:
     yield from check_deadlines(terms)
     yield from check_rules(terms)
     yield from check_disclosure(terms)
+    yield from check_screening(terms)
     if assumptions.doubling_s is not None:
         yield from check_ageing(
             terms, doubling_s=assumptions.doubling_s, source=assumptions.doubling_source, at=assumptions.at

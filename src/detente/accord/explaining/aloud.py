@@ -193,6 +193,8 @@ def hold_need(asked: HoldNeed) -> str:
         marks.append("who really looked")
     if asked.device != "software":
         marks.append(WITH[asked.device])
+    if asked.screened:
+        marks.append("who catch as many seeded changes as `screening` asks")
     if asked.same_host == "refuse":
         marks.append("on a host that the author's agents cannot write")
     return text + "".join(f", {mark}" for mark in marks)

@@ -25,6 +25,7 @@ from detente.accord.holds import Change, change_of, holds_at_work
 from detente.accord.limits import limits_at_work
 from detente.accord.reason import Place, Reason
 from detente.accord.records import Item
+from detente.accord.screened import seeded_standing
 from detente.accord.standing import Pause, Sanction, Status
 from detente.accord.status import checkpoint_evidence, standpoint, stated, status
 from detente.accord.sweep import Standpoint, sweep_of
@@ -216,6 +217,8 @@ def _of_run(scene: Scene, subject: Subject, kinds: Collection[ClauseKind]) -> It
         yield from _limits(scene, item, run, subject)
     if "checkpoint" in kinds:
         yield from _checkpoints(scene, (item,), "run.start", subject)
+    if run.proposal is not None and "screening" in kinds:
+        yield from _seeded(scene, run.proposal, subject)
     if run.proposal is not None and "hold_point" in kinds:
         yield from _holds(scene, run.proposal, ("version.train",), subject)
     if run.proposal is not None and "checkpoint" in kinds:
@@ -240,6 +243,8 @@ def _of_change(scene: Scene, subject: Subject, kinds: Collection[ClauseKind]) ->
     for party in owners:
         yield from _latched(scene, party, activities, subject, kinds)
     on = ("version.train",) if is_proposal else ("version.train", "version.deploy")
+    if "screening" in kinds:
+        yield from _seeded(scene, change.proposal, subject)
     if "hold_point" in kinds:
         yield from _holds(scene, Digest(subject.id), on, subject)
     if "checkpoint" in kinds:
@@ -385,6 +390,26 @@ def _limit_text(limit: Limit) -> str:
     unknown = ", or it is not known whether" if limit.unknown == "holds" and may_be_unknown(limit.when) else ""
     during = "" if limit.during is None else f"while `{limit.during}` is on, "
     return f"{during}if {say(limit.when)}{unknown}: {then}"
+
+
+def _seeded(scene: Scene, proposal: Digest | None, subject: Subject) -> Iterator[Constraint]:
+    found = seeded_standing(scene.state, proposal, scene.at)
+    if found is None or proposal is None:
+        return
+    [why] = found.reasons
+    revealed = scene.state.get(why.cites[0])
+    witnessed = revealed is not None and revealed.time is not None and revealed.time <= scene.at
+    yield Constraint(
+        Clause("screening", "screening", "a seeded change is known bad: it is there to be caught, and never permitted"),
+        "held",
+        subject,
+        proposal,
+        revealed.time if revealed is not None and revealed.time is not None and witnessed else scene.at,
+        Reason(why.text, why.cites, _places(scene.state, why.cites)),
+        witnessed=witnessed,
+        verdict=True,
+        activities=("training", "self_improvement", "deployment"),
+    )
 
 
 def _holds(scene: Scene, change_id: Digest, on: tuple[str, ...], subject: Subject) -> Iterator[Constraint]:

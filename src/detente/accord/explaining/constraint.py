@@ -31,6 +31,7 @@ ClauseKind = Literal[
     "measure",
     "limit",
     "hold_point",
+    "screening",
     "checkpoint",
     "declaration",
     "consequence",

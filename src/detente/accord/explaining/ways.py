@@ -415,6 +415,10 @@ class Search:
                 if found.hold.id == self.constraint.clause.id:
                     yield from review_plans(scene.state, scene.terms, change, found, self.now)
 
+    def _none(self) -> Iterator[Plan]:
+        """Nothing that anybody files undoes a reveal."""
+        return iter(())
+
     def _certified(self) -> Iterator[Plan]:
         scene = self.scene
         items = stated(scene.state, Digest(self.constraint.scope))
@@ -472,6 +476,7 @@ _PLANS: dict[str, Callable[[Search], Iterator[Plan]]] = {
     "trigger": Search._latch,
     "limit": Search._limit,
     "hold_point": Search._hold,
+    "screening": Search._none,
     "checkpoint": Search._certified,
     "declaration": Search._declared,
     "consequence": Search._sanction,
