@@ -41,6 +41,8 @@ class Seed:
     item: Item
     reveal: Reveal
     words: tuple[tuple[Item, Approval], ...]
+    said: tuple[Item, ...]
+    """Every decision on it, counted or not."""
 
     @property
     def void(self) -> bool:
@@ -72,7 +74,8 @@ def seeds_at(state: AccordState, at: int, *, heard: bool = True) -> Iterator[See
     for item, time in state.upto(SEEDS, at, heard=heard):
         if isinstance(item.body, Screening) and item.body.reveal is not None:
             reveal = item.body.reveal
-            yield Seed(item, reveal, tuple(_first_words(state, reveal.proposal, item.party, time)))
+            said = tuple(state.index.get(("approval", reveal.proposal), ()))
+            yield Seed(item, reveal, tuple(_first_words(state, reveal.proposal, item.party, time)), said)
 
 
 def _first_words(

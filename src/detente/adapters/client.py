@@ -207,6 +207,14 @@ class NodeClient:
         """A reviewer's own figures."""
         return await self._json("GET", f"/v1/reviewers/{organisation}/{quote(reviewer)}", headers={BLOB_HEADER: signed})
 
+    async def change(self, change: Digest) -> dict[str, Any]:
+        """Who put a change, and what was decided on it."""
+        return await self._json("GET", f"/v1/changes/{change}")
+
+    async def screening(self) -> dict[str, Any]:
+        """What seeded changes have shown so far."""
+        return await self._json("GET", "/v1/screening")
+
     async def events(self) -> AsyncIterator[Event]:
         """Events as they come, until the node ends; keep-alives are left out."""
         timeout = httpx.Timeout(60.0, connect=CONNECT_S)

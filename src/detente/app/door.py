@@ -23,7 +23,7 @@ from detente.app.outfit import find_served
 from detente.app.petition import Speaker
 from detente.app.review_notes import ERASE, READ, review_leave
 from detente.base.digest import Digest, sha256_hex
-from detente.base.errors import Misuse, Unavailable
+from detente.base.errors import Misuse, Refused, Unavailable
 from detente.base.identity import Party, parse_party
 from detente.statement.envelope import parse_envelope
 from detente.statement.signing import Signer
@@ -104,6 +104,49 @@ class Door:
         finally:
             await client.close()
         return [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+
+    async def envelope(self, statement: Digest) -> bytes:
+        """A statement's envelope; raises ``Refused`` (not-found)."""
+        if not self.served:
+            return await with_node(self.config.home, lambda node: _envelope(node, statement))
+        client = NodeClient(self.served)
+        try:
+            return await client.find_statement(statement)
+        finally:
+            await client.close()
+
+    async def has_blob(self, digest: Digest) -> bool:
+        """Does the node give anybody the bytes of this digest?"""
+        if not self.served:
+            return await with_node(self.config.home, lambda node: _has_blob(node, digest))
+        client = NodeClient(self.served)
+        try:
+            await client.find_blob(digest, most=self.config.limits.blob_bytes)
+        except Refused:
+            return False
+        finally:
+            await client.close()
+        return True
+
+    async def change(self, change: Digest) -> dict[str, Any]:
+        """Who put a change, and what was decided on it."""
+        if not self.served:
+            return await with_node(self.config.home, lambda node: _change(node, change))
+        client = NodeClient(self.served)
+        try:
+            return await client.change(change)
+        finally:
+            await client.close()
+
+    async def screening(self) -> dict[str, Any]:
+        """What seeded changes have shown so far, of all reviewers together."""
+        if not self.served:
+            return await with_node(self.config.home, _screening)
+        client = NodeClient(self.served)
+        try:
+            return await client.screening()
+        finally:
+            await client.close()
 
     async def keep_note(self, note: bytes) -> Digest:
         """Keep a decision's note in the node's erasable storage; returns its salted digest. Raises ``Refused`` Z01, Z02, Z06, Z07."""
@@ -198,3 +241,19 @@ async def _proposals(node: Node) -> list[dict[str, Any]]:
 
 async def _statement(node: Node, statement: Digest) -> Statement:
     return parse_statement(parse_envelope(node.find_statement(statement).envelope))
+
+
+async def _envelope(node: Node, statement: Digest) -> bytes:
+    return node.find_statement(statement).envelope
+
+
+async def _has_blob(node: Node, digest: Digest) -> bool:
+    return node.blobs.has(digest)
+
+
+async def _change(node: Node, change: Digest) -> dict[str, Any]:
+    return node.change(change)
+
+
+async def _screening(node: Node) -> dict[str, Any]:
+    return node.screening()

@@ -51,7 +51,7 @@ from detente.app.logbook import HeldLog, LogBook
 from detente.app.mirroring import Mirror, Witness
 from detente.app.notices import Hub, Notices
 from detente.app.review_notes import ReviewNotes
-from detente.app.reviews import review_of
+from detente.app.reviews import decisions_on, review_of, screening_of
 from detente.app.sequencer import Sequencer
 from detente.app.upkeep import Upkeep
 from detente.app.voice import Voice
@@ -476,7 +476,16 @@ class Node:
     async def review(self, organisation: Party, reviewer: str, signed: str) -> dict[str, object]:
         """A reviewer's own figures and notes, for that reviewer: raises ``Refused`` Z08 to Z10."""
         self.review_notes.check_reviewer(organisation, reviewer, signed)
-        return await asyncio.to_thread(review_of, self.review_notes, self.state(), organisation, reviewer)
+        state, now = self.state(), self.clock.now()
+        return await asyncio.to_thread(review_of, self.review_notes, state, organisation, reviewer, now)
+
+    def change(self, change: Digest) -> dict[str, object]:
+        """Who put a change, and what was decided on it."""
+        return decisions_on(self.state(), change, self.clock.now())
+
+    def screening(self) -> dict[str, object]:
+        """What seeded changes have shown so far, of all reviewers together."""
+        return screening_of(self.state(), self.clock.now())
 
     def check_guard_rate(self, guard: object) -> None:
         """Refuse (N35) a guard that asks too often."""

@@ -5,19 +5,23 @@ Decides how statements and notes become what is measured (``measure.review``). L
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from detente.accord.fold import AccordState
 from detente.accord.records import Item
+from detente.accord.screened import screened_at, seeds_at
+from detente.accord.topics import seed_topic
 from detente.app.review_notes import ReviewNotes, decisions_of, note_of
 from detente.base.digest import Digest
 from detente.base.identity import Party
-from detente.base.instant import show_instant
+from detente.base.instant import Instant, show_instant
+from detente.measure.review.catch import Caught, show_outlook
 from detente.measure.review.decision import Decided
 from detente.measure.review.figures import figures_of
 from detente.measure.review.note import ReviewNote, note_as_json
 from detente.statement.approval import Approval
+from detente.statement.proposal import Proposal
 
 RECORDED = (
     "in the log, for good: pseudonym, organisation, decision, proposal, whether it was said to be significant, and the authenticator's key",
@@ -30,8 +34,8 @@ RECORDED = (
 Find = Callable[[Digest], ReviewNote | None]
 
 
-def decided_of(state: AccordState, item: Item, body: Approval, find: Find) -> Decided:
-    """A decision as it is measured; what its note says only where it is kept here."""
+def decided_of(state: AccordState, item: Item, body: Approval, find: Find, seeded: Collection[Digest]) -> Decided:
+    """A decision as it is measured; what its note says only where it is kept here. ``seeded`` are decisions on seeds that count."""
     digest = note_of(item)
     note = None if digest is None else find(digest)
     proposal = state.get(body.proposal)
@@ -43,18 +47,24 @@ def decided_of(state: AccordState, item: Item, body: Approval, find: Find) -> De
         at_s=item.time or 0,
         reading=None if note is None else note.reading,
         of_author=proposal is not None and proposal.party == item.party,
+        seed=item.id in seeded,
     )
 
 
-def review_of(notes: ReviewNotes, state: AccordState, organisation: Party, reviewer: str) -> dict[str, Any]:
+def review_of(
+    notes: ReviewNotes, state: AccordState, organisation: Party, reviewer: str, at: Instant
+) -> dict[str, Any]:
     """The reviewer's decisions, in the order in which they were witnessed, with their notes and figures."""
     everybody, shown = [], []
+    revealed = {item.id for seed in seeds_at(state, at) for item in seed.said}
+    seeded = {item.id for seed in seeds_at(state, at) for item, _ in seed.words}
     for item in decisions_of(state):
         body = item.body
         if not isinstance(body, Approval) or item.time is None:
             continue
         own = (item.party, body.reviewer) == (organisation, reviewer)
-        everybody.append(decided_of(state, item, body, notes.find if own else _nothing))
+        if item.id in seeded or item.id not in revealed:
+            everybody.append(decided_of(state, item, body, notes.find if own else _nothing, seeded))
         if own:
             digest = note_of(item)
             found = None if digest is None else notes.find(digest)
@@ -64,6 +74,7 @@ def review_of(notes: ReviewNotes, state: AccordState, organisation: Party, revie
                     "proposal": body.proposal,
                     "decision": body.decision,
                     "significant": body.significant,
+                    "seeded": item.id in revealed,
                     "witnessed_at": show_instant(item.time),
                     "note": digest,
                     "kept": None if found is None else note_as_json(found),
@@ -76,6 +87,46 @@ def review_of(notes: ReviewNotes, state: AccordState, organisation: Party, revie
         "figures": figures_of(everybody, (organisation, reviewer)).as_json(),
         "recorded": list(RECORDED),
     }
+
+
+def decisions_on(state: AccordState, change: Digest, at: Instant) -> dict[str, Any]:
+    """Who put a change, what was decided on it, and whether it was revealed as a seeded one; as everybody may read it in the log."""
+    proposals = []
+    for item, _ in state.upto(("proposal",), at, heard=True):
+        if isinstance(item.body, Proposal) and item.body.change == change:
+            decisions = [
+                {
+                    "statement": said.id,
+                    "organisation": said.party,
+                    "reviewer": said.body.reviewer,
+                    "decision": said.body.decision,
+                    "witnessed_at": show_instant(Instant(time)),
+                }
+                for said, time in state.upto(("approval", item.id), at)
+                if isinstance(said.body, Approval)
+            ]
+            proposals.append({"proposal": item.id, "party": item.party, "decisions": decisions})
+    revealed = next((item.id for item, _ in state.upto(seed_topic(change), at, heard=True)), None)
+    return {"change": change, "proposals": proposals, "revealed": revealed}
+
+
+def screening_of(state: AccordState, at: Instant) -> dict[str, Any]:
+    """What seeded changes have shown of all reviewers together, and what so few can show; of nobody by name."""
+    terms = state.terms_at(at)
+    found = screened_at(state, terms, at)
+    caught = Caught(found.caught, found.decided)
+    rules = terms.screening
+    says = [caught.spelled()]
+    if found.void:
+        says.append(f"{found.void} revealed before anybody decided: void, and not counted")
+    if found.open:
+        says.append(f"{found.open} committed to and not revealed: whoever reveals chooses which")
+    if rules is not None:
+        week = 7 * 86_400
+        says += [f"the terms: {rules.spelled()}", show_outlook(rules.decisions * week // rules.per_s, rules.rate, 52)]
+        if rules.minimum is not None:
+            says.append(f"the terms ask that {rules.minimum.spelled()}")
+    return {**found.as_json(), "catch_rate": caught.as_json(), "says": says}
 
 
 def _nothing(_: Digest) -> ReviewNote | None:

@@ -25,6 +25,7 @@ from detente.base.quantity import show_decimal
 from detente.cli import home_option, json_option, reports_errors
 from detente.cli.enrolling import enrol, key_option, organisation_option, reviewer_option
 from detente.cli.own_review import erase, mine
+from detente.cli.screen import screen
 from detente.measure.review.note import ReviewNote, encode_note
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
 from detente.statement.proposal import Proposal
@@ -245,3 +246,4 @@ def _show_signed(proposal: Digest, body: Proposal, asked: _Asked) -> None:
 hold.add_command(enrol)
 hold.add_command(mine)
 hold.add_command(erase)
+hold.add_command(screen)

@@ -9,6 +9,7 @@ sessions, cookies or tokens.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -87,6 +88,8 @@ class Api:
             ("POST", "/v1/decisions", self.file_decision),
             ("POST", "/v1/notes", self.keep_note),
             ("DELETE", "/v1/notes/{digest}", self.erase_note),
+            ("GET", "/v1/screening", self.screening),
+            ("GET", "/v1/changes/{digest}", self.change),
             ("GET", "/v1/reviewers/{organisation}/{reviewer:path}", self.reviewer),
             ("POST", "/mirror/add-checkpoint", self.mirror_head),
             ("POST", "/mirror/add-entries", self.mirror_entries),
@@ -229,6 +232,12 @@ class Api:
         signed = request.headers.get(BLOB_HEADER, "")
         await self._node.review_notes.erase(digest, organisation, reviewer, signed)
         return _json({"erased": digest})
+
+    async def screening(self, _: Request) -> Response:
+        return _json(await asyncio.to_thread(self._node.screening))
+
+    async def change(self, request: Request) -> Response:
+        return _json(self._node.change(parse_digest(request.path_params["digest"])))
 
     async def reviewer(self, request: Request) -> Response:
         organisation = parse_party(request.path_params["organisation"])

@@ -348,6 +348,19 @@ PATHS: Json = {
             ],
         )
     },
+    "/v1/screening": {
+        "get": _operation(
+            "What seeded changes have shown so far, of all reviewers together",
+            {"200": _json_of(_OBJECT, "the catch rate with its interval, and what so few can show")},
+        )
+    },
+    "/v1/changes/{digest}": {
+        "get": _operation(
+            "Who put a change, what was decided on it, and whether it was revealed as a seeded one",
+            {"200": _json_of(_OBJECT, "proposals with decisions")},
+            parameters=[_path("digest", "the change's digest")],
+        )
+    },
     "/v1/reviewers/{organisation}/{reviewer}": {
         "get": _operation(
             "A reviewer's own decisions, notes and figures; for that reviewer, who signs in detente-signed",
