@@ -176,7 +176,7 @@ def test_a_missed_seed_is_held_after_its_reveal_and_shown_to_its_reviewer(histor
         await decide(door, seed, "approve")
         [done], _ = await reveal_decided(door, folder, "aud-1")
         assert (done.caught, done.decided) == (0, 1)
-            review = await door.review("auth-1", "r-1", read_key(home / "r-1.key"))
+        review = await door.review("auth-1", "r-1", read_key(home / "r-1.key"))
         assert review["figures"]["seeded"]["caught"] == 0
         assert review["decisions"][0]["seeded"] is True
         assert load_seeds(folder)[1].revealed == done.statement

@@ -311,9 +311,7 @@ def _need(key: str, a: HoldNeed, b: HoldNeed) -> Iterator[Change]:
         yield Change(section, text, _effect(tighter=device_at_least(b.device, a.device)))
     yield from _word(section, f"a page on the party's own host, in {key},", a.same_host, b.same_host, tight="refuse")
     yield from _word(section, f"whether {key} asks for significant oversight", _yes(a.significant), _yes(b.significant), tight="yes")  # fmt: skip
-    yield from _word(
-        section, f"whether {key} asks for screened reviewers", _yes(a.screened), _yes(b.screened), tight="yes"
-    )
+    yield from _word(section, f"whether {key} screens reviewers", _yes(a.screened), _yes(b.screened), tight="yes")
     if set(a.by) != set(b.by):
         spelled = [", ".join(sorted(by)) or "any party" for by in (a.by, b.by)]
         tighter = _narrower(set(a.by), set(b.by))
