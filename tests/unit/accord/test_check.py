@@ -210,8 +210,8 @@ def test_expected_spurious_halts_agree_with_a_simulation(n: int, m: int):
     ("n", "f", "q", "verdict", "when"),
     [
         (5, 1, 3, "holds", "witnessed by the others, 1 of them silent: 3 ≤ 3"),
-        (4, 1, 3, "listed", "not while 1 other is silent witnessed: 3 > 2"),
-        (7, 2, 5, "listed", "not while 2 others are silent witnessed: 5 > 4"),
+        (4, 1, 3, "listed", "not witnessed while 1 other is silent: 3 > 2"),
+        (7, 2, 5, "listed", "not witnessed while 2 others are silent: 5 > 4"),
         (3, 0, 3, "listed", "never witnessed: 3 > 2"),
     ],
 )

@@ -55,8 +55,11 @@ def own_logs(n: int, f: int, q: int) -> Claim:
     if q < n - f:
         text = f"a mirror's own log is witnessed by the others, {f} of them silent: {q} ≤ {n - 1 - f}"
         return Claim("own-log", "mirrors", "holds", text)
-    when = "never" if q > n - 1 else f"not while {f} {'others are' if f > 1 else 'other is'} silent"
-    text = f"what a mirror files in its own log is {when} witnessed: {q} > {n - 1 if q > n - 1 else n - 1 - f}; any other log takes it"
+    if q > n - 1:
+        when = f"is never witnessed: {q} > {n - 1}"
+    else:
+        when = f"is not witnessed while {f} other{'s are' if f > 1 else ' is'} silent: {q} > {n - 1 - f}"
+    text = f"what a mirror files in its own log {when}; any other log takes it"
     return Claim("own-log", "mirrors", "listed", text)
 
 
