@@ -1,7 +1,7 @@
 """What a reviewer's authenticator is worth under the terms, and by which words it is called wherever it appears.
 
 Decides the label of an approval and whether its authenticator is of the kind that a hold point asks for. Leaves out that its
-assertion verifies (``statement.approval``) and that it is enrolled (``credentials``). Normative: ``spec/terms.md`` §2.3.
+assertion verifies (``statement.approval``) and that it is enrolled (``credentials``). Normative: ``spec/terms.md`` §2.4.
 
 - ``software`` takes any. ``passkey`` takes a passkey or an ssh security key, which verified its user; without attestation nobody
   can tell either from a program. ``attested`` takes a passkey that cannot be copied and whose maker, up to a root that the

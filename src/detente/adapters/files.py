@@ -52,6 +52,14 @@ def store_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         raise disk_error(error, path) from error
 
 
+def make_private(path: Path) -> None:
+    """An empty file that only its owner reads, unless there is one already; raises as ``store_file``."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
 def sync_folder(path: Path) -> None:
     """Make names in a folder durable."""
     handle = os.open(path, os.O_RDONLY)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from detente.adapters.files import disk_full
+from detente.adapters.files import disk_full, make_private
 from detente.base.digest import Digest
 from detente.base.errors import DetenteError, Refused, Unavailable
 from detente.base.identity import Party, PublicKey
@@ -214,6 +214,8 @@ class Store:
         try:
             if read_only and not path.is_file():
                 raise Unavailable(f"cannot open {path}: no such file")
+            if not read_only:
+                make_private(path)
             self._writer = self._connect("ro" if read_only else "rwc")
             if not read_only:
                 self._prepare()

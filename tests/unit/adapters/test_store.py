@@ -28,6 +28,12 @@ def append(store: Store, start: int, *entries: bytes, origin: str = "log.example
     store.transact(work)
 
 
+def test_only_its_owner_reads_a_store(store: Store):
+    """Fields that terms keep back may stand in entries; SQLite's own files beside it take after it."""
+    append(store, 0, b"a")
+    assert {each.stat().st_mode & 0o077 for each in store.path.parent.glob("node.db*")} == {0}
+
+
 def test_entries_come_back_in_order_and_apart_from_other_logs(store: Store):
     """The row id holds log and index."""
     append(store, 0, b"a", b"b")
