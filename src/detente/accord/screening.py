@@ -1,7 +1,7 @@
 """Screening in the terms: who mixes known-bad changes into the queue, at what rate, and how many must be caught.
 
 Decides what the member ``screening`` of the terms may say, how many seeded changes it makes, and how two such members differ. Leaves out what reveals do
-(``screened``) and whether a minimum can be shown at all (``checking.screening``). Normative text: ``spec/terms.md`` §2.4 (T50, T51),
+(``screened``) and whether a minimum can be shown at all (``checking.screening``). Normative text: ``spec/terms.md`` §2.5 (T50, T51),
 ``spec/review.md`` §5.
 
 >>> ScreeningTerms(("auditor",), Decimal("0.05"), 10, 604_800, 365 * 86_400, None).expected_seeds()
