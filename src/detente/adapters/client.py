@@ -211,6 +211,10 @@ class NodeClient:
         """Who put a change, and what was decided on it."""
         return await self._json("GET", f"/v1/changes/{change}")
 
+    async def waiting(self, organisation: str | None = None) -> dict[str, Any]:
+        """What waits at a hold point, for one organisation or for anybody."""
+        return await self._json("GET", f"/v1/waiting?for={quote(organisation)}" if organisation else "/v1/waiting")
+
     async def screening(self) -> dict[str, Any]:
         """What seeded changes have shown so far."""
         return await self._json("GET", "/v1/screening")

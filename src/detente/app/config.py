@@ -67,6 +67,7 @@ class Config:
 
     ``gossip_s`` is how often peers are asked for cosignatures; ``ack_s`` how long a submission waits for its quorum.
     ``origin`` is that of the pages on which reviewers decide, and ``rp_id`` the relying party that their passkeys are for.
+    ``webhooks`` are addresses of organisations that are told what waits for their reviewers.
     ``parties`` are further parties whose keys lie in the same home: two roles of one organisation.
     """
 
@@ -83,6 +84,7 @@ class Config:
     gossip_s: float = 2.0
     ack_s: float = 10.0
     peers: Mapping[Party, str] = field(default_factory=dict)
+    webhooks: Mapping[Party, str] = field(default_factory=dict)
     parties: tuple[Party, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
@@ -185,6 +187,8 @@ def show_config(config: Config) -> str:
     if config.parties:
         lines.append(f"parties = {json.dumps(list(config.parties))}")
     lines += ["", "[peers]", *(f"{party} = {json.dumps(url)}" for party, url in sorted(config.peers.items()))]
+    if config.webhooks:
+        lines += ["", "[webhooks]", *(f"{party} = {json.dumps(url)}" for party, url in sorted(config.webhooks.items()))]
     changed = [
         f"{each.name} = {value}"
         for each in fields(Limits)
@@ -198,10 +202,10 @@ def show_config(config: Config) -> str:
 def _parse(home: Path, value: dict[str, Any]) -> Config:
     known = {each.name for each in fields(Config)} - {"home"}
     _only(value, known, "config.toml")
-    peers = {
-        parse_party(party): _url(url, f"peers.{party}")
-        for party, url in _table(value.get("peers", {}), "peers").items()
-    }
+    peers, webhooks = (
+        {parse_party(party): _url(url, f"{name}.{party}") for party, url in _table(value.get(name, {}), name).items()}
+        for name in ("peers", "webhooks")
+    )
     origin, rp_id = value.get("origin", ""), value.get("rp_id", "")
     if origin or rp_id:
         _page(origin, rp_id)
@@ -219,6 +223,7 @@ def _parse(home: Path, value: dict[str, Any]) -> Config:
         gossip_s=_seconds(value.get("gossip_s", 2.0), "gossip_s"),
         ack_s=_seconds(value.get("ack_s", 10.0), "ack_s"),
         peers=peers,
+        webhooks=webhooks,
         parties=tuple(parse_party(party) for party in _list(value.get("parties", []), "parties")),
         limits=_limits(_table(value.get("limits", {}), "limits")),
     )

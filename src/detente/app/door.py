@@ -22,6 +22,7 @@ from detente.app.node import Node
 from detente.app.outfit import find_served
 from detente.app.petition import Speaker
 from detente.app.review_notes import ERASE, READ, review_leave
+from detente.app.waiting import waiting_for
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Refused, Unavailable
 from detente.base.identity import Party, parse_party
@@ -137,6 +138,18 @@ class Door:
             return await client.change(change)
         finally:
             await client.close()
+
+    async def waiting(self, organisation: str | None = None) -> list[dict[str, Any]]:
+        """What waits at a hold point, for one organisation's reviewers or for anybody, the longest first."""
+        if not self.served:
+            party = None if organisation is None else parse_party(organisation)
+            return await with_node(self.config.home, lambda node: _waiting(node, party))
+        client = NodeClient(self.served)
+        try:
+            said = (await client.waiting(organisation)).get("waiting", [])
+        finally:
+            await client.close()
+        return [each for each in said if isinstance(each, dict)]
 
     async def screening(self) -> dict[str, Any]:
         """What seeded changes have shown so far, of all reviewers together."""
@@ -257,3 +270,7 @@ async def _change(node: Node, change: Digest) -> dict[str, Any]:
 
 async def _screening(node: Node) -> dict[str, Any]:
     return node.screening()
+
+
+async def _waiting(node: Node, organisation: Party | None) -> list[dict[str, Any]]:
+    return [each.as_json() for each in waiting_for(node.state(), node.clock.now(), organisation)]

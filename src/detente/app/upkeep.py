@@ -7,6 +7,7 @@ Decides when these are done. Leaves out what they mean. Nothing that waits for a
   (``spec/node.md`` §6): ``source`` is ``urn:detente:permits:<party>:<hour>``, ``digest`` the root, ``span`` 0 to their number.
 - What was heard and has got a place in a log is forgotten apart from it.
 - Once an hour, reviewers' notes that no decision came to name are erased (``app.review_notes``).
+- Organisations are told at their own addresses what waits for their reviewers (``app.webhooks``).
 - A proof that a log contradicted itself is also kept as a file of its own.
 """
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 from detente.adapters.files import store_file
 from detente.app.issuing import HOUR_S
 from detente.app.logbook import HeldLog
+from detente.app.webhooks import Webhooks
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import DetenteError
 from detente.base.instant import Instant, show_instant
@@ -43,6 +45,15 @@ class Upkeep:
         self._node = node
         self._files: set[asyncio.Future[None]] = set()
         self._notes_hour = -1
+        config = node.config
+        self.webhooks = Webhooks(
+            config.webhooks,
+            memory=config.home / "told.json",
+            node=config.party,
+            signer=config.signer("statement") if config.webhooks and config.has_key("statement") else None,
+            state=node.state,
+            now=node.clock.now,
+        )
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -54,9 +65,11 @@ class Upkeep:
                 await self._node.hearing.forget_placed()
                 await self.log_permits()
                 await self.forget_notes()
+                self.webhooks.look()
 
     async def close(self) -> None:
-        """Wait for files that are being written."""
+        """Wait for files that are being written; give up notices that are being sent."""
+        await self.webhooks.close()
         await asyncio.gather(*self._files, return_exceptions=True)
 
     async def forget_notes(self) -> None:

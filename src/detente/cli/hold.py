@@ -24,7 +24,7 @@ from detente.base.errors import Misuse
 from detente.base.quantity import show_decimal
 from detente.cli import home_option, json_option, reports_errors
 from detente.cli.enrolling import enrol, key_option, organisation_option, reviewer_option
-from detente.cli.own_review import erase, mine
+from detente.cli.own_review import erase, mine, watch
 from detente.cli.screen import screen
 from detente.measure.review.note import ReviewNote, encode_note
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
@@ -247,3 +247,4 @@ hold.add_command(enrol)
 hold.add_command(mine)
 hold.add_command(erase)
 hold.add_command(screen)
+hold.add_command(watch)

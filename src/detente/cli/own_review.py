@@ -1,4 +1,4 @@
-"""``detente hold mine`` and ``detente hold erase``: what is recorded about a reviewer, for that reviewer, and how it goes away."""
+"""``detente hold mine``, ``erase`` and ``watch``: what is recorded about a reviewer, how it goes away, and what waits for them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import click
 from detente.adapters.keys import read_key
 from detente.app.door import Door, open_door
 from detente.app.reviewing import REVIEWER, organisation_of
+from detente.app.watching import News, watch_queue
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Misuse
-from detente.base.identity import Party
+from detente.base.identity import Party, parse_party
 from detente.cli import home_option, json_option, reports_errors
 from detente.statement.signing import Signer
 
@@ -70,6 +71,30 @@ def erase(note: str, reviewer: str, key_path: Path | None, party: str | None, ho
         )
 
 
+@click.command(epilog="Such as: detente hold watch --for safety-team")
+@click.option("--for", "organisation", metavar="PARTY", help="Only what its reviewers can still decide on.")
+@click.option("--once", is_flag=True, help="Tell what waits now, and end.")
+@home_option
+@json_option
+@reports_errors
+def watch(organisation: str | None, once: bool, home: str | None, as_json: bool) -> None:
+    """Tell what waits at a hold point, as it comes and goes, until interrupted. With --json, one object a line."""
+    asyncio.run(_watch(organisation, home, once=once, as_json=as_json))
+
+
+def _show_news(news: News, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(news.as_json()))
+    elif news.what == "trouble":
+        click.echo(f"detente: {news.text}; trying again", err=True)
+    else:
+        each = news.waiting
+        since = "" if each["since"] is None else f", since {each['since']}"
+        click.echo(
+            f"{news.what:13}  {each['proposal'][:12]}…  {each['party']}  {', '.join(each['hold_points'])}{since}"
+        )
+
+
 def _kept(decision: dict[str, Any]) -> str:
     if decision["note"] is None:
         return "no note"
@@ -116,3 +141,14 @@ async def _erase(given: str, reviewer: str, key_path: Path | None, party: str | 
         note = parse_digest(named.pop())
     await door.erase_note(note, organisation, reviewer, signer)
     return note
+
+
+async def _watch(organisation: str | None, home: str | None, *, once: bool, as_json: bool) -> None:
+    door = await open_door(home)
+    party = None if organisation is None else parse_party(organisation)
+    if once:
+        for each in await door.waiting(party):
+            _show_news(News("waits", each), as_json=as_json)
+        return
+    async for news in watch_queue(door, party):
+        _show_news(news, as_json=as_json)

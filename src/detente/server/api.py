@@ -26,6 +26,7 @@ from detente.app.log_serving import PAGE
 from detente.app.mirroring import Mirror
 from detente.app.node import Node
 from detente.app.registering import registration_options
+from detente.app.waiting import waiting_for
 from detente.base.digest import parse_digest
 from detente.base.errors import Refused, shown
 from detente.base.identity import parse_party
@@ -88,6 +89,7 @@ class Api:
             ("POST", "/v1/decisions", self.file_decision),
             ("POST", "/v1/notes", self.keep_note),
             ("DELETE", "/v1/notes/{digest}", self.erase_note),
+            ("GET", "/v1/waiting", self.waiting),
             ("GET", "/v1/screening", self.screening),
             ("GET", "/v1/changes/{digest}", self.change),
             ("GET", "/v1/reviewers/{organisation}/{reviewer:path}", self.reviewer),
@@ -232,6 +234,12 @@ class Api:
         signed = request.headers.get(BLOB_HEADER, "")
         await self._node.review_notes.erase(digest, organisation, reviewer, signed)
         return _json({"erased": digest})
+
+    async def waiting(self, request: Request) -> Response:
+        asked = request.query_params.get("for")
+        organisation = None if asked is None else parse_party(asked)
+        found = waiting_for(self._node.state(), self._node.clock.now(), organisation)
+        return _json({"waiting": [each.as_json() for each in found]})
 
     async def screening(self, _: Request) -> Response:
         return _json(await asyncio.to_thread(self._node.screening))

@@ -348,6 +348,13 @@ PATHS: Json = {
             ],
         )
     },
+    "/v1/waiting": {
+        "get": _operation(
+            "The proposals that wait at a hold point, for one organisation's reviewers or for anybody, the longest first",
+            {"200": _json_of(_OBJECT, "ids, proposers, hold points, since when")},
+            parameters=[_query("for", "the organisation", {"type": "string"})],
+        )
+    },
     "/v1/screening": {
         "get": _operation(
             "What seeded changes have shown so far, of all reviewers together",
