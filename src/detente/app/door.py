@@ -16,16 +16,18 @@ from detente.accord.oversight import oversight
 from detente.accord.terms import Terms, parse_terms
 from detente.adapters.client import NodeClient, Receipt, blob_leave
 from detente.adapters.clock import SystemClock
+from detente.adapters.ssh_signing import read_security_key, sign_by_ssh
 from detente.app.config import Config, find_home, load_config
 from detente.app.direct import with_node
 from detente.app.node import Node
 from detente.app.outfit import find_served
 from detente.app.petition import Speaker
-from detente.app.review_notes import ERASE, READ, review_leave
+from detente.app.review_notes import ERASE, NAMESPACE, READ, asserted_leave, review_leave, review_message
 from detente.app.waiting import waiting_for
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Refused, Unavailable
 from detente.base.identity import Party, parse_party
+from detente.statement.assertion import SshAssertion
 from detente.statement.envelope import parse_envelope
 from detente.statement.signing import Signer
 from detente.statement.statement import Statement, parse_statement
@@ -173,9 +175,9 @@ class Door:
         finally:
             await client.close()
 
-    async def review(self, organisation: Party, reviewer: str, signer: Signer) -> dict[str, Any]:
-        """A reviewer's own decisions, notes and figures; raises ``Refused`` Z08 to Z10."""
-        signed = self._leave(READ, organisation, reviewer, signer)
+    async def review(self, organisation: Party, reviewer: str, hand: Signer | Path) -> dict[str, Any]:
+        """A reviewer's own decisions, notes and figures; ``hand`` signs, a path being a security key's. Raises ``Refused`` Z08 to Z10."""
+        signed = self._leave(READ, organisation, reviewer, hand)
         if not self.served:
             return await with_node(self.config.home, lambda node: node.review(organisation, reviewer, signed))
         client = NodeClient(self.served)
@@ -184,9 +186,9 @@ class Door:
         finally:
             await client.close()
 
-    async def erase_note(self, note: Digest, organisation: Party, reviewer: str, signer: Signer) -> None:
+    async def erase_note(self, note: Digest, organisation: Party, reviewer: str, hand: Signer | Path) -> None:
         """Erase a note of one's own decision; raises ``Refused`` Z03, Z08 to Z10."""
-        signed = self._leave(ERASE, organisation, reviewer, signer, note)
+        signed = self._leave(ERASE, organisation, reviewer, hand, note)
         if not self.served:
             await with_node(
                 self.config.home, lambda node: node.review_notes.erase(note, organisation, reviewer, signed)
@@ -199,10 +201,14 @@ class Door:
             await client.close()
 
     def _leave(
-        self, domain: str, organisation: Party, reviewer: str, signer: Signer, note: Digest | None = None
+        self, domain: str, organisation: Party, reviewer: str, hand: Signer | Path, note: Digest | None = None
     ) -> str:
         at = SystemClock().now()
-        return review_leave(domain, organisation, reviewer, node=self.config.party, at=at, signer=signer, note=note)
+        if not isinstance(hand, Path):
+            return review_leave(domain, organisation, reviewer, node=self.config.party, at=at, signer=hand, note=note)
+        message = review_message(domain, organisation, reviewer, node=self.config.party, at=at, note=note)
+        signature = sign_by_ssh(hand, message, NAMESPACE)
+        return asserted_leave(SshAssertion("ssh-sk", read_security_key(hand).key, signature), at)
 
     async def statement(self, statement: Digest) -> Statement:
         """What a statement says, read from its envelope; raises ``Refused`` (not-found)."""

@@ -5,7 +5,8 @@ they say (``measure.review``) and whether a decision counts (``accord``). Rules 
 
 - Anybody who reaches the node may leave a note: the page on which a reviewer decides has no session. So their number, size and rate are
   bounded, and what no ``approval`` names goes after a day.
-- A reviewer signs with a key in force as theirs, over organisation, name, node and time: what one node was shown opens no other.
+- A reviewer signs with a key in force as theirs, over organisation, name, node and time: what one node was shown opens no other. Whoever decides with a passkey
+  or security key asserts the same with it.
 - Only a note that a decision of that reviewer names can be erased by them: nobody erases another's.
 
 >>> review_message("detente-read-review/v1", Party("safety-team"), "reviewer-1", node=Party("dev-a"), at=Instant(7))
@@ -28,8 +29,11 @@ from detente.base.digest import Digest
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party, PublicKey, parse_key, show_key
 from detente.base.instant import Instant, show_instant
+from detente.base.strict_json import encode_json, parse_json
 from detente.measure.review.note import ReviewNote, parse_note
 from detente.statement.approval import Approval
+from detente.statement.assertion import DEVICE_ASSERTION, DeviceAssertion
+from detente.statement.credential import verify_device
 from detente.statement.signing import Signer, verify_ed25519
 
 READ: str = "detente-read-review/v1"
@@ -39,6 +43,11 @@ LEAVE_S = 300
 UNUSED_S = 86_400.0
 """A note that no decision names goes after a day: whoever began to decide and left has left no reason behind."""
 DIGITS_MAX = 12
+NAMESPACE = "detente-review"
+"""Of the signature that a security key makes, so that it is no approval."""
+ASSERTED = "assertion"
+LEAVE_MAX = 16_384
+"""Characters of the header: an assertion of the largest authenticator data and client data takes 8,000."""
 
 
 def review_message(
@@ -62,6 +71,12 @@ def review_leave(
     """The value of the header ``detente-signed`` with which a reviewer asks: the key, the time, and the signature."""
     message = review_message(domain, organisation, reviewer, node=node, at=at, note=note)
     return f"{show_key(signer.public_key)} {at} {base64.b64encode(signer.sign(message)).decode()}"
+
+
+def asserted_leave(assertion: DeviceAssertion, at: Instant) -> str:
+    """The same header with the assertion of a passkey or security key over ``review_message``; a security key's namespace is ``NAMESPACE``."""
+    value = encode_json(DEVICE_ASSERTION.encode(assertion))
+    return f"{ASSERTED} {at} {base64.b64encode(value).decode()}"
 
 
 def decisions_of(state: AccordState, organisation: Party | None = None, reviewer: str | None = None) -> Iterator[Item]:
@@ -144,12 +159,8 @@ class ReviewNotes:
         return len(unused)
 
     def _verify(self, domain: str, organisation: Party, reviewer: str, signed: str, note: Digest | None) -> None:
-        key, at = _read_leave(signed)
+        key, at, proof = _read_leave(signed)
         message = review_message(domain, organisation, reviewer, node=self._node, at=at, note=note)
-        try:
-            verify_ed25519(key[0], message, key[1])
-        except Refused:
-            raise _unsigned(signed) from None
         now = self._now()
         if abs(at - now) > LEAVE_S:
             raise Refused(
@@ -159,22 +170,35 @@ class ReviewNotes:
                 expected=f"within {LEAVE_S} s of {show_instant(now)}",
                 todo="ask anew; set the clock of the machine that signs",
             )
-        if not self._state().book.is_reviewer(organisation, reviewer, key[0], now):
+        book = self._state().book
+        known = book.credentials.in_force(organisation, reviewer, key, now)
+        try:
+            if isinstance(proof, bytes):
+                verify_ed25519(key, message, proof)
+            elif known is not None:
+                verify_device(known.credential, proof, message, NAMESPACE)
+        except Refused:
+            raise _unsigned(signed) from None
+        if known is None and not (isinstance(proof, bytes) and book.is_reviewer(organisation, reviewer, key, now)):
             raise Refused(
                 "Z09",
                 "unknown-key",
-                got=f"{show_key(key[0])} as the key of {organisation}'s reviewer {reviewer}",
+                got=f"{show_key(key)} as the key of {organisation}'s reviewer {reviewer}",
                 expected="a key in force as that reviewer's: figures are shown to their reviewer alone",
             )
 
 
-def _read_leave(signed: str) -> tuple[tuple[PublicKey, bytes], Instant]:
-    name, spelled, signature = (*signed.split(" "), "", "", "")[:3]
+def _read_leave(signed: str) -> tuple[PublicKey, Instant, bytes | DeviceAssertion]:
+    """Key, time, and the signature or assertion; raises ``Refused`` Z08."""
+    name, spelled, given = (*signed[:LEAVE_MAX].split(" "), "", "", "")[:3]
     try:
-        key = parse_key(name)
         if not (spelled.isascii() and spelled.isdigit() and len(spelled) < DIGITS_MAX):
             raise _unsigned(signed)
-        return (key, base64.b64decode(signature, validate=True)), Instant(int(spelled))
+        at, data = Instant(int(spelled)), base64.b64decode(given, validate=True)
+        if name == ASSERTED:
+            assertion: DeviceAssertion = DEVICE_ASSERTION.decode(parse_json(data, limit=LEAVE_MAX))
+            return assertion.key, at, assertion
+        return parse_key(name), at, data
     except (Refused, ValueError):
         raise _unsigned(signed) from None
 
@@ -184,6 +208,6 @@ def _unsigned(signed: str) -> Refused:
         "Z08",
         "bad-signature",
         got=f"detente-signed: {shown(signed)}" if signed else "no header detente-signed",
-        expected="a reviewer's key, the time in seconds, and the key's signature",
+        expected="a reviewer's key, the time in seconds, and its signature; or `assertion`, the time, and an authenticator's assertion",
         todo="see spec/review.md §3; `detente hold mine` signs",
     )

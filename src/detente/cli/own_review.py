@@ -22,6 +22,9 @@ from detente.statement.signing import Signer
 WHOLE_DIGEST = 64
 _reviewer = click.option("--reviewer", default=REVIEWER, show_default=True, metavar="NAME", help="Your pseudonym.")
 _key = click.option("--key", "key_path", type=click.Path(path_type=Path), help="Your key. [default: keys/reviewer.key]")
+_ssh = click.option(
+    "--ssh-key", type=click.Path(path_type=Path), metavar="FILE", help="Ask with this FIDO security key instead."
+)
 _as = click.option(
     "--as", "party", metavar="PARTY", help="Your organisation. [default: the one with a reviewer's key here]"
 )
@@ -30,13 +33,16 @@ _as = click.option(
 @click.command(epilog="Such as: detente hold mine")
 @_reviewer
 @_key
+@_ssh
 @_as
 @home_option
 @json_option
 @reports_errors
-def mine(reviewer: str, key_path: Path | None, party: str | None, home: str | None, as_json: bool) -> None:
+def mine(
+    reviewer: str, key_path: Path | None, ssh_key: Path | None, party: str | None, home: str | None, as_json: bool
+) -> None:
     """Show a reviewer what is recorded about them, and what it shows. Your key signs the question: nobody else is answered."""
-    said = asyncio.run(_mine(reviewer, key_path, party, home))
+    said = asyncio.run(_mine(reviewer, ssh_key or key_path, party, home, ssh=ssh_key is not None))
     if as_json:
         click.echo(json.dumps(said))
         return
@@ -56,13 +62,22 @@ def mine(reviewer: str, key_path: Path | None, party: str | None, home: str | No
 @click.argument("note")
 @_reviewer
 @_key
+@_ssh
 @_as
 @home_option
 @json_option
 @reports_errors
-def erase(note: str, reviewer: str, key_path: Path | None, party: str | None, home: str | None, as_json: bool) -> None:
+def erase(
+    note: str,
+    reviewer: str,
+    key_path: Path | None,
+    ssh_key: Path | None,
+    party: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
     """Erase the note of one of your decisions for good. NOTE may be the first characters of its digest, as `hold mine` shows it."""
-    digest = asyncio.run(_erase(note, reviewer, key_path, party, home))
+    digest = asyncio.run(_erase(note, reviewer, ssh_key or key_path, party, home, ssh=ssh_key is not None))
     if as_json:
         click.echo(json.dumps({"erased": digest}))
     else:
@@ -112,23 +127,29 @@ def _kept(decision: dict[str, Any]) -> str:
 
 
 async def _self(
-    reviewer: str, key_path: Path | None, party: str | None, home: str | None
-) -> tuple[Door, Party, Signer]:
+    reviewer: str, key_path: Path | None, party: str | None, home: str | None, *, ssh: bool
+) -> tuple[Door, Party, Signer | Path]:
     door = await open_door(home)
     organisation = organisation_of(door, party)
+    if ssh and key_path is not None:
+        return door, organisation, key_path
     path = key_path or door.config.key_path("reviewer", organisation)
     if not path.exists():
         raise Misuse(f"no reviewer's key at {path}: figures are shown to their reviewer, {reviewer}, who signs with it")
     return door, organisation, read_key(path)
 
 
-async def _mine(reviewer: str, key_path: Path | None, party: str | None, home: str | None) -> dict[str, Any]:
-    door, organisation, signer = await _self(reviewer, key_path, party, home)
+async def _mine(
+    reviewer: str, key_path: Path | None, party: str | None, home: str | None, *, ssh: bool
+) -> dict[str, Any]:
+    door, organisation, signer = await _self(reviewer, key_path, party, home, ssh=ssh)
     return await door.review(organisation, reviewer, signer)
 
 
-async def _erase(given: str, reviewer: str, key_path: Path | None, party: str | None, home: str | None) -> Digest:
-    door, organisation, signer = await _self(reviewer, key_path, party, home)
+async def _erase(
+    given: str, reviewer: str, key_path: Path | None, party: str | None, home: str | None, *, ssh: bool
+) -> Digest:
+    door, organisation, signer = await _self(reviewer, key_path, party, home, ssh=ssh)
     if len(given) == WHOLE_DIGEST:
         note = parse_digest(given)
     else:

@@ -84,3 +84,10 @@ def test_reviewers_who_all_know_the_seeds_are_found():
     assert asked in text
     terms = read(text.replace(asked, "same_host: refuse, by: [aud-1], screened: yes", 1))
     assert of_screening(terms)["unfulfillable"].verdict == "broken"
+
+
+def test_who_can_void_a_change_is_listed():
+    """A power to know before signing: only of what was committed to beforehand."""
+    claim = of_screening(seeding())["voids-changes"]
+    assert claim.verdict == "listed"
+    assert "aud-1" in claim.text

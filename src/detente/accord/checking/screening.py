@@ -29,6 +29,9 @@ def check_screening(terms: Terms) -> Iterator[Claim]:
     if rules.minimum is not None:
         yield from _minimum(terms, rules, rules.minimum, seeds)
     yield from _reviewers(terms, rules)
+    seeders = [party for party in terms.parties if terms.among(party, rules.by)]
+    text = f"each of {', '.join(seeders)} can void a change for good that it committed to before another proposed it"
+    yield Claim("voids-changes", "screening", "listed", text)
 
 
 def _expected(rules: ScreeningTerms, seeds: int) -> str:

@@ -187,6 +187,9 @@ def _powers(terms: Terms) -> Iterator[Rule]:
         yield Rule(
             "power", "hold_points", hold.id, by, "a change waits there", "its reviewers approve or refuse the change"
         )
+    if terms.screening is not None:
+        seeds = tuple(party for party in terms.parties if terms.among(party, terms.screening.by))
+        yield Rule("power", "screening", "screening", seeds, "before it is proposed", "chooses known-bad changes, which nothing permits once it has revealed them")  # fmt: skip
     for checkpoint in terms.checkpoints:
         by = tuple(party for party in terms.parties if terms.among(party, checkpoint.need.by))
         yield Rule(
