@@ -138,15 +138,16 @@ class Scene:
             self.named[name] = receipt.statement
         return receipt.statement
 
-    async def begin(self) -> None:
-        """Everybody joins, versions and proposals pile up, nothing is paused yet."""
+    async def begin(self, *, reviewers: bool = True) -> None:
+        """Everybody joins, versions and proposals pile up, nothing is paused yet; with ``reviewers``, two have software keys."""
         for party in ("dev-a", "dev-b"):
             await self.say(party, "accession", Accession(self.coalition.accord, ()), use="root")
         keys = tuple(
             Enrolment("reviewer", key.public_key, prove_possession(Party("aud-1"), "reviewer", key, name), name)
             for name, key in self.reviewers.items()
         )
-        await self.say("aud-1", "keys", KeyRotation(1, None, keys, ()), use="root")
+        if reviewers:
+            await self.say("aud-1", "keys", KeyRotation(1, None, keys, ()), use="root")
         for party, low, high in (("dev-a", "4e25", "9e25"), ("dev-b", "2e24", "3e24")):
             body = Measurement(
                 "training-compute", Decimal(low), Decimal(high), "FLOP", "metered", (), self._now(), About(Party(party))
@@ -166,7 +167,8 @@ class Scene:
             self.node.blobs.store(change.encode())
             await self.propose(name, digest(change), touches, summary)
         await self.propose("absent", digest("nobody stored this"), ("architecture",), "a wider hidden layer")
-        await self.approve("plain", "r-1")
+        if reviewers:
+            await self.approve("plain", "r-1")
         await self.say(
             "aud-2", "finding", Finding(Party("dev-b"), "trains on held-out data", "confirmed", ()), "finding"
         )

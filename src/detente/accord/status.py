@@ -401,6 +401,10 @@ def _halts(
     if not pauses:
         return ()
     covered = frozenset((pause.trigger, party) for pause in latched for party in pause.parties)
+    by_party: dict[Party, list[Pause]] = {}
+    for pause in pauses:
+        for party in pause.parties:
+            by_party.setdefault(party, []).append(pause)
     halts = []
     for item, _ in state.upto(("run",), at):
         body = item.body
@@ -408,8 +412,8 @@ def _halts(
             continue
         stops = [
             max(p.halt_by, _came_under(point, item.party, p.since) + terms.pause.halt_within_s)
-            for p in pauses
-            if item.party in p.parties and body.activity in p.activities
+            for p in by_party.get(item.party, ())
+            if body.activity in p.activities
         ]
         if not stops:
             continue

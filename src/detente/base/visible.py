@@ -40,6 +40,10 @@ def pieces(text: str, keep: str = "") -> Iterator[tuple[str, bool]]:
     plain: list[str] = []
     pile = 0
     for character in text:
+        if " " <= character <= "~":
+            plain.append(character)
+            pile = 0
+            continue
         pile = pile + 1 if unicodedata.category(character) in {"Mn", "Me"} else 0
         if character in keep or (_is_seen(character) and pile <= PILE_MAX):
             plain.append(character)

@@ -25,9 +25,9 @@ from selenium.webdriver.chrome.service import Service
 
 from detente.adapters.client import origin_hash
 from detente.app.node import open_node
+from detente.base.identity import Party
 from detente.server.serving import listen_socket, serve_node
-from tests import node_coalition
-from tests.integration.node_rig import free_ports
+from tests.integration import node_rig
 from tests.pages_scene import TERMS, Scene, digest
 from tests.repo.tree import ROOT
 
@@ -72,6 +72,7 @@ class Served:
             "entry": f"/entries/{origin_hash('dev-a.example/log')}/9",
             "accord": "/accord",
             "pause": "/pause",
+            "enrol": "/enrol",
             "refusal": "/nothing",
         }
 
@@ -79,8 +80,8 @@ class Served:
 @contextlib.contextmanager
 def served(folder: Path, *, terms: str = TERMS, party: str = "dev-a") -> Iterator[Served]:
     """Serve one node of a new coalition in a thread."""
-    (port,) = free_ports(1)
-    coalition = node_coalition.found(folder, text=terms, ack_s=0.1, address_s=100_000, key_s=1_000)
+    coalition = node_rig.found(folder, text=terms, ack_s=0.1, address_s=100_000, key_s=1_000)
+    port = coalition.ports[Party(party)]
     loop = asyncio.new_event_loop()
     ready, found = threading.Event(), []
     stop = asyncio.Event()

@@ -219,8 +219,8 @@ def test_a_proposal_shows_the_chain_the_depths_and_the_decisions(tmp_path: Path)
     value, page = looked(tmp_path, work)
     assert [row["score"] for row in value["line"]] == ["0.61", "0.63", "0.628", "0.66", "0.71"]
     assert value["depths"]["ai_proposed_depth"] == {"low": 0, "high": 4}
-    assert [(each["reviewer"], each["decision"], each["stands"]) for each in value["decisions"]] == [
-        ("r-1", "approve", True)
+    assert [(each["reviewer"], each["decision"], each["counts"], each["label"]) for each in value["decisions"]] == [
+        ("r-1", "approve", True, "software key")
     ]
     assert value["holds"][0]["lacks"] == "1 more human approval"
     assert value["holds"][0]["given"] == [{"organisation": "aud-1", "reviewer": "r-1"}]

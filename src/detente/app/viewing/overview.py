@@ -15,7 +15,7 @@ from typing import Final
 from detente.accord.conditions import Compare, Truth, atoms
 from detente.accord.explaining.aloud import say
 from detente.accord.explaining.constraint import spelled
-from detente.accord.oversight import oversight
+from detente.accord.oversight import Oversight, oversight
 from detente.accord.status import proposals_waiting
 from detente.accord.sweep import TrackKey, sweep_of
 from detente.accord.terms import Indicator, Trigger
@@ -27,8 +27,8 @@ from detente.base.identity import Party
 from detente.base.quantity import Interval, show_decimal
 from detente.statement.measurement import Measurement
 
-ROWS_MAX: Final = 256
-"""Rows of a list: more would not be read, and 200 parties fit."""
+ROWS_MAX: Final = 48
+"""Rows of a list, what restricts most first: more would not be read. Parties are all there."""
 STATES: Final = ("confirmed", "declared", "running", "overdue")
 _ORDER: Final = {"true": 0, "unknown": 1, "false": 2}
 
@@ -62,13 +62,20 @@ def heading(sight: Sight) -> Value:
     }
 
 
+def view_enrolment(sight: Sight) -> Value:
+    """Whose reviewers may register a passkey: every party's."""
+    return {**heading(sight), "organisations": list(sight.terms.parties)}
+
+
 def _overview(sight: Sight) -> Value:
     now = sight.now
     latched = [each.as_json() for each in (*now.pauses, *now.slowdowns, *now.measures)]
     indicators, indicators_left_out = _first(sorted(_indicators(sight), key=lambda row: _ORDER[row["answer"]]))
     waiting = sight.keep("waiting", lambda: proposals_waiting(sight.state, sight.at))
     overdue, overdue_left_out = _first(list(_overdue(sight, indicators)))
-    beside = [each.as_json() for each in oversight(sight.state, sight.at)[:ROWS_MAX]]
+    beside, beside_left_out = _first(
+        [each.as_json() for each in sorted(oversight(sight.state, sight.at), key=lambda each: -_depth_shown(each))]
+    )
     findings = [each.as_json() for each in now.findings if each.state == "open"]
     value: Value = {
         **heading(sight),
@@ -86,12 +93,18 @@ def _overview(sight: Sight) -> Value:
         "sanctions": [each.as_json() for each in now.sanctions[:ROWS_MAX]],
         "released_by_time": [each.as_json() for each in now.released_by_time[-16:]],
         "oversight": beside,
+        "oversight_left_out": beside_left_out,
     }
     return sight.with_entries(value)
 
 
 def _first(rows: list[Value]) -> tuple[list[Value], int]:
     return rows[:ROWS_MAX], max(0, len(rows) - ROWS_MAX)
+
+
+def _depth_shown(each: Oversight) -> float:
+    """By what the list is ordered: the upper end of the AI-proposed depth; not known is the most."""
+    return float("inf") if each.ai_proposed_depth.high is None else each.ai_proposed_depth.high
 
 
 def _parties(sight: Sight) -> Iterator[Value]:

@@ -95,7 +95,7 @@ def view_proposal(sight: Sight, proposal: Digest) -> Value:
         "standing": standing.as_json(),
         "holds": list(_holds(sight, proposal)),
         "decisions": list(_decisions(sight, proposal)),
-        "reviewers": list(_reviewers(sight)),
+        "passkeys": list(_passkeys(sight)),
         "line": line_behind(sight, body.parent),
         "depths": None if body.parent is None else depths(sight, body.parent),
         "effect": {
@@ -144,27 +144,20 @@ def _holds(sight: Sight, proposal: Digest) -> Iterator[Value]:
 
 
 def _decisions(sight: Sight, proposal: Digest) -> Iterator[Value]:
-    """Every decision on the proposal, the latest last, by what authenticator, and whether it is the one that counts."""
-    for said in said_on(sight.state, proposal, sight.terms, sight.at):
-        yield {
-            "statement": said.statement,
-            "organisation": said.organisation,
-            "reviewer": said.reviewer,
-            "decision": said.decision,
-            "significant": said.significant,
-            "same_host": said.same_host,
-            "authenticator": said.label,
-            "cloned": said.cloned,
-            "witnessed_at": when(said.witnessed_at),
-            "stands": said.counts,
-        }
+    """Every decision on the proposal, the latest last, with the label of its authenticator."""
+    for each in said_on(sight.state, proposal, sight.terms, sight.at):
+        yield {**each.as_json(), "witnessed_at": when(each.witnessed_at)}
 
 
-def _reviewers(sight: Sight) -> Iterator[Value]:
+def _passkeys(sight: Sight) -> Iterator[Value]:
+    """The reviewers that have a passkey for this node's page, in force."""
+    origin = sight.node.config.page_origin
+    seen: set[tuple[str, str]] = set()
     for ring in sight.now.keyrings:
-        names = {name for name, _ in ring.reviewers} | {credential.reviewer for credential, _ in ring.credentials}
-        for name in sorted(names):
-            yield {"organisation": ring.party, "reviewer": name}
+        for each, _ in ring.credentials:
+            if each.origin == origin and (ring.party, each.reviewer) not in seen:
+                seen.add((ring.party, each.reviewer))
+                yield {"organisation": ring.party, "reviewer": each.reviewer}
 
 
 async def fetch_proposal_change(sight: Sight, proposal: Digest) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
@@ -21,13 +21,13 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from detente.accord.explaining.aloud import joined, lasting, plural
-from detente.base.instant import parse_instant
 from detente.base.visible import pieces, visible
 from detente.server.pages.drawing import gauge, plot, tree
 
 KINDS: Final[Mapping[str, str]] = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
+    "passkey.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 """The assets there are, and their types."""
@@ -47,9 +47,9 @@ def asset_path(name: str) -> str:
     return f"/assets/{name}?v={sha256(asset(name)).hexdigest()[:16]}"
 
 
-def render(template: str, value: Mapping[str, Any], **more: Any) -> str:
-    """A page: the template with the value as ``v``."""
-    return _environment().get_template(template).render(v=value, **more)
+def render_page(template: str, value: Mapping[str, Any], api: str = "", **more: Any) -> str:
+    """A page: the template with the value as ``v``; ``api`` is where the value stands as JSON."""
+    return _environment().get_template(template).render(v=value, api=api, live=False, **more)
 
 
 @cache
@@ -78,6 +78,7 @@ def _environment() -> Environment:
         plot=plot,
         points=points,
         pretty=pretty,
+        compact=compact,
         coded=coded,
         tree=tree,
     )
@@ -99,6 +100,8 @@ def marked(text: str, keep: str = "") -> Markup:
     >>> print(marked("<b>\u202e"))
     &lt;b&gt;<span class="mark" title="a character that cannot be seen or that changes what is around it">\u202e</span>
     """
+    if text.isascii() and text.translate(str.maketrans("", "", keep)).isprintable():
+        return escape(text)
     return Markup("").join(
         Markup(
             '<span class="mark" title="a character that cannot be seen or that changes what is around it">{}</span>'
@@ -109,6 +112,7 @@ def marked(text: str, keep: str = "") -> Markup:
     )
 
 
+@lru_cache(maxsize=8_192)
 def moment(at: str | None, missing: str = "not yet") -> Markup:
     """An instant in UTC; a script adds the reader's own time as a title.
 
@@ -117,7 +121,6 @@ def moment(at: str | None, missing: str = "not yet") -> Markup:
     """
     if at is None:
         return escape(missing)
-    parse_instant(at)
     return Markup('<time datetime="{}">{} {} UTC</time>').format(at, at[:10], at[11:19])
 
 
@@ -185,6 +188,11 @@ def points(versions: list[dict[str, Any]]) -> list[dict[str, str]]:
 def pretty(value: object) -> str:
     """A JSON value on several lines; what is not ASCII stays as it is, and is marked where it has to be."""
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def compact(value: object) -> str:
+    """A JSON value on one line, for a script of ours to read back."""
+    return json.dumps(value)
 
 
 def coded(text: str) -> Markup:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,7 +22,7 @@ from detente.app.viewing.changes import bytes_of
 from detente.app.viewing.entries import view_entry, view_logs, view_statement
 from detente.app.viewing.findings import view_finding
 from detente.app.viewing.lineage import view_version
-from detente.app.viewing.overview import heading, view_overview
+from detente.app.viewing.overview import heading, view_enrolment, view_overview
 from detente.app.viewing.parties import view_party, view_run
 from detente.app.viewing.pausing import view_pause
 from detente.app.viewing.proposals import fetch_proposal_change, view_change, view_proposal, view_proposals
@@ -52,7 +52,7 @@ async def _at_once(_sight: Sight, _parameters: Parameters) -> None:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One question: the path of its JSON, of its page and the template (empty: no page), and who answers.
+    """One question: the path of its JSON (empty: none), of its page and the template (empty: no page), and who answers.
 
     ``query`` are parameters it takes besides those of the path; ``wait`` has at hand what takes a disk's or a processor's time.
     """
@@ -136,6 +136,7 @@ VIEWS: Final[tuple[View, ...]] = (
     ),
     View("/v1/accord", "/accord", "accord.html", lambda sight, _: view_accord(sight)),
     View("/v1/pause", "/pause", "pause.html", lambda sight, _: view_pause(sight)),
+    View("", "/enrol", "enrol.html", lambda sight, _: view_enrolment(sight)),
 )
 
 
@@ -147,7 +148,7 @@ class Pages:
 
     def api_routes(self) -> list[BaseRoute]:
         """The JSON half; needs no extra."""
-        return [Route(view.api, self._as_json(view), methods=["GET"]) for view in VIEWS]
+        return [Route(view.api, self._as_json(view), methods=["GET"]) for view in VIEWS if view.api]
 
     def page_routes(self) -> list[BaseRoute]:
         """The half for people."""
@@ -161,7 +162,9 @@ class Pages:
         if MISSING or not wants_page(request):
             return None
         said = error.as_json() if isinstance(error, Refused) else {"rule": "", "unavailable": str(error)}
-        return _page("error.html", heading(self._lookout.look()), status or status_of(error), error=said)
+        return _html(
+            rendering.render_page("error.html", heading(self._lookout.look()), error=said), status or status_of(error)
+        )
 
     def _as_json(self, view: View) -> Handler:
         async def handler(request: Request) -> Response:
@@ -173,9 +176,14 @@ class Pages:
     def _as_page(self, view: View) -> Handler:
         async def handler(request: Request) -> Response:
             sight, given = await self._looked(view, request)
+            if not given:  # One page of one look is rendered once, however many ask for it.
+                body = sight.keep(
+                    f"page {view.page}", lambda: rendering.render_page(view.template, view.read(sight, given), view.api)
+                )
+                return _html(body)
             value = view.read(sight, given)
             api = view.api.format(**request.path_params)
-            return _page(view.template, value, api=api, change=await _change(sight, value))
+            return _html(rendering.render_page(view.template, value, api, change=await _change(sight, value)))
 
         return handler
 
@@ -197,8 +205,7 @@ async def _change(sight: Sight, value: Value) -> object:
     return await asyncio.to_thread(colouring.show_change, bytes_of(sight, digest), digest)
 
 
-def _page(template: str, value: Value, status: int = 200, *, api: str = "", **more: Any) -> Response:
-    body = rendering.render(template, value, api=api, live=False, **more)
+def _html(body: str, status: int = 200) -> Response:
     return Response(body, status, {"cache-control": "no-store"}, "text/html; charset=utf-8")
 
 
