@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from detente.app.deciding import Asked, PageAssertion, Posted, decision_options, file_decision
+from detente.app.direct import with_node
 from detente.app.door import open_door
 from detente.app.holding import made_proposal
 from detente.app.init import make_solo
 from detente.app.registering import Asserted, Registration, encode_registration
 from detente.cli import main
+from detente.statement.approval import approval_binding
 from detente.statement.credential import enrolment_binding
 from detente.testing.authenticator import Maker, Passkey
 
@@ -175,3 +178,36 @@ def test_a_registration_for_somebody_else_enrols_nobody(home: Path, tmp_path: Pa
     file.write_text(json.dumps(value | {"reviewer": "reviewer-3"}))
     assert "K02" in hold(home, "enrol", "--passkey", file, fails=True)
     assert ring(home)["credentials"] == []
+
+
+def decided_on_page(home: Path, browser: Passkey, proposal: str) -> None:
+    """What the page posts after the passkey's touch."""
+
+    async def work(node):
+        asked = Asked(proposal, "approve", SAFETY, "reviewer-2", "yes")
+        nonce = decision_options(node, asked)["nonce"]
+        log = node.state().log_of(SAFETY, node.clock.now())
+        made = browser.get(approval_binding(asked.approval(log), accord=node.config.accord, nonce=nonce))
+        assertion = PageAssertion(browser.id, made.authenticator_data, made.client_data, made.signature)
+        await file_decision(node, Posted(proposal, "approve", SAFETY, "reviewer-2", nonce, "yes", None, assertion))
+
+    asyncio.run(with_node(home, work))
+
+
+def test_what_a_page_approved_is_confirmed_in_a_terminal(home: Path, key: Path, tmp_path: Path):
+    """The terminal shows proposal and decision as its node knows them, asks, and signs the same; without a page's there is nothing."""
+    file, proposal = tmp_path / "registration.json", proposed(home)
+    browser = registration(home, file)
+    hold(home, "enrol", "--passkey", file)
+    hold(home, "enrol", "--ssh", f"{key}.pub", "--as", SAFETY, "--reviewer", "reviewer-2")
+    words = ["confirm", proposal, "--reviewer", "reviewer-2", "--ssh-key", key]
+    assert "nothing to confirm" in hold(home, *words, fails=True)
+    decided_on_page(home, browser, proposal)
+    ran = CliRunner().invoke(main, ["hold", *map(str, words), "--home", str(home)], input="n\n")
+    assert (ran.exit_code != 0, "nothing was signed" in ran.output) == (True, True)
+    ran = CliRunner().invoke(main, ["hold", *map(str, words), "--home", str(home)], input="y\n")
+    assert ran.exit_code == 0, ran.output
+    assert "on the page  the same, by passkey, device-bound, not attested" in ran.output
+    assert "significant: yes" in ran.output
+    assert "reviewer-2 of safety-team: approve (security key (ssh))" in ran.output
+    assert "nothing to confirm" in hold(home, *words, fails=True)

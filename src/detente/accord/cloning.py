@@ -1,7 +1,7 @@
 """Cloned authenticators: one counter that stands in two assertions.
 
 Decides from when on a credential's approvals count no more, because two devices have its key. Leaves out what else makes an
-approval count (``holds``, ``limits``). Normative text: ``spec/accord.md`` §7.2.1.
+approval count (``holds``, ``limits``). Normative text: ``spec/accord.md`` §7.2 rule 4.
 
 - An authenticator with a counter never gives one value twice. So two assertions of one credential with the same counter, other
   than 0, over different bindings are by two devices, whatever the order in which they were made or filed: the state knows no other.

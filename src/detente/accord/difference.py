@@ -305,13 +305,12 @@ def _need(key: str, a: HoldNeed, b: HoldNeed) -> Iterator[Change]:
     section = "hold_points"
     yield from _number(section, f"the humans {key} needs", a.humans, b.humans, rise=True)
     yield from _number(section, f"the organisations {key} needs", a.organisations, b.organisations, rise=True)
-    yield from _word(section, f"whether {key} keeps the author out", _yes(a.author_excluded), _yes(b.author_excluded), tight="yes")  # fmt: skip
     if a.device != b.device:
         text = f"changes the authenticator {key} takes from {a.device} to {b.device}"
         yield Change(section, text, _effect(tighter=device_at_least(b.device, a.device)))
     yield from _word(section, f"a page on the party's own host, in {key},", a.same_host, b.same_host, tight="refuse")
-    yield from _word(section, f"whether {key} asks for significant oversight", _yes(a.significant), _yes(b.significant), tight="yes")  # fmt: skip
-    yield from _word(section, f"whether {key} screens reviewers", _yes(a.screened), _yes(b.screened), tight="yes")
+    for asks, name in (("keeps the author out", "author_excluded"), ("asks for significant oversight", "significant"), ("screens reviewers", "screened"), ("asks for a second approval in a terminal", "confirmed")):  # fmt: skip
+        yield from _word(section, f"whether {key} {asks}", _yes(getattr(a, name)), _yes(getattr(b, name)), tight="yes")
     if set(a.by) != set(b.by):
         spelled = [", ".join(sorted(by)) or "any party" for by in (a.by, b.by)]
         tighter = _narrower(set(a.by), set(b.by))

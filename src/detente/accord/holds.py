@@ -16,7 +16,7 @@ assertion verifies (``statement.approval``). Normative text: ``spec/accord.md`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -302,23 +302,18 @@ def _lacking(
     given: list[tuple[Party, str]] = []
     cited: list[Digest] = []
     for item, body, approves in standing_approvals(state, change, at, terms.mirrors.settle_s, heard=heard):
-        if not approves or body.assertion is None or (need.by and not terms.among(item.party, need.by)):  # 1
+        if not approves or (need.author_excluded and change.is_by(item, body)):  # 2
             continue
-        known = credential_of(state, item, body, at)
-        if not device_at_least(device_of(known, terms.authenticators), need.device):
-            aside.append(f"{item.party}/{body.reviewer} used: {label_of(known, terms.authenticators)}")
+        said = (item, body)
+        mine = _since_refusal(state, change, said, terms, at, heard=heard) if need.confirmed else [said]
+        fitting = _fitting(state, need, terms, mine, at)  # 1
+        if isinstance(fitting, str):
+            aside += [f"{item.party}/{body.reviewer} {fitting}"] if fitting else []
             continue
-        if need.same_host == "refuse" and _is_same_host(body, known):
-            aside.append(f"{item.party}/{body.reviewer} decided on the same host")
-            continue
-        if need.author_excluded and change.is_by(item, body):  # 2
-            continue
-        if need.significant and body.significant != "yes":
-            continue
-        humans.append((Party(f"{item.party}/{body.reviewer}"), body.assertion.key))
-        organisations.append((item.party, body.assertion.key))
+        humans.append((Party(f"{item.party}/{body.reviewer}"), fitting))
+        organisations.append((item.party, fitting))
         given.append((item.party, body.reviewer))
-        cited.append(item.id)
+        cited += [each.id for each, _ in mine]
     return Lacking(  # 3
         max(0, need.humans - count_distinct(humans)),
         max(0, need.organisations - count_distinct(organisations)),
@@ -327,6 +322,54 @@ def _lacking(
         device=need.device,
         aside=tuple(sorted(aside)[:ASIDE_MAX]),
     )
+
+
+Said = tuple[Item, Approval]
+
+
+def _fitting(
+    state: AccordState, need: HoldNeed, terms: Terms, mine: Sequence[Said], at: int
+) -> PublicKey | str:  # fmt: skip
+    """The key by which one reviewer's approvals count together, or why they do not; empty where nobody asked for them.
+
+    Each is by whom the need accepts, on its host and as significant as it asks. One is by its kind of authenticator. Where it
+    asks for confirmation, one was made on a page and one in a terminal.
+    """
+    known = [(credential_of(state, item, body, at), body) for item, body in mine]
+    party = mine[0][0].party
+    if (need.by and not terms.among(party, need.by)) or (
+        need.significant and any(b.significant != "yes" for _, b in known)
+    ):
+        return ""
+    if need.same_host == "refuse" and any(_is_same_host(body, each) for each, body in known):
+        return "decided on the same host"
+    strong = [body for each, body in known if device_at_least(device_of(each, terms.authenticators), need.device)]
+    if not strong or strong[0].assertion is None:
+        return f"used: {label_of(known[-1][0], terms.authenticators)}"
+    kinds = {body.assertion.type for _, body in known if body.assertion is not None}
+    if need.confirmed and ("webauthn" not in kinds or kinds == {"webauthn"}):
+        return "approved, and not both on a page and in a terminal"
+    return strong[0].assertion.key
+
+
+def _since_refusal(
+    state: AccordState, change: Change, last: Said, terms: Terms, at: int, *, heard: bool
+) -> list[Said]:  # fmt: skip
+    """Every approval of one reviewer that counts and that they did not take back, by distinct authenticators."""
+    found: dict[PublicKey, Said] = {}
+    for item, time in state.upto(("approval", change.proposal or ""), at, heard=heard):
+        body = item.body
+        if not isinstance(body, Approval) or (item.party, body.reviewer) != (last[0].party, last[1].reviewer):
+            continue
+        if body.decision != "approve":
+            found.clear()
+        elif (
+            body.assertion is not None
+            and time + terms.mirrors.settle_s <= at
+            and not is_cloned(state, item, at, heard=heard)
+        ):
+            found[body.assertion.key] = (item, body)
+    return list(found.values())
 
 
 def significant(state: AccordState, terms: Terms, item: Item, at: int, *, heard: bool) -> bool | None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, get_args
 
-from detente.accord.authenticators import DEVICES, Authenticators, read_authenticators
+from detente.accord.authenticators import Authenticators, read_authenticators
 from detente.accord.conditions import AccededCount
 from detente.accord.confidentiality import read_confidential
 from detente.accord.document import Node, read_document
@@ -20,7 +20,6 @@ from detente.accord.fields import (
     Fields,
     TermsRefused,
     compute_rate,
-    flag,
     identifier,
     listed,
     name,
@@ -31,6 +30,7 @@ from detente.accord.fields import (
     unit,
     whole,
 )
+from detente.accord.hold_reading import read_hold_need
 from detente.accord.key_reading import KeyReader, KeySection
 from detente.accord.screening import read_screening
 from detente.accord.soundness import check_soundness
@@ -47,7 +47,6 @@ from detente.accord.terms import (
     Consequence,
     Duty,
     EntryIntoForce,
-    HoldNeed,
     HoldPoint,
     Indicator,
     Lapse,
@@ -341,23 +340,11 @@ class _Reader:
         return limit
 
     def _hold(self, f: Fields) -> HoldPoint:
-        def need(n: Fields) -> HoldNeed:
-            return HoldNeed(
-                humans=n.take("humans", positive),
-                organisations=n.take("organisations", positive, 1),
-                author_excluded=n.take("author_excluded", flag, True),
-                device=n.take("device", one_of(*DEVICES), "attested"),
-                same_host=n.take("same_host", one_of("accept", "refuse"), "refuse"),
-                by=n.take("by", listed(name, 1, 64), ()),
-                significant=n.take("significant", flag, False),
-                screened=n.take("screened", flag, False),
-            )
-
         return HoldPoint(
             f.take("id", name),
             f.take("on", one_of("version.train", "version.deploy")),
             f.take("when", self._when("hold")),
-            f.take("need", self.one(need)),
+            f.take("need", self.one(read_hold_need)),
             f.take("unknown", _on_unknown, "holds"),
             _span(f),
         )

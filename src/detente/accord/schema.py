@@ -182,6 +182,7 @@ def _rules() -> dict[str, Schema]:
             "same_host": _words("accept", "refuse"),
             "by": _ref("names"),
             "significant": _ref("flag"),
+            "confirmed": _ref("flag"),
             "screened": _ref("flag"),
         },
     )

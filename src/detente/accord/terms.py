@@ -175,7 +175,8 @@ class HoldNeed:
 
     ``device`` is the weakest authenticator that is taken (``authenticators``). ``by`` narrows the approvers to
     roles or parties; empty means any party of the accord. ``significant`` asks that each approval was significant oversight;
-    ``screened`` that the reviewers who may approve catch as many seeded changes as ``screening.minimum`` says.
+    ``screened`` that the reviewers who may approve catch as many seeded changes as ``screening.minimum`` says;
+    ``confirmed`` that each reviewer approved on a page and again in a terminal.
     """
 
     humans: int
@@ -186,6 +187,7 @@ class HoldNeed:
     by: tuple[str, ...] = ()
     significant: bool = False
     screened: bool = False
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

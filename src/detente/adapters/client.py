@@ -177,6 +177,10 @@ class NodeClient:
         """Proposals waiting at a hold point."""
         return await self._json("GET", "/v1/proposals")
 
+    async def proposal(self, proposal: Digest) -> dict[str, Any]:
+        """One proposal: what it says and lacks, and the decisions on it."""
+        return await self._json("GET", f"/v1/proposals/{proposal}")
+
     async def health(self) -> dict[str, Any]:
         """Who the node is, and how it fares."""
         return await self._json("GET", "/healthz")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detente.accord.explain import explain
+from detente.accord.holds import said_on
 from detente.accord.oversight import oversight
 from detente.accord.terms import Terms, parse_terms
 from detente.adapters.client import NodeClient, Receipt, blob_leave
@@ -104,6 +105,17 @@ class Door:
         client = NodeClient(self.served)
         try:
             said = (await client.proposals()).get("proposals", [])
+        finally:
+            await client.close()
+        return [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+
+    async def decisions(self, proposal: Digest) -> list[dict[str, Any]]:
+        """Every decision on a proposal, the latest last, by what authenticator, and whether it stands."""
+        if not self.served:
+            return await with_node(self.config.home, lambda node: _decisions(node, proposal))
+        client = NodeClient(self.served)
+        try:
+            said = (await client.proposal(proposal)).get("decisions", [])
         finally:
             await client.close()
         return [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
@@ -249,6 +261,12 @@ async def _status(node: Node, *, why: bool) -> dict[str, Any]:
     status = node.status()
     said = {**status.as_json(), "oversight": [each.as_json() for each in oversight(node.state(), status.at)]}
     return {**said, "why": [reason.as_json() for reason in explain(status)]} if why else said
+
+
+async def _decisions(node: Node, proposal: Digest) -> list[dict[str, Any]]:
+    state, at = node.state(), node.clock.now()
+    found = said_on(state, proposal, state.terms_at(at), at)
+    return [{**each.as_json(), "authenticator": each.label, "stands": each.counts} for each in found]
 
 
 async def _proposals(node: Node) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from detente.measure.review.note import ReviewNote, encode_note
 from detente.statement.approval import APPROVAL_DECISIONS, SIGNIFICANT, ApprovalDecision, Significant
 from detente.statement.proposal import Proposal
 
+TERMINAL = ("software key", "security key (ssh)")
+"""Labels of what decides in a terminal."""
 WHOLE_ID = 64
 """Characters of a proposal's id."""
 
@@ -110,7 +112,42 @@ def decide(
     if ssh_key is not None and key_path is not None:
         raise Misuse("--key is a software key and --ssh-key a security key: one of them decides")
     asked = _Asked(proposal, decision, reviewer, key_path, ssh_key, significant, reason, same_host=not other_host)
-    said = asyncio.run(_decide(asked, party, home))
+    _show_decided(asyncio.run(_decide(asked, party, home)), as_json=as_json)
+
+
+@hold.command(epilog="Such as: detente hold confirm 96043043 --ssh-key ~/.ssh/id_brake")
+@click.argument("proposal")
+@reviewer_option
+@key_option
+@click.option("--ssh-key", type=click.Path(path_type=Path), metavar="FILE",
+              help="Sign with this FIDO security key, by ssh-keygen, instead of a software key.")  # fmt: skip
+@click.option("--other-host", is_flag=True, help="This host cannot be written by the party's own agents.")
+@organisation_option
+@home_option
+@json_option
+@reports_errors
+def confirm(
+    proposal: str,
+    reviewer: str,
+    key_path: Path | None,
+    ssh_key: Path | None,
+    other_host: bool,
+    party: str | None,
+    home: str | None,
+    as_json: bool,
+) -> None:
+    """Say again in a terminal what you approved on a page, after reading what this terminal's own node knows of it.
+
+    Where terms ask for confirmation, an approval counts only with both: a page that shows one change and has another asserted is
+    found here.
+    """
+    if ssh_key is not None and key_path is not None:
+        raise Misuse("--key is a software key and --ssh-key a security key: one of them decides")
+    asked = _Asked(proposal, "approve", reviewer, key_path, ssh_key, "unknown", None, same_host=not other_host)
+    _show_decided(asyncio.run(_confirm(asked, party, home)), as_json=as_json)
+
+
+def _show_decided(said: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(said))
         return
@@ -125,6 +162,28 @@ def decide(
         click.echo(
             f"your reason is kept as note {said['note'][:12]}…: `detente hold mine` shows it, `detente hold erase` erases it"
         )
+
+
+async def _confirm(asked: _Asked, party: str | None, home: str | None) -> dict[str, str]:
+    """The same word as on the page, with the same claim to have looked."""
+    door = await open_door(home)
+    proposal, _ = await _find(door, asked.proposal)
+    organisation = organisation_of(door, party)
+    mine = [
+        each
+        for each in await door.decisions(proposal)
+        if (each["organisation"], each["reviewer"]) == (organisation, asked.reviewer)
+    ]
+    if not mine or mine[-1]["decision"] != "approve" or mine[-1]["authenticator"] in TERMINAL:
+        raise Misuse(
+            f"{asked.reviewer} of {organisation} has not approved {proposal[:12]}… on a page last: there is nothing to confirm"
+        )
+    said = replace(asked, proposal=proposal, significant=mine[-1]["significant"], shown=True)
+    _show_signed(proposal, await _proposal(door, proposal), said)
+    click.echo(f"{'on the page':12} the same, by {mine[-1]['authenticator']}", err=True)
+    if not click.confirm("is this what the page showed you?", err=True):
+        raise Misuse("nothing was signed: reject it with `detente hold decide`, and tell whoever runs the page")
+    return await _decide(said, organisation, home)
 
 
 async def _waiting(home: str | None) -> tuple[Door, list[dict[str, Any]]]:
@@ -185,6 +244,7 @@ class _Asked:
     significant: Significant
     reason: str | None
     same_host: bool
+    shown: bool = False
 
 
 async def _decide(asked: _Asked, party: str | None, home: str | None) -> dict[str, str]:
@@ -204,7 +264,8 @@ async def _decide(asked: _Asked, party: str | None, home: str | None) -> dict[st
         assertion, label = by_software(read_key(path), speaker.accord), "software key"
     else:
         check_enrolled(asked.ssh_key, keyrings, organisation, asked.reviewer)
-        _show_signed(proposal, body, asked)
+        if not asked.shown:
+            _show_signed(proposal, body, asked)
         assertion, label = by_security_key(asked.ssh_key, speaker.accord), "security key (ssh)"
     note = None if asked.reason is None else await door.keep_note(encode_note(ReviewNote(asked.reason)))
     log = next((each["log"] for each in keyrings if each["party"] == organisation), None)

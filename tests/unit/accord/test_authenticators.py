@@ -283,6 +283,68 @@ def test_a_clone_passes_no_limit():
     assert run_standing(play.state, run, LATER).outcome == "held"
 
 
+# Confirmation
+
+
+def confirming(device="passkey"):
+    play = Play(founding(body(device).replace("same_host: refuse", "same_host: refuse, confirmed: yes"))).begin()
+    page, terminal = Passkey("page", maker=MAKER), TerminalKey("terminal")
+    last = play.enrol_device("auth-1", page, T0 + 80)
+    play.enrol_device("auth-1", terminal, T0 + 90, sequence=2, previous=last)
+    return play, play.propose("dev-a", T0 + 100), page, terminal
+
+
+@pytest.mark.parametrize("asked", ["passkey", "attested"])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_page_and_a_terminal_confirm_each_other(asked, order):
+    """Either alone is not enough, whichever comes first; one of the two is by the authenticator that is asked for."""
+    play, proposal, *devices = confirming(asked)
+    play.approve("auth-1", proposal, T0 + 110, device=devices[order[0]])
+    assert outcome(play, proposal) == "held"
+    play.approve("auth-1", proposal, T0 + 120, device=devices[order[1]])
+    assert outcome(play, proposal) == "free"
+    assert outcome(play, proposal, T0 + 179) == "held"  # The second settles like the first.
+
+
+def test_a_software_key_confirms_what_a_passkey_approved():
+    """A terminal is a terminal; the passkey is what the hold point asks for."""
+    play, proposal, page, _ = confirming()
+    play.approve("auth-1", proposal, T0 + 110, device=page)
+    play.approve("auth-1", proposal, T0 + 120)
+    assert outcome(play, proposal) == "free"
+
+
+def test_a_terminal_that_shows_another_change_confirms_nothing():
+    """The attack: a page shows A and has B asserted. In the terminal B is there to be read, and A is what the reviewer confirms."""
+    play, shown, page, terminal = confirming()
+    asserted = play.propose("dev-a", T0 + 101)
+    play.approve("auth-1", asserted, T0 + 110, device=page)
+    play.approve("auth-1", shown, T0 + 120, device=terminal)
+    assert [outcome(play, each) for each in (shown, asserted)] == ["held", "held"]
+    assert "not both on a page and in a terminal" in lacks(play, asserted)
+
+
+def test_whoever_thinks_again_confirms_again():
+    """A rejection takes both back, and one approval after it is one."""
+    play, proposal, page, terminal = confirming()
+    for number, device in enumerate((page, terminal)):
+        play.approve("auth-1", proposal, T0 + 110 + number, device=device)
+    play.approve("auth-1", proposal, T0 + 200, device=terminal, decision="reject")
+    play.approve("auth-1", proposal, T0 + 210, device=page)
+    assert outcome(play, proposal, T0 + 900) == "held"
+    play.approve("auth-1", proposal, T0 + 220, device=terminal)
+    assert outcome(play, proposal, T0 + 900) == "free"
+
+
+def test_two_reviewers_do_not_confirm_each_other():
+    """Each says it twice."""
+    play, proposal, page, terminal = confirming()
+    play.approve("auth-1", proposal, T0 + 110, device=page)
+    play.approve("auth-1", proposal, T0 + 120, reviewer="r-2")
+    assert outcome(play, proposal) == "held"
+    assert terminal.counter == 1
+
+
 # The language
 
 
@@ -308,6 +370,11 @@ def test_what_is_no_root_and_no_model_is_refused(extra):
         (body("attested"), body("passkey"), "loosens"),
         (body("attested", ""), body("attested"), "loosens"),
         (body("attested"), body("attested", ""), "tightens"),
+        (
+            body("passkey"),
+            body("passkey").replace("same_host: refuse", "same_host: refuse, confirmed: yes"),
+            "tightens",
+        ),
     ],
 )
 def test_the_difference_says_what_it_does(before, after, effect):

@@ -68,7 +68,7 @@ hold_points:
     until: {{after_entry: 10 d}}
     when: {{any: [{{change.touches: [training, data]}}, {{change.proposer: model}}]}}
     need:
-      {{humans: 1, organisations: 1, author_excluded: yes, device: software, same_host: accept, by: [auditor], significant: no, screened: yes}}
+      {{humans: 1, organisations: 1, author_excluded: yes, device: software, same_host: accept, by: [auditor], significant: no, screened: yes, confirmed: no}}
     unknown: silent
 checkpoints:
   - id: large

@@ -195,6 +195,8 @@ def hold_need(asked: HoldNeed) -> str:
         marks.append(WITH[asked.device])
     if asked.screened:
         marks.append("who catch as many seeded changes as `screening` asks")
+    if asked.confirmed:
+        marks.append("each on a page and again in a terminal")
     if asked.same_host == "refuse":
         marks.append("on a host that the author's agents cannot write")
     return text + "".join(f", {mark}" for mark in marks)
