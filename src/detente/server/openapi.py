@@ -68,9 +68,12 @@ def _operation(
     body: Json | None = None,
     c2sp: bool = False,
 ) -> Json:
-    error = (
-        _bytes_of("text/plain", "one line: why, with its number") if c2sp else {"$ref": "#/components/responses/Error"}
-    )
+    error: Json = {"$ref": "#/components/responses/Error"}
+    if c2sp:
+        error = _bytes_of(
+            "text/plain", "one line: why, with its number; JSON where a bound was passed before anything was read"
+        )
+        error["content"]["application/json"] = {"schema": {"type": "object"}}
     operation: Json = {"summary": summary, "responses": {**ok, "default": error}}
     if parameters:
         operation["parameters"] = parameters
