@@ -57,6 +57,13 @@ screening:
   window: 365 d
   minimum: {caught: 80 %, confidence: 95 %}
 """
+ASKED = edit(SMALL, "triggers:\n", "triggers:\n  - {id: no-access, when: {overdue: inspection}, then: pause, scope: party}\n") + """\
+duties:
+  - id: inspection
+    of: developer
+    found_by: auditor
+    on_request: {by: [auditor, authority], within: 24 h, most: {number: 20, every: 365 d}}
+"""
 SOURCED = edit(SMALL, "id: big", "id: big.first") + """\
 sources:
   limits.big.first: {of: "A draft, version 2", clause: Art. 1, wording: primary, rules: [draft-1], says: no run above it}
@@ -87,6 +94,7 @@ def _terms():
     yield "confidential", "Code for auditors alone, and plans behind commitments.", SMALL + CONFIDENTIAL
     yield "checkpoint", "A capability checkpoint, which two auditors can meet.", SMALL + CHECKPOINT
     yield "screening", "Known-bad changes in the queue, and reviewers who must be shown to catch them.", SMALL + SCREENING
+    yield "on-request", "A challenge inspection: due within 24 hours of a request, twenty times in 365 days.", ASKED
     yield "sources", "Where clauses come from, and what is not expressed; names of clauses may hold dots.", SOURCED
     fails = {
         "T02-not-yaml": ("a mapping that never closes", SMALL + "x: {\n"),
@@ -107,6 +115,7 @@ def _terms():
         "T06-unknown-member": ("a member that terms do not have", SMALL + "colour: red\n"),
         "T07-member-missing": ("no permits", edit(SMALL, "permits: {life: {calm: 1 h, alert: 10 min}}\n", "")),
         "T07-need-and-refuse": ("a limit that refuses and also needs", edit(SMALL, "then: refuse}", "then: refuse, need: [declaration]}")),
+        "T07-a-date-and-a-request": ("a duty that is due by a date and on request", edit(ASKED, "    on_request", "    by: 2027-01-01\n    on_request")),
         "T08-no-duration": ("a duration in words", edit(SMALL, "15 min", "a while")),
         "T08-look-alike": ("a Cyrillic letter in an id", edit(SMALL, "id: call", "id: c\u0430ll")),
         "T08-float": ("a quantity that is no decimal", edit(SMALL, "1e24 FLOP", "1.0e+024 FLOP")),
@@ -128,6 +137,7 @@ def _terms():
         "T08-reviewer-without-name": ("a reviewer called by what no approval could say", edit(KEYED, "name: r-1,", "name: 'the first',")),
         "T20-nobody-supplies": ("a trigger on what nobody measures", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [mood, 3]}")),
         "T21-unit": ("a trigger in another unit", edit(SMALL, "{votes: {of: [auditor], at_least: 2}}", "{at_least: [ai_proposed_depth, 3 d]}")),
+        "T21-no-unit": ("an indicator that is supplied, in no unit", edit(SMALL, "limits:\n", "indicators:\n  mood: {supplied_by: developer}\nlimits:\n")),
         "T22-two-ids": ("two limits with one id", edit(SMALL, "limits:\n", "limits:\n  - {id: big, when: {more_than: [run.planned_flop, 1 FLOP]}, then: refuse}\n")),
         "T50-no-minimum": ("screened reviewers, and nothing that they must reach", SMALL + SCREENING.replace("  minimum: {caught: 80 %, confidence: 95 %}\n", "")),
         "T51-seeds-itself": ("a developer whose changes nobody else may seed", SMALL + SCREENING.replace("by: [auditor]", "by: [dev-a]")),

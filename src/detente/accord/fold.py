@@ -140,6 +140,18 @@ class AccordState:
             self.keep["stated"] = found
         return found.get(version, ())
 
+    def developing_since(self) -> dict[Party, int]:
+        """When each party's first run or version was witnessed; later than every instant where none of them was."""
+        found: dict[Party, int] | None = self.keep.get("developing")
+        if found is None:
+            found = {}
+            for topic in (("run",), ("version",)):
+                for item in self.index.get(topic, ()):
+                    first = item.order[0]
+                    found[item.party] = min(found.get(item.party, first), first)
+            self.keep["developing"] = found
+        return found
+
     def upto(self, topic: Topic, at: int, *, heard: bool = False) -> Iterator[tuple[Item, int]]:
         """Admitted statements of a topic witnessed at or before ``at``, each with the time at which it counts.
 

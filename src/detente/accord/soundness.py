@@ -37,7 +37,7 @@ def check_soundness(terms: Terms, root: Node, *, template: bool) -> list[Refused
     1. Mirrors: 3 to 16 with the role and, outside a template, their keys: T12; the quorum inequalities: T11.
     2. Every party and role named somewhere is there: T09, T10.
     3. Every quorum can be met by the parties: T13.
-    4. Every indicator named by a trigger, a checkpoint or the lift is supplied by somebody: T20, in its unit: T21.
+    4. Every indicator named by a trigger, a checkpoint or the lift is supplied by somebody: T20, in its unit: T21. What is supplied has one: T21.
     5. Ids stand once: T22. Permits live, in alert no longer than in calm: T23.
     6. Every rule that begins or ends has an instant at which it applies: T30.
     7. Enough parties are left to certify what any developer must have certified: T42.
@@ -248,6 +248,15 @@ def _asking(terms: Terms) -> Iterator[tuple[str, str, Condition]]:
 
 
 def _indicators(terms: Terms, at: Callable[[str], str]) -> Iterator[Refused]:
+    for supplied in terms.indicators.values():
+        if supplied.supplied_by and not supplied.unit:
+            yield Refused(
+                "T21",
+                "terms-unsound",
+                got=f"{at('indicators')} {supplied.name} without a unit",
+                expected="the unit in which it is measured: no measurement is without one",
+                todo="say `unit:` beside the indicator",
+            )
     for section, asking, when in _asking(terms):
         where = at(section)
         for atom in atoms(when):

@@ -26,6 +26,7 @@ from detente.accord.topics import FINDING, LINEAGE, MEMBER, Topic, measure_topic
 from detente.accord.tracks import Track, advance, timers
 from detente.accord.tree_reading import LINEAGE as LINEAGE_INDICATORS
 from detente.accord.view import View
+from detente.base.identity import Party
 
 TrackKey = tuple[str, str]
 _MEMBERS: TrackKey = ("", "")
@@ -274,7 +275,9 @@ def _topics(terms: Terms, trigger: Trigger, scope: str) -> set[Topic]:
         for atom in atoms(condition):
             if isinstance(atom, Compare):
                 topics.add(measure_topic(atom.what))
-                if atom.what in LINEAGE_INDICATORS:
+                indicator = terms.indicators.get(atom.what)
+                nobody = scope != "all" and indicator is not None and not terms.suppliers(indicator, Party(scope))
+                if atom.what in LINEAGE_INDICATORS or nobody:
                     topics.add(LINEAGE)
             elif not isinstance(atom, Votes):
                 topics.add(FINDING)

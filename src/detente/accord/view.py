@@ -207,6 +207,7 @@ class View:
     def _measured(self, indicator: Indicator, atom: Compare, subject: Party | None, *, restricting: bool) -> Truth:
         """One indicator of one subject.
 
+        0. Where nobody may supply it of the subject, who has developed nothing, it is not asked.
         1. Per supplier the latest settled measurement after the cut, and every later one.
         2. The answer that restricts wins; unknown as the terms say.
         3. Overdue, counted from the last measurement, the start of the round, of membership and of force.
@@ -214,7 +215,10 @@ class View:
         combine = kleene_any if restricting else kleene_all
         said: list[tuple[Item, int]] = []
         last = -1
-        for author in self.terms.suppliers(indicator, subject):  # 1
+        suppliers = self.terms.suppliers(indicator, subject)
+        if not suppliers and subject is not None and not self._develops(subject):  # 0
+            return not restricting
+        for author in suppliers:  # 1
             spoken, settled = self.said(indicator, subject, author)
             said += spoken
             last = max(last, settled)
@@ -240,6 +244,11 @@ class View:
             self.moments.append(due + 1)
             answer = combine([answer, None])
         return answer
+
+    def _develops(self, party: Party) -> bool:
+        """Has it declared a run or stated a version by now?"""
+        began = self.state.developing_since().get(party)
+        return began is not None and (self.heard or began <= self.at)
 
     def said(self, indicator: Indicator, subject: Party | None, author: Party) -> tuple[list[tuple[Item, int]], int]:
         """What a supplier says after the cut, the latest settled word and later ones, and the time of the latest settled; -1."""
