@@ -36,6 +36,8 @@ COMMANDS: dict[str, str] = {
     "hold": "detente.cli.hold:hold",
     "pause": "detente.cli.pause:pause",
     "lift": "detente.cli.lift:lift",
+    "renew": "detente.cli.renew:renew",
+    "retract": "detente.cli.retract:retract",
     "status": "detente.cli.status:status",
     "accord": "detente.cli.accord:accord",
     "measure": "detente.cli.measure:measure",

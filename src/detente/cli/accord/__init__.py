@@ -1,7 +1,7 @@
 """``detente accord``: the text of an accord, before and while it binds.
 
-One module per command, imported when it is called. All but ``join``, ``leave`` and ``register``, which sign and file, work
-with no keys, no node and no set-up.
+One module per command, imported when it is called. Those from ``join`` on sign and file; all others work with no keys, no node
+and no set-up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ ACCORD: dict[str, str] = {
     "join": "detente.cli.accord.join:join",
     "leave": "detente.cli.accord.leave:leave",
     "register": "detente.cli.accord.register:register",
+    "find": "detente.cli.accord.find:find",
+    "challenge": "detente.cli.accord.challenge:challenge",
+    "rule": "detente.cli.accord.rule:rule",
 }
 
 

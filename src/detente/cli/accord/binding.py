@@ -1,4 +1,4 @@
-"""What ``detente accord join``, ``leave`` and ``register`` share: root keys, files for those that lie apart, and the answer."""
+"""What the commands that file share: whose statement it is, root keys, files for those that lie apart, and the answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from detente.app.door import Door
+from detente.app.inspecting import Filed
 from detente.app.joining import Said, file_statement, keep_statement, sign_also
 from detente.base.errors import Misuse
 from detente.base.identity import Party, parse_party
@@ -64,6 +65,16 @@ async def filed_too(door: Door, add_to: Path, roots: tuple[Path, ...], kind: str
     if said.kind != kind:
         raise Misuse(f"{add_to} is a {said.kind}, not the {kind} that this command files")
     return await file_statement(door, said)
+
+
+def show_filed(filed: Filed, *, as_json: bool) -> None:
+    """Print a finding, challenge or ruling, and what came of it."""
+    if as_json:
+        click.echo(json.dumps(filed.as_json()))
+        return
+    witnessed = "" if filed.witnessed else " (not yet witnessed by a quorum)"
+    click.echo(f"{filed.party} filed a {filed.kind}: {filed.statement[:12]}…{witnessed}")
+    click.echo(f"NOT COUNTED: {filed.without_effect}" if filed.without_effect else f"it counts; {filed.stands}")
 
 
 def show(said: Said, *, out: Path | None, command: str, settle_s: int, as_json: bool) -> None:
