@@ -5,12 +5,14 @@ Decides where a draft comes from and that a draft may lack its keys. What the te
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from detente.accord.checking.check import Assumptions, check_terms
 from detente.accord.checking.claim import Claim
 from detente.accord.checking.outages import Outages
+from detente.accord.checking.side_by_side import check_together
 from detente.accord.difference import Change, compare_terms
 from detente.accord.document import BYTES_MAX
 from detente.accord.fields import TermsRefused
@@ -71,6 +73,14 @@ def check_draft(path: Path, assumed: Assumed) -> tuple[Claim, ...]:
     doubling_s = None if assumed.doubling is None else parse_duration(assumed.doubling)
     at = SystemClock().now()
     return check_terms(read_draft(path), Assumptions(assumed.outages, doubling_s, assumed.doubling_source, at))
+
+
+def check_drafts(paths: Sequence[Path]) -> tuple[Claim, ...]:
+    """Every claim about several accords side by side; each by the name of its file. What each is by itself is not asked."""
+    names = [path.name.removesuffix(path.suffix) for path in paths]
+    if len(set(names)) < len(names):
+        raise Misuse(f"two files of one name: {', '.join(names)}; what is claimed names each accord by its file")
+    return check_together({name: read_draft(path) for name, path in zip(names, paths, strict=True)})
 
 
 def write_starter(path: Path, *, like: str) -> Path:

@@ -54,7 +54,7 @@ def check_rules(terms: Terms) -> Iterator[Claim]:
 def _limits(terms: Terms) -> Iterator[Claim]:
     limits = terms.limits
     asked = sum(1 for limit in limits for _ in atoms(limit.when))
-    cells = _cells([limit.when for limit in limits])
+    cells = cells_around([limit.when for limit in limits])
     if cells is None:
         yield Claim("dead-rule", "limits", "not shown", f"more than {CELLS_MAX} combinations of bounds")
         return
@@ -62,7 +62,7 @@ def _limits(terms: Terms) -> Iterator[Claim]:
         text = f"{len(limits)} limits over {len(cells)} combinations of bounds ask for more than {ANSWERS_MAX} answers"
         yield Claim("dead-rule", "limits", "not shown", text)
         return
-    met = [frozenset(n for n, cell in enumerate(cells) if _of(limit.when, cell)) for limit in limits]
+    met = [frozenset(n for n, cell in enumerate(cells) if holds_in(limit.when, cell)) for limit in limits]
     for place, limit in enumerate(limits):
         if not met[place]:
             yield _dead("limits", f"{limit.id} is never met: “{limit.when.spelled()}”")
@@ -89,7 +89,7 @@ def _beside(one: Limit, other: Limit) -> bool:
     return (one.span, one.during) == (other.span, other.during)
 
 
-def _cells(conditions: list[Condition]) -> list[Mapping[str, object]] | None:
+def cells_around(conditions: list[Condition]) -> list[Mapping[str, object]] | None:
     """Runs, changes and parties around every bound: FLOP planned, spent and cumulative (never less than planned), what is
     measured, what a run is for, what a change touches and who proposed it.
     """
@@ -126,7 +126,7 @@ def _possible(cell: Mapping[str, object]) -> bool:
 def _hold_points(terms: Terms) -> Iterator[Claim]:
     changes = [{"touches": touched, "proposer": kind} for touched in TOUCHED for kind in ("model", "human")]
     for hold in terms.hold_points:
-        if not any(_of(hold.when, change) for change in changes):
+        if not any(holds_in(hold.when, change) for change in changes):
             yield _dead("hold_points", f"{hold.id} holds no change: “{hold.when.spelled()}”")
         yield from _fulfillable(terms, hold)
 
@@ -140,11 +140,11 @@ def _checkpoints(terms: Terms) -> Iterator[Claim]:
             text = f"{left_over}: more than {ANSWERS_MAX} answers"
             yield Claim("dead-rule", "checkpoints", "not shown", text)
             return
-        cells = _cells([checkpoint.when])
+        cells = cells_around([checkpoint.when])
         left -= len(cells or ()) * sum(1 for _ in atoms(checkpoint.when))
         if cells is None:
             yield Claim("dead-rule", "checkpoints", "not shown", f"{checkpoint.id}: more than {CELLS_MAX} combinations")
-        elif not any(_of(checkpoint.when, cell) for cell in cells):
+        elif not any(holds_in(checkpoint.when, cell) for cell in cells):
             yield _dead("checkpoints", f"{checkpoint.id} is never met: “{checkpoint.when.spelled()}”")
 
 
@@ -235,7 +235,8 @@ class _Cell:
         return None
 
 
-def _of(condition: Condition, cell: Mapping[str, object]) -> bool:
+def holds_in(condition: Condition, cell: Mapping[str, object]) -> bool:
+    """Is the condition true of a combination of ``cells_around``?"""
     return evaluate(condition, _Cell(cell)) is True
 
 

@@ -11,7 +11,7 @@ import click
 
 from detente.accord.checking.claim import Claim
 from detente.accord.checking.outages import Outages
-from detente.app.drafting import Assumed, check_draft
+from detente.app.drafting import Assumed, check_draft, check_drafts
 from detente.cli import json_option, reports_errors
 from detente.cli.wording import counted
 
@@ -26,7 +26,7 @@ _MARKS = {
 
 
 @click.command(epilog="Such as: detente accord check ours.yaml --doubling '128 d'")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE [FILE...]", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--doubling", metavar="DURATION", help="In what time the capability that is limited doubles, such as '128 d'."
 )
@@ -37,7 +37,7 @@ _MARKS = {
 @reports_errors
 def check(
     *,
-    file: Path,
+    files: tuple[Path, ...],
     doubling: str | None,
     doubling_source: str,
     outages_a_year: float,
@@ -49,10 +49,13 @@ def check(
     Every pause can be lifted; nobody alone, and no silence of as many as may fail, starts, prevents or keeps up a pause,
     unless the terms say so on purpose; what triggers ask for is owed; deadlines fit; no rule is dead. Exit code 1 if
     anything is broken.
+
+    Of several files: where they contradict one another for whoever is bound by all. Check each by itself, too.
     """
     started = time.perf_counter()
     outages = Outages(outages_a_year, outage_min * 60)
-    claims = check_draft(file, Assumed(outages=outages, doubling=doubling, doubling_source=doubling_source))
+    assumed = Assumed(outages=outages, doubling=doubling, doubling_source=doubling_source)
+    claims = check_draft(files[0], assumed) if len(files) == 1 else check_drafts(files)
     if as_json:
         click.echo(json.dumps({"claims": [claim.as_json() for claim in claims]}, ensure_ascii=False))
     else:
