@@ -1,4 +1,4 @@
-"""One fold for everybody: time and memory against size. ``python bench/size_bench.py [--sizes 25,50,100,200] [--plot FOLDER]``.
+"""One fold for everybody: time and memory against size. ``python bench/size_bench.py [--sizes 25,50,100,200] [--plot FILE]``.
 
 So many parties, 500 statements each: accessions, runs, progress, measurements, versions, findings, votes. Cycle after cycle one
 developer's measurement latches its trigger, two votes pause everybody, and five votes lift both; every statement stands in a
@@ -28,10 +28,8 @@ from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import fold
 from detente.accord.key_reading import ProvenKey, spell_keys
 from detente.accord.status import status
-from detente.adapters.plots import Caption, can_draw, draw_lines
 from detente.base.identity import Party
 from detente.base.instant import Instant
-from detente.measure.indicator import Series
 from detente.statement.accession import Accession
 from detente.statement.change import ProposedBy
 from detente.statement.envelope import encode_envelope, sign_payload
@@ -267,26 +265,36 @@ def run(parties: int) -> tuple[int, int, float, float]:
     return parties, driver.made, driver.spent_s, resident_mib() - before
 
 
-def plot(rows: list[tuple[int, int, float, float]], folder: Path) -> None:
-    """Two SVG pictures, of time and of memory."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, title, unit, column in (("time", "Folding", "s", 2), ("memory", "Evidence and state", "MiB", 3)):
-        points = tuple((f"{row[0]:04d} parties", float(row[column]), float(row[column])) for row in rows)
-        caption = Caption(
-            name=f"size-{name}",
-            title=f"{title} against size, {STATEMENTS_EACH} statements a party",
-            source="bench/size_bench.py",
-            n=f"up to {rows[-1][1]:,} statements",
-        )
-        drawn = draw_lines([Series(name, title, unit, points)], caption, lambda *_: "")
-        (folder / f"size-{name}.svg").write_bytes(drawn)
-        print(f"wrote {folder / f'size-{name}.svg'}")
+def plot(rows: list[tuple[int, int, float, float]], file: Path) -> None:
+    """One picture of time and of memory against the number of statements, both from nought, so that a straight line is one."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.5, 3.9), layout="constrained")
+    for axes, (title, unit, column) in zip(
+        figure.subplots(1, 2), (("Processor time", "s", 2), ("Memory of evidence and state", "MiB", 3)), strict=True
+    ):
+        made, values = [row[1] for row in rows], [row[column] for row in rows]
+        axes.plot([0, made[-1]], [0, values[-1]], linestyle=":", color="#8a94a0", label="in proportion to the largest")
+        axes.plot(made, values, marker="o", color="#1f5f8b", label="measured")
+        for row in rows:
+            axes.annotate(
+                f"{row[0]} parties, {row[column]:.1f}" if unit == "s" else f"{row[0]} parties, {row[column]:.0f}",
+                (row[1], row[column]), xytext=(-6, 6), textcoords="offset points", ha="right", fontsize=8,
+            )  # fmt: skip
+        axes.set(title=f"{title} ({unit})", xlabel="statements", xlim=(0, None), ylim=(0, None))
+        axes.xaxis.set_major_formatter(lambda number, _: f"{number:,.0f}")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(loc="lower right", frameon=False, fontsize=8)
+    figure.suptitle(f"One fold for everybody, {STATEMENTS_EACH} statements a party: bench/size_bench.py", fontsize=10)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=130, metadata={"Software": None})
+    print(f"wrote {file}")
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(description="Time and memory of one fold against size.")
     asked.add_argument("--sizes", default=",".join(map(str, SIZES)), help="parties, with commas between")
-    asked.add_argument("--plot", type=Path, help="folder for two SVG pictures")
+    asked.add_argument("--plot", type=Path, help="a file for a picture of both, such as size.png")
     options = asked.parse_args()
     rows = []
     print(f"machine: {machine()}")
@@ -303,7 +311,7 @@ def main() -> None:
             f"| {parties} | {made:,} | {spent_s:.2f} | {1_000 * spent_s / made:.3f} | {mib:.0f} | {target} |",
             flush=True,
         )
-    if options.plot is not None and can_draw():
+    if options.plot is not None:
         plot(rows, options.plot)
 
 
