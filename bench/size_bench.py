@@ -277,10 +277,11 @@ def plot(rows: list[tuple[int, int, float, float]], file: Path) -> None:
         axes.plot([0, made[-1]], [0, values[-1]], linestyle=":", color="#8a94a0", label="in proportion to the largest")
         axes.plot(made, values, marker="o", color="#1f5f8b", label="measured")
         for row in rows:
-            axes.annotate(
-                f"{row[0]} parties, {row[column]:.1f}" if unit == "s" else f"{row[0]} parties, {row[column]:.0f}",
-                (row[1], row[column]), xytext=(-6, 6), textcoords="offset points", ha="right", fontsize=8,
-            )  # fmt: skip
+            shown = f"{row[0]} parties, {row[column]:.1f}" if unit == "s" else f"{row[0]} parties, {row[column]:.0f}"
+            place: dict[str, Any] = {"xytext": (7, -9), "ha": "left"}
+            if row is rows[-1]:
+                place = {"xytext": (-9, 3), "ha": "right"}
+            axes.annotate(shown, (row[1], row[column]), textcoords="offset points", fontsize=8, **place)
         axes.set(title=f"{title} ({unit})", xlabel="statements", xlim=(0, None), ylim=(0, None))
         axes.xaxis.set_major_formatter(lambda number, _: f"{number:,.0f}")
         axes.spines[["top", "right"]].set_visible(False)
