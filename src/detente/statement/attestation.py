@@ -129,11 +129,15 @@ def _certificate(data: bytes) -> x509.Certificate:
         _malformed(f"a certificate of {len(data)} bytes", f"at most {CERTIFICATE_MAX}")
     try:
         certificate = x509.load_der_x509_certificate(data)
-        # Its parts are read late: read now what will be asked, so that a broken one is refused here.
+        # Its parts are read late: read now whatever will be asked, so that a broken one is refused here.
         _ = (certificate.extensions, certificate.subject, certificate.issuer, certificate.version)
         certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        serial = certificate.serial_number
+    except Exception as error:  # noqa: BLE001 - it raises a dozen kinds, and none may stop whoever folds the entry
         _malformed(f"a certificate that cannot be read: {shown(str(error))}", "X.509 in DER")
+    if serial <= 0:
+        # Read today with a warning, refused by later versions of the library: refused here by every one.
+        _malformed("a serial number that is not positive", "RFC 5280 §4.1.2.2")
     return certificate
 
 
@@ -174,7 +178,11 @@ def _reached(certificates: Sequence[x509.Certificate]) -> tuple[Digest, ...]:
 
 
 def _issued(above: x509.Certificate, below: x509.Certificate, depth: int) -> bool:
-    key, used = above.public_key(), below.signature_hash_algorithm
+    key = above.public_key()
+    try:
+        used = below.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return False
     if _is_authority(above) is not True or used is None or used.name not in _HASHES:
         return False
     length = above.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
@@ -185,7 +193,7 @@ def _issued(above: x509.Certificate, below: x509.Certificate, depth: int) -> boo
         return False
     try:
         below.verify_directly_issued_by(above)
-    except (InvalidSignature, ValueError, TypeError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
 

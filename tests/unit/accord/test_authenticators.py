@@ -1,5 +1,7 @@
 """With what reviewers decide: passkeys and security keys under terms that ask for them, and what passes for what."""
 
+import hashlib
+
 import pytest
 
 from detente.accord.authenticators import Authenticators, device_of, label_of, show_aaguid
@@ -11,6 +13,8 @@ from detente.accord.holds import said_on
 from detente.accord.reading import TermsRefused, read_terms
 from detente.accord.status import change_standing, run_standing, status
 from detente.statement.credential import verify_credential
+from detente.statement.keys import Enrolment, KeyRotation, prove_possession
+from detente.statement.signing import SoftwareSigner
 from detente.testing.authenticator import Maker, Passkey, TerminalKey
 from tests.accord_play import BODY, PARTIES, T0, Play, founding
 
@@ -167,10 +171,26 @@ def test_one_credential_id_has_one_reviewer():
     assert play.rules() == ["F19"]
 
 
+@pytest.mark.parametrize("first", ["credential", "software"])
+def test_one_key_is_a_credential_or_a_software_key_and_never_both(first):
+    """F19 whichever comes first: what a device holds must not be enrolled as a key in a file, nor the reverse."""
+    play, _ = played()
+    device = TerminalKey("both")
+    hand = SoftwareSigner(hashlib.sha256(b"authenticator EdDSA ssh both").digest())
+    assert hand.public_key == device.key
+    proof = prove_possession("auth-1", "reviewer", hand, "r-1")
+    software = (Enrolment("reviewer", hand.public_key, proof, "r-1"),)
+    credential = (device.enrol(play.evidence.accord, "auth-1", "r-1"),)
+    one, two = ((), credential), (software, ())
+    bodies = [one, two] if first == "credential" else [two, one]
+    last = None
+    for number, (keys, credentials) in enumerate(bodies, 1):
+        last = play.say("auth-1", "keys", KeyRotation(number, last, keys, (), credentials), T0 + 80 + number)
+    assert play.rules() == ["F19"]
+
+
 def test_a_credential_for_somebody_else_is_enrolled_by_nobody():
     """F21: the proof is over party and reviewer, so what another organisation's reviewer signed enrols nothing here."""
-    from detente.statement.keys import KeyRotation
-
     play, proposal = played()
     stolen = Passkey().enrol(play.evidence.accord, "aud-1", "r-1")
     play.say("auth-1", "keys", KeyRotation(1, None, (), (), (stolen,)), T0 + 90)

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detente.base.digest import sha256_hex
 from detente.base.errors import Refused
 from detente.base.identity import PublicKey, check_authenticator_key, parse_authenticator_key, show_key
 from detente.statement.approval import NAMESPACE, Approval, approval_binding, verify_approval
 from detente.statement.assertion import SshAssertion, WebauthnAssertion
+from detente.statement.attestation import verify_attestation
 from detente.statement.cbor import decode
 from detente.statement.credential import CREDENTIAL, enrolment_binding, verify_credential
 from detente.statement.keys import KEYS, KeyRotation
@@ -258,6 +260,28 @@ def test_a_statement_without_credentials_has_no_member_for_them():
     assert rule(KEYS.decode, body | {"credentials": []}) == "S25"
 
 
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_no_certificate_is_anything_but_read_or_refused(data):
+    """Whatever is in a chain, the answer is a refusal by number or an attestation that reaches no other root."""
+    maker = Maker()
+    client_data, attestation = Passkey("certificates", maker=maker).register(BINDING)
+    value = decode(attestation)
+    of_root = data.draw(st.booleans())
+    broken = bytearray(maker.root if of_root else maker.leaf)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(broken) - 1))
+        broken[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    if not of_root:
+        value["attStmt"]["x5c"] = [bytes(broken)]
+    try:
+        found = verify_attestation(encode_cbor(value), client_data, (bytes(broken) if of_root else maker.root,))
+    except Refused as refused:
+        assert refused.rule in {"S32", "K03"}  # noqa: PT017 - either answer is right
+    else:
+        assert set(found.roots) <= {maker.root_digest, sha256_hex(bytes(broken))}
+
+
 # The programs that others use
 
 
@@ -322,8 +346,6 @@ def test_py_webauthn_agrees_on_registrations(maker, spoil):
         value["authData"] = value["authData"][:33] + b"\xff" + value["authData"][34:]
         attestation = encode_cbor(value)
     roots = load_der_x509_certificate(maker.root).public_bytes(Encoding.PEM) if maker else b""
-    from detente.statement.attestation import verify_attestation
-
     try:
         found = verify_attestation(attestation, client_data, () if maker is None else (maker.root,))
         check_authenticator(found.said, HERE)
