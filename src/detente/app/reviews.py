@@ -16,6 +16,7 @@ from detente.app.review_notes import ReviewNotes, decisions_of, note_of
 from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant, show_instant
+from detente.measure.review.attention import measure_each
 from detente.measure.review.catch import Caught, show_outlook
 from detente.measure.review.decision import Decided
 from detente.measure.review.figures import figures_of
@@ -55,7 +56,8 @@ def review_of(
     notes: ReviewNotes, state: AccordState, organisation: Party, reviewer: str, at: Instant
 ) -> dict[str, Any]:
     """The reviewer's decisions, in the order in which they were witnessed, with their notes and figures."""
-    everybody, shown = [], []
+    everybody: list[Decided] = []
+    shown: list[dict[str, Any]] = []
     revealed = {item.id for seed in seeds_at(state, at) for item in seed.said}
     seeded = {item.id for seed in seeds_at(state, at) for item, _ in seed.words}
     for item in decisions_of(state):
@@ -80,6 +82,11 @@ def review_of(
                     "kept": None if found is None else note_as_json(found),
                 }
             )
+    own_decisions = [each for each in everybody if each.reviewer == (organisation, reviewer)]
+    readings = measure_each(own_decisions)
+    for each in shown:
+        seen = readings.get(each["statement"])
+        each["reading"] = None if seen is None else seen.as_json()
     return {
         "organisation": organisation,
         "reviewer": reviewer,

@@ -22,9 +22,9 @@ from detente.adapters.git_objects import read_blobs
 from detente.adapters.git_running import Repository, open_repository
 from detente.base.errors import Misuse, Refused
 from detente.measure.history import Change, Commit
-from detente.measure.seeding.flaws import FLAWS, Flaw, find_flaws
+from detente.measure.seeding.flaws import FLAWS, Flaw, is_spoilt, list_places
 from detente.measure.seeding.patch import FileText, is_plain, make_patch
-from detente.measure.seeding.settings import find_setting_flaws
+from detente.measure.seeding.settings import is_setting_spoilt, list_setting_places
 from detente.statement.fields import text
 
 FILES_MAX: Final = 20
@@ -60,6 +60,10 @@ class _Place:
     files: tuple[FileText, ...]
     number: int
     flaw: Flaw
+
+    @property
+    def path(self) -> str:
+        return self.files[self.number].path
 
 
 def make_seeds(
@@ -100,21 +104,27 @@ def _enough(places: dict[str, list[_Place]], count: int, looked: int) -> bool:
 
 
 def _drawn(places: dict[str, list[_Place]], count: int, source: Random) -> list[MadeSeed]:
-    """Kinds in turn, in an order of their own each round; no commit twice."""
+    """Kinds in turn, in an order of their own each round; no commit twice, and no file twice in one way while there are others."""
     used: set[str] = set()
+    spoilt: set[tuple[str, str]] = set()
     made: list[MadeSeed] = []
     while len(made) < count:
         before = len(made)
         names = list(places)
         source.shuffle(names)
         for name in names:
-            free = [place for place in places[name] if place.commit.id not in used]
-            if free and len(made) < count:
-                place = source.choice(free)
-                used.add(place.commit.id)
-                made.append(_spoilt(place))
+            free = [place for place in places[name] if place.commit.id not in used and (name, place.path) not in spoilt]
+            while free and len(made) < count:
+                place = free.pop(source.randrange(len(free)))
+                if _is_bad(place):
+                    used.add(place.commit.id)
+                    spoilt.add((name, place.path))
+                    made.append(_spoilt(place))
+                    break
         if len(made) == before:
-            break
+            if not spoilt:
+                break
+            spoilt.clear()
     return made
 
 
@@ -149,7 +159,16 @@ def _of_commit(commit: Commit, found: dict[str, bytes | None]) -> Iterator[_Plac
 
 
 def _flaws(path: str, after: str) -> tuple[Flaw, ...]:
-    return find_flaws(after) if path.endswith(".py") else find_setting_flaws(path, after)
+    return list_places(after) if path.endswith(".py") else list_setting_places(path, after)
+
+
+def _is_bad(place: _Place) -> bool:
+    """Does what comes out read, and differ as it should? Asked of the places that are drawn, not of all."""
+    file = place.files[place.number]
+    after = file.after or ""
+    return (
+        is_spoilt(after, place.flaw) if file.path.endswith(".py") else is_setting_spoilt(file.path, after, place.flaw)
+    )
 
 
 def _serves(commit: Commit) -> bool:

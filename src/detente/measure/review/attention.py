@@ -56,6 +56,50 @@ class Attention:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class OneReading:
+    """How one decision was read: lines an hour over the time open and over the time active (None in no time), and what stood open beside it."""
+
+    over_open: Decimal | None
+    over_active: Decimal | None
+    all_shown: bool
+    beside: tuple[str, ...]
+    faster: dict[int, tuple[bool, bool]]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "lines_an_hour_open": spelled(self.over_open),
+            "lines_an_hour_active": spelled(self.over_active),
+            "all_files_shown": self.all_shown,
+            "open_beside": list(self.beside),
+            "faster_than": {
+                str(bound): {"open": surely, "active": active} for bound, (surely, active) in self.faster.items()
+            },
+        }
+
+
+def measure_each(decisions: Sequence[Decided]) -> dict[str, OneReading]:
+    """By statement, for every decision of which a reading is known."""
+    beside: dict[str, list[str]] = {}
+    for one, other in _pairs(decisions):
+        beside.setdefault(one.statement, []).append(other.statement)
+        beside.setdefault(other.statement, []).append(one.statement)
+    return {
+        each.statement: OneReading(
+            lines_an_hour(each.reading.open_s, each.reading.changed_lines),
+            lines_an_hour(each.reading.active_s, each.reading.changed_lines),
+            each.reading.files_shown == each.reading.files,
+            tuple(beside.get(each.statement, ())),
+            {
+                bound: (bool(_faster(each, bound, active=False)), bool(_faster(each, bound, active=True)))
+                for bound in READING_LINES_PER_HOUR
+            },
+        )
+        for each in decisions
+        if each.reading is not None
+    }
+
+
 def measure_attention(decisions: Sequence[Decided]) -> Attention:
     """The figures over these decisions, in any order; readings that are not known count as unknown."""
     days = Counter(each.at_s // DAY_S for each in decisions)

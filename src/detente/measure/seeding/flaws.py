@@ -76,13 +76,23 @@ class Flaw:
 
 def find_flaws(text: str) -> tuple[Flaw, ...]:
     """Every place of the file that can be spoilt, in the order of the text; none where it cannot be read."""
+    return tuple(flaw for flaw in list_places(text) if is_spoilt(text, flaw))
+
+
+def list_places(text: str) -> tuple[Flaw, ...]:
+    """The same at the price of one reading: whether what comes out parses is for ``is_spoilt``, of the one that is taken."""
     tree = _parsed(text)
     if tree is None:
         return ()
     finder = _Finder(text)
     finder.visit_block(tree.body, evaluates=False)
-    found = sorted(finder.found, key=lambda flaw: (flaw.start, flaw.name))
-    return tuple(flaw for flaw in found if _is_spoilt(tree, flaw.spoil(text)))
+    return tuple(sorted(finder.found, key=lambda flaw: (flaw.start, flaw.name)))
+
+
+def is_spoilt(text: str, flaw: Flaw) -> bool:
+    """Does the text parse with the flaw, into another tree?"""
+    before, after = _parsed(text), _parsed(flaw.spoil(text))
+    return before is not None and after is not None and ast.dump(after) != ast.dump(before)
 
 
 def _parsed(text: str) -> ast.Module | None:
@@ -95,11 +105,6 @@ def _parsed(text: str) -> ast.Module | None:
             return ast.parse(text)
     except (Unreadable, SyntaxError, ValueError, MemoryError, RecursionError):
         return None
-
-
-def _is_spoilt(tree: ast.Module, text: str) -> bool:
-    after = _parsed(text)
-    return after is not None and ast.dump(after) != ast.dump(tree)
 
 
 class _Finder:

@@ -30,11 +30,12 @@ _OFF: Final = {"true": "false", "True": "False", "yes": "no", "on": "off"}
 
 def find_setting_flaws(path: str, text: str) -> tuple[Flaw, ...]:
     """Every line that can be spoilt; none where the file cannot be read."""
+    return tuple(flaw for flaw in list_setting_places(path, text) if is_setting_spoilt(path, text, flaw))
+
+
+def list_setting_places(path: str, text: str) -> tuple[Flaw, ...]:
+    """The same without reading the file; whether exactly one key differs then is for ``is_setting_spoilt``."""
     if not path.endswith(SUFFIXES) or len(text.encode("utf-8", "replace")) > SOURCE_BYTES_MAX:
-        return ()
-    try:
-        before = document_keys(path, text.encode())
-    except Unreadable:
         return ()
     found = []
     for match in _LINE.finditer(text):
@@ -45,15 +46,16 @@ def find_setting_flaws(path: str, text: str) -> tuple[Flaw, ...]:
                 found.append(Flaw("evaluation-disabled", line, match.start("value"), match.end("value"), _OFF[value]))
         elif not LIMITS.isdisjoint(words_of(match["key"])) and float(value):
             found.append(Flaw("limit-raised", line, match.start("value"), match.end("value"), _tenfold(value)))
-    kept = []
-    for flaw in found:
-        try:
-            after = document_keys(path, flaw.spoil(text).encode())
-        except Unreadable:
-            continue
-        if len(changed_keys(before, after)) == 1:
-            kept.append(flaw)
-    return tuple(kept)
+    return tuple(found)
+
+
+def is_setting_spoilt(path: str, text: str, flaw: Flaw) -> bool:
+    """Does the file read before and with the flaw, and differ in exactly one key?"""
+    try:
+        before, after = document_keys(path, text.encode()), document_keys(path, flaw.spoil(text).encode())
+    except Unreadable:
+        return False
+    return len(changed_keys(before, after)) == 1
 
 
 def _about(text: str, match: re.Match[str]) -> frozenset[str]:

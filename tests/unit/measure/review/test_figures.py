@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detente.measure.review.agreement import agreement_of, pairs_of
-from detente.measure.review.attention import measure_attention
+from detente.measure.review.attention import measure_attention, measure_each
 from detente.measure.review.catch import Caught, count_caught, show_outlook
 from detente.measure.review.decision import Decided
 from detente.measure.review.figures import figures_of
@@ -171,3 +171,20 @@ def test_erasing_a_note_makes_its_figures_unknown_and_nothing_else():
     assert before.attention.decisions == after.attention.decisions == 2
     assert (before.attention.surely_faster[500].yes, after.attention.surely_faster[500].yes) == (1, 0)
     assert after.attention.surely_faster[500].unknown == 1
+
+
+def test_each_decision_has_its_own_figures():
+    """Speed over both times, what was not shown, and what stood open beside it; none where nothing was recorded."""
+    decisions = [
+        said(1, reading=read(3_600, 360, lines=150), at_s=T),
+        said(2, reading=read(600, 600, shown=2), at_s=T + 60),
+        said(3, at_s=T + 70),
+    ]
+    found = measure_each(decisions)
+    assert found.keys() == {"01-safety-team", "02-safety-team"}
+    first = found["01-safety-team"]
+    assert (first.over_open, first.over_active, first.all_shown) == (Decimal("150.0"), Decimal("1500.0"), True)
+    assert first.faster == {500: (False, True), 200: (False, True)}
+    assert first.beside == ("02-safety-team",)
+    assert not found["02-safety-team"].all_shown
+    assert measure_each([said(4, reading=read(0, 0))])["04-safety-team"].over_open is None
