@@ -136,11 +136,11 @@ class Filled:
         return verify_envelope(data, self.node.evidence.keys)
 
     def put(self, *statements: VerifiedStatement) -> None:
-        """Add, cosigned a moment ago."""
+        """Add, cosigned now."""
         for each in statements:
             self.node.evidence.add_verified(Place("p-0.example/log", self.size), each)
             self.size += 1
-        self.node.evidence.add_cosignature("p-0.example/log", Party("p-0"), self.size, Instant(self.now - 60))
+        self.node.evidence.add_cosignature("p-0.example/log", Party("p-0"), self.size, Instant(self.clock.at))
 
     def fill(self) -> None:
         developers = [f"p-{number}" for number in range(DEVELOPERS)]
@@ -197,6 +197,7 @@ def overview(filled: Filled) -> None:
 
     def arrive() -> None:
         number = filled.size
+        filled.clock.at += 1
         body = Measurement(
             "training-compute",
             Decimal(1),

@@ -48,7 +48,7 @@ def make_app(node: Node) -> Asgi:
             Exception: _on_bug,
         },
     )
-    limits = node.config.limits
+    limits, own = node.config.limits, node.config.page_origin
     rates = Rates(per_s=limits.address_s, burst=10 * limits.address_s)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +78,7 @@ def make_app(node: Node) -> Asgi:
                     expected=f"{limits.address_s} a second",
                     todo="wait a moment",
                 )
-            check_site(scope["method"], scope["headers"])
+            check_site(scope["method"], scope["headers"], own)
             if scope["path"] == EVENTS and scope["method"] == "GET":
                 await serve_events(node.hub, scope["query_string"], receive, send)
                 status = 200

@@ -149,6 +149,8 @@ def test_a_person_gets_a_refusal_as_a_page_and_a_program_as_json(tmp_path: Path)
         ({"origin": "https://elsewhere.example"}, True),
         ({"origin": "null"}, True),
         ({"sec-fetch-site": "same-origin", "origin": "http://node"}, False),
+        ({"sec-fetch-site": "same-origin", "origin": "https://before-tls.example"}, False),
+        ({"origin": "https://node"}, False),
         ({}, False),
     ],
 )
@@ -415,3 +417,31 @@ def test_a_version_shows_its_line_and_its_depths(tmp_path: Path):
     assert {each["version"] for each in value["children"]} == {digest("weights 2"), digest("other")}
     assert value["ai_proposed_depth"] == {"low": 0, "high": 1}
     assert value["cumulative_flop"] == {"low": "2e21", "high": "2e21"}
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["%00", "..%2f..", "%3Cscript%3Ealert(1)%3C%2Fscript%3E", "%E2%80%AE", "0" * 64, "f" * 63, "-1", "9" * 40, "%FF"],
+)
+def test_whatever_stands_in_a_path_is_answered_by_name(tmp_path: Path, piece: str):
+    """No path makes a mistake of the node (5xx), and what was asked for never becomes markup."""
+
+    async def work(http, _scene):
+        log = origin_hash("dev-a.example/log")
+        paths = [
+            f"{kind}/{piece}" for kind in ("/parties", "/runs", "/versions", "/findings", "/proposals", "/entries")
+        ]
+        paths += [
+            f"/entries/{piece}/0",
+            f"/entries/{log}/{piece}",
+            f"/entries?log={piece}",
+            f"/entries?log={log}&before={piece}",
+        ]
+        for path in paths:
+            page, value = await http.get(path, headers=HTML), await http.get(f"/v1{path}")
+            assert {page.status_code, value.status_code} <= {200, 400, 403, 404}, path
+            assert "<script>alert" not in page.text
+            assert "\u202e" not in page.text
+            assert value.headers["content-type"] == "application/json"
+
+    looked(tmp_path, work)

@@ -56,20 +56,26 @@ def headers_for(content_type: bytes) -> tuple[Header, ...]:
     return PAGES if content_type.startswith(b"text/html") else EVERYTHING
 
 
-def check_site(method: str, headers: Iterable[Header]) -> None:
-    """Refuse (N62) a request that may change something and that another site's page sent: Fetch metadata and ``Origin`` say so.
+def check_site(method: str, headers: Iterable[Header], own: str) -> None:
+    """Refuse (N62) a request that may change something and that another site's page sent.
 
-    A program sends neither header.
+    1. A browser's own word, ``Sec-Fetch-Site``, which no page can forge, decides where it is given.
+    2. Otherwise ``Origin``, which must be ``own`` (where browsers see the pages) or the host that was asked.
+    3. A program sends neither.
     """
     if method in _READING:
         return
     given = dict(headers)
-    site = given.get(b"sec-fetch-site", b"none")
-    origin, host = given.get(b"origin"), given.get(b"host", b"")
-    if site not in {b"same-origin", b"none"} or (origin is not None and origin.partition(b"://")[2] != host):
+    site, origin = given.get(b"sec-fetch-site"), given.get(b"origin")
+    if site is not None:  # 1
+        fits = site in {b"same-origin", b"none"}
+    else:  # 2, 3
+        host = given.get(b"host", b"")
+        fits = origin is None or origin in {own.encode(), b"http://" + host, b"https://" + host}
+    if not fits:
         raise Refused(
             "N62",
             "out-of-scope",
-            got=f"a {method} from {shown((origin or site).decode('latin-1'))}",
+            got=f"a {method} from {shown((origin or site or b'').decode('latin-1'))}",
             expected="one of this node's own pages, or of a program",
         )

@@ -90,6 +90,7 @@ function told(figures) {
 }
 
 function decide(form) {
+  if (!form.elements.who) return; // Nobody has a passkey for this page, which the form says.
   const reading = new Reading();
   const record = form.querySelector("#recorded");
   setInterval(() => (record.textContent = told(reading.figures())), 1000);
