@@ -159,16 +159,15 @@ class AccordState:
         that is ahead of ours (a mirror may lie about time; what restricts binds on receipt all the same). Whether a
         permitting one has settled is for the reader to ask.
         """
-        items = self.index.get(topic, ())
-        number = 0
-        for number, item in enumerate(items):  # noqa: B007 - read after the loop
-            if item.time is None or item.time > at:
-                break
-            yield item, item.time
-        else:
+        items = self.index.get(topic)
+        if not items:
             return
+        end = bisect_right(items, (at, 2, ""), key=_ORDER)
+        for item in items[:end]:
+            if item.time is not None:
+                yield item, item.time
         if heard:
-            for item in items[number:]:
+            for item in items[end:]:
                 if item.restricting:
                     yield item, at
 

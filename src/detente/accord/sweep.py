@@ -77,7 +77,7 @@ class Sweep:
 
     def carry(self, state: AccordState, horizon: int) -> None:
         """Go on with a newer state of the same governance, which differs only from ``horizon`` on."""
-        self.state = state
+        older, self.state = self.state, state
         self._heard = None
         again = horizon <= self.position
         if again:
@@ -94,7 +94,10 @@ class Sweep:
         if again or horizon <= self.ancestry.at:
             # It has seen what is now to come again, or what is no longer so.
             self.ancestry = Ancestry(state, heard_at=None)
-        self._schedule_all()
+        if again:
+            self._schedule_all()
+        else:
+            self._schedule_changed(older)
 
     def fork(self, state: AccordState, since: int) -> Sweep:
         """Another sweep, over a state that differs from ours only from ``since`` on; ours stays where it is."""
@@ -209,9 +212,23 @@ class Sweep:
         for key in (_MEMBERS, *self.tracks):
             self._schedule(key, self.position)
 
+    def _schedule_changed(self, older: AccordState) -> None:
+        """As ``_schedule_all``, where nothing of ours changed: only what reads a topic whose instants did looks anew."""
+        changed = {
+            key
+            for key in (_MEMBERS, *self.tracks)
+            if any(self.state.wakes.get(topic) is not older.wakes.get(topic) for topic in self._topics_of(key))
+        }
+        self._queue = [(instant, key) for instant, key in self._queue if key not in changed]
+        heapq.heapify(self._queue)
+        for key in changed:
+            self._schedule(key, self.position)
+
+    def _topics_of(self, key: TrackKey) -> tuple[Topic, ...]:
+        return (MEMBER,) if key == _MEMBERS else self.topics[key]
+
     def _schedule(self, key: TrackKey, after: int) -> None:
-        topics = (MEMBER,) if key == _MEMBERS else self.topics[key]
-        found = [self.state.next_wake(topics, after)]
+        found = [self.state.next_wake(self._topics_of(key), after)]
         mark = bisect_right(self._marks, after)
         if mark < len(self._marks):
             found.append(self._marks[mark])
@@ -274,8 +291,10 @@ def _topics(terms: Terms, trigger: Trigger, scope: str) -> set[Topic]:
     for condition in conditions:
         for atom in atoms(condition):
             if isinstance(atom, Compare):
-                topics.add(measure_topic(atom.what))
                 indicator = terms.indicators.get(atom.what)
+                # A trigger over one party asks only how that party was measured, unless the whole world was.
+                of_party = scope != "all" and indicator is not None and indicator.about != "world"
+                topics.add(measure_topic(atom.what, scope if of_party else ""))
                 nobody = scope != "all" and indicator is not None and not terms.suppliers(indicator, Party(scope))
                 if atom.what in LINEAGE_INDICATORS or nobody:
                     topics.add(LINEAGE)

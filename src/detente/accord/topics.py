@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from detente.accord.records import Item, claimed_duty, requested_duty
 from detente.accord.terms import Terms
-from detente.base.identity import PublicKey
+from detente.base.identity import Party, PublicKey
 from detente.statement.approval import Approval
 from detente.statement.assertion import counter_of
 from detente.statement.audit import Audit
@@ -46,9 +46,9 @@ def ballot_topic(trigger: str, scope: str, number: int, choice: str) -> Topic:
     return ("vote", trigger, scope, str(number), choice)
 
 
-def measure_topic(indicator: str) -> Topic:
-    """Measurements of one indicator."""
-    return ("measure", indicator)
+def measure_topic(indicator: str, subject: str = "") -> Topic:
+    """Measurements of one indicator, about one party or about anything."""
+    return ("measure", indicator, subject)
 
 
 def measured_topic(indicator: str, subject: str, author: str) -> Topic:
@@ -90,11 +90,9 @@ def topics_of(item: Item) -> tuple[Topic, ...]:
             ballot_topic(body.trigger, body.scope, body.round, body.choice),
         )
     if isinstance(body, Measurement):
-        # One that names a run or version and no party is its author's own.
-        subject = body.about.party if body.about is not None and body.about.party is not None else item.party
         return (
             measured_topic(body.indicator, "", item.party),
-            measured_topic(body.indicator, subject, item.party),
+            measured_topic(body.indicator, _subject_of(item, body), item.party),
         )
     if isinstance(body, Approval):
         topics: tuple[Topic, ...] = (("approval", body.proposal), LINEAGE)
@@ -128,37 +126,44 @@ def topics_of(item: Item) -> tuple[Topic, ...]:
     return ((item.kind,),)
 
 
+def _subject_of(item: Item, body: Measurement) -> Party:
+    """Whom a measurement is about: one that names a run or version and no party is its author's own."""
+    return body.about.party if body.about is not None and body.about.party is not None else item.party
+
+
 def wakes_of(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[tuple[Topic, int]]:
     """The instants at which what the statement says may change an answer, for every terms of the chain."""
+    for topic in _woken(item):
+        yield from ((topic, instant) for instant in _instants_of(item, time, chain))
+
+
+def _instants_of(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[int]:
     settles = {terms.mirrors.settle_s for terms in chain}
     body = item.body
-    topic = _woken(item)
-    if topic is None:
-        return
-    yield topic, time
+    yield time
     for settle_s in settles - {0}:
-        yield topic, time + settle_s
+        yield time + settle_s
     if isinstance(body, Vote):
-        yield topic, body.expires_at
+        yield body.expires_at
     elif isinstance(body, Measurement):
         for terms in chain:
             indicator = terms.indicators.get(body.indicator)
             if indicator is not None and indicator.every_s is not None:
-                yield topic, time + indicator.every_s + terms.mirrors.settle_s + 1
+                yield time + indicator.every_s + terms.mirrors.settle_s + 1
     elif item.kind in {"accession", "withdrawal"}:
         # A root threshold may be met only by a later copy.
         for said in {max(time, when) for when, _ in item.copies}:
             for terms in chain:
-                yield topic, said + terms.mirrors.settle_s
+                yield said + terms.mirrors.settle_s
                 if item.kind == "withdrawal" and terms.withdrawal_notice_s is not None:
-                    yield topic, said + max(terms.withdrawal_notice_s, terms.mirrors.settle_s)
+                    yield said + max(terms.withdrawal_notice_s, terms.mirrors.settle_s)
     elif item.kind == "approval":
         # What was said of a seeded change counts for so long.
-        yield from ((topic, time + terms.screening.window_s) for terms in chain if terms.screening is not None)
+        yield from (time + terms.screening.window_s for terms in chain if terms.screening is not None)
     elif item.kind in {"finding", "ruling"}:
-        yield from ((topic, instant) for instant in _of_a_case(item, time, chain))
+        yield from _of_a_case(item, time, chain)
     if item.kind in {"finding", "facility"}:
-        yield from ((topic, instant) for instant in _due_again(time, chain))
+        yield from _due_again(time, chain)
 
 
 def _of_a_case(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[int]:
@@ -184,17 +189,19 @@ def _due_again(time: int, chain: Sequence[Terms]) -> Iterator[int]:
                 yield time + duty.every_s + terms.mirrors.settle_s
 
 
-def _woken(item: Item) -> Topic | None:
+def _woken(item: Item) -> tuple[Topic, ...]:
+    """The topics whose readers look again; none where nothing that triggers ask of depends on the statement."""
     if item.kind in {"finding", "ruling", "challenge"}:
-        return FINDING
+        return (FINDING,)
     if item.kind in {"version", "run", "proposal", "approval"}:
-        return LINEAGE
+        return (LINEAGE,)
     if isinstance(item.body, Screening):
-        return None if item.body.reveal is None else LINEAGE
+        return () if item.body.reveal is None else (LINEAGE,)
     if item.kind in {"accession", "withdrawal", "facility"}:
-        return MEMBER
+        return (MEMBER,)
     if isinstance(item.body, Measurement):
-        return measure_topic(item.body.indicator)
+        indicator = item.body.indicator
+        return (measure_topic(indicator), measure_topic(indicator, _subject_of(item, item.body)))
     if item.kind == "vote":
-        return topics_of(item)[0]
-    return None
+        return topics_of(item)[:1]
+    return ()

@@ -85,9 +85,12 @@ def advance(
                     how="amendment" if trigger is None else "expiry", cited=())  # fmt: skip
     view = make_view(terms, trigger, track)
     if latch is not None:
-        ended = _released(track, latch, view, at)  # 2
+        ended = _lifted(track, latch, view, at)  # 2
         if ended is None:
-            return replace(track, latch=_refreshed(latch, view, at))
+            latch = _refreshed(latch, view, at)
+            ended = _lapsed(track, latch, view, at)
+        if ended is None:
+            return track if latch is track.latch else replace(track, latch=latch)
         track = ended
         view = make_view(terms, trigger, track)
     if at < track.again_at or not trigger.span.applies(at, view.members.in_force_since):
@@ -175,13 +178,17 @@ def confirmation(view: View, latch: Latch) -> Confirmation | None:
     return Confirmation(voices, lacking, None)
 
 
-def _released(track: Track, latch: Latch, view: View, at: int) -> Track | None:
-    """The track after a lift or lapse at ``at``; None while the latch holds."""
+def _lifted(track: Track, latch: Latch, view: View, at: int) -> Track | None:
+    """The track after a lift at ``at``; None where there is none."""
     lifted = lift_at(view, at, since=latch.since)
-    if lifted is not None:
-        cut, cited = lifted
-        return _end(track, latch, trigger_id=view.trigger.id, scope=view.scope, at=at, cut=cut, how="lift", cited=cited)
-    latch = _refreshed(latch, view, at)
+    if lifted is None:
+        return None
+    cut, cited = lifted
+    return _end(track, latch, trigger_id=view.trigger.id, scope=view.scope, at=at, cut=cut, how="lift", cited=cited)
+
+
+def _lapsed(track: Track, latch: Latch, view: View, at: int) -> Track | None:
+    """The track after a lapse at ``at``, of a latch that notes the latest evidence; None while it holds."""
     lapses = lapse_of(latch, view.terms, view.trigger)
     if lapses is None or at < lapses:
         return None

@@ -64,15 +64,20 @@ def test_a_vote_is_found_by_its_ballot_and_wakes_until_it_expires(play):
 
 
 def test_a_measurement_is_found_by_author_and_subject_and_wakes_when_the_next_is_overdue(play):
-    """About a party it is that party's; about nothing else it is its author's own. Seven days, settling, and a second."""
+    """About a party it is that party's; about nothing else it is its author's own. Seven days, settling, and a second.
+
+    It wakes whoever asks about anything, and who asks about that party; what is over another party sleeps on.
+    """
     own = play.measure("dev-a", 2, AT)
     assert topics_of(item(play, own)) == (
         measured_topic("spread", "", "dev-a"),
         measured_topic("spread", "dev-a", "dev-a"),
     )
-    assert wakes(play, own) == {measure_topic("spread"): {0, 60, 7 * DAY + 61}}
+    times = {0, 60, 7 * DAY + 61}
+    assert wakes(play, own) == {measure_topic("spread"): times, measure_topic("spread", "dev-a"): times}
     about = play.measure("aud-1", 2, AT, indicator="doubling", unit="d", about="dev-b")
     assert topics_of(item(play, about))[1] == measured_topic("doubling", "dev-b", "aud-1")
+    assert set(wakes(play, about)) == {measure_topic("doubling"), measure_topic("doubling", "dev-b")}
 
 
 def test_a_withdrawal_wakes_when_its_notice_has_run(play):
