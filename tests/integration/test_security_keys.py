@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +18,7 @@ from detente.app.holding import made_proposal
 from detente.app.init import make_solo
 from detente.app.registering import Asserted, Registration, encode_registration
 from detente.cli import main
+from detente.server.asgi import make_app
 from detente.statement.approval import approval_binding
 from detente.statement.credential import enrolment_binding
 from detente.testing.authenticator import Maker, Passkey
@@ -115,6 +117,10 @@ def test_a_security_key_is_enrolled_and_decides_in_a_terminal(home: Path, key: P
     assert "approve (security key (ssh))" in ran.output
     assert "nothing waits for it any more" in ran.output
     assert proposal in ran.output  # What was signed was shown.
+    [decided] = hold(home, "show", proposal)["decisions"]
+    assert (decided["label"], decided["same_host"], decided["counts"]) == ("security key (ssh)", False, True)
+    ran = CliRunner().invoke(main, ["hold", "show", proposal, "--home", str(home)])
+    assert "reviewer-1 of safety-team: approve (security key (ssh))" in ran.output
 
 
 def test_a_key_that_does_not_verify_its_user_decides_nothing(home: Path, key: Path, monkeypatch):
@@ -211,3 +217,20 @@ def test_what_a_page_approved_is_confirmed_in_a_terminal(home: Path, key: Path, 
     assert "significant: yes" in ran.output
     assert "reviewer-2 of safety-team: approve (security key (ssh))" in ran.output
     assert "nothing to confirm" in hold(home, *words, fails=True)
+
+
+def test_a_served_node_tells_the_same_decisions_as_its_store(home: Path, tmp_path: Path):
+    """`hold show` and `hold confirm` read one form, whether the node is served or its store is opened."""
+    file, proposal = tmp_path / "registration.json", proposed(home)
+    browser = registration(home, file)
+    hold(home, "enrol", "--passkey", file)
+    decided_on_page(home, browser, proposal)
+
+    async def both(node):
+        transport = httpx.ASGITransport(make_app(node))
+        async with httpx.AsyncClient(transport=transport, base_url="http://node") as http:
+            return (await http.get(f"/v1/proposals/{proposal}")).json()["decisions"]
+
+    served = asyncio.run(with_node(home, both))
+    assert served == hold(home, "show", proposal)["decisions"]
+    assert served[0]["label"] == "passkey, device-bound, not attested"

@@ -31,6 +31,7 @@ from detente.accord.standing import Standing
 from detente.accord.terms import HoldNeed, HoldPoint, Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
+from detente.base.instant import Instant, show_instant
 from detente.statement.approval import Approval
 from detente.statement.change import TOUCHES, ProposedBy, Touch
 from detente.statement.credential import VerifiedCredential
@@ -225,7 +226,8 @@ class SaidOnProposal:
 
     def as_json(self) -> dict[str, Any]:
         """As a flat JSON object."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        witnessed_at = None if self.witnessed_at is None else show_instant(Instant(self.witnessed_at))
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {"witnessed_at": witnessed_at}
 
 
 def said_on(state: AccordState, proposal: Digest, terms: Terms, at: int) -> tuple[SaidOnProposal, ...]:

@@ -265,8 +265,7 @@ async def _status(node: Node, *, why: bool) -> dict[str, Any]:
 
 async def _decisions(node: Node, proposal: Digest) -> list[dict[str, Any]]:
     state, at = node.state(), node.clock.now()
-    found = said_on(state, proposal, state.terms_at(at), at)
-    return [{**each.as_json(), "authenticator": each.label, "stands": each.counts} for each in found]
+    return [each.as_json() for each in said_on(state, proposal, state.terms_at(at), at)]
 
 
 async def _proposals(node: Node) -> list[dict[str, Any]]:

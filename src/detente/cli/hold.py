@@ -66,13 +66,23 @@ def list_(home: str | None, as_json: bool) -> None:
 @json_option
 @reports_errors
 def show(proposal: str, home: str | None, as_json: bool) -> None:
-    """Show what a proposal says. PROPOSAL may be the first characters of its id."""
-    said, standing = asyncio.run(_show(proposal, home))
+    """Show what a proposal says, and who decided on it with what. PROPOSAL may be the first characters of its id."""
+    said, standing, decisions = asyncio.run(_show(proposal, home))
     if as_json:
-        click.echo(json.dumps({**said, "standing": standing}))
+        click.echo(json.dumps({**said, "standing": standing, "decisions": decisions}))
         return
     for name, value in said.items():
         click.echo(f"{name:12} {value}")
+    for each in decisions:
+        marks = [
+            each["label"],
+            *(["same host"] if each["same_host"] else []),
+            *(["cloned"] if each["cloned"] else []),
+        ]
+        past = "" if each["counts"] else ", superseded or not settled yet"
+        click.echo(
+            f"{'decided':12} {each['reviewer']} of {each['organisation']}: {each['decision']} ({', '.join(marks)}){past}"
+        )
     if standing is not None:
         click.echo(f"{'stands':12} {standing['outcome']}")
 
@@ -174,13 +184,13 @@ async def _confirm(asked: _Asked, party: str | None, home: str | None) -> dict[s
         for each in await door.decisions(proposal)
         if (each["organisation"], each["reviewer"]) == (organisation, asked.reviewer)
     ]
-    if not mine or mine[-1]["decision"] != "approve" or mine[-1]["authenticator"] in TERMINAL:
+    if not mine or mine[-1]["decision"] != "approve" or mine[-1]["label"] in TERMINAL:
         raise Misuse(
             f"{asked.reviewer} of {organisation} has not approved {proposal[:12]}… on a page last: there is nothing to confirm"
         )
     said = replace(asked, proposal=proposal, significant=mine[-1]["significant"], shown=True)
     _show_signed(proposal, await _proposal(door, proposal), said)
-    click.echo(f"{'on the page':12} the same, by {mine[-1]['authenticator']}", err=True)
+    click.echo(f"{'on the page':12} the same, by {mine[-1]['label']}", err=True)
     if not click.confirm("is this what the page showed you?", err=True):
         raise Misuse("nothing was signed: reject it with `detente hold decide`, and tell whoever runs the page")
     return await _decide(said, organisation, home)
@@ -203,10 +213,12 @@ async def _find(door: Door, given: str) -> tuple[Digest, dict[str, Any] | None]:
     return parse_digest(given), None
 
 
-async def _show(given: str, home: str | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+async def _show(
+    given: str, home: str | None
+) -> tuple[dict[str, Any], dict[str, Any] | None, list[dict[str, Any]]]:  # fmt: skip
     door = await open_door(home)
     proposal, standing = await _find(door, given)
-    return said_of(proposal, await _proposal(door, proposal)), standing
+    return said_of(proposal, await _proposal(door, proposal)), standing, await door.decisions(proposal)
 
 
 async def _proposal(door: Door, proposal: Digest) -> Proposal:

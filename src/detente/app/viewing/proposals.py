@@ -146,7 +146,7 @@ def _holds(sight: Sight, proposal: Digest) -> Iterator[Value]:
 def _decisions(sight: Sight, proposal: Digest) -> Iterator[Value]:
     """Every decision on the proposal, the latest last, with the label of its authenticator."""
     for each in said_on(sight.state, proposal, sight.terms, sight.at):
-        yield {**each.as_json(), "witnessed_at": when(each.witnessed_at)}
+        yield each.as_json()
 
 
 def _passkeys(sight: Sight) -> Iterator[Value]:
