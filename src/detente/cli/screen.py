@@ -70,7 +70,7 @@ def commit(folder: Path, party: str | None, home: str | None, as_json: bool) -> 
 
 
 @screen.command(epilog="Such as: detente hold screen put seeds/put/000.json --like 96043043…")
-@click.argument("change", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("change", type=click.Path(path_type=Path))
 @click.option(
     "--like",
     required=True,
