@@ -54,10 +54,10 @@ def halt_of(
     state: AccordState, terms: Terms, run: Item, name: str, halt_by: int, at: int, *, may_run: bool
 ) -> Halt | None:  # fmt: skip
     """How the run stands under a pause that asks it to stop by ``halt_by``; None for one that ended or never began."""
-    traced = bool(state.index.get(("halt", run.id))) or (run.id, run.party) in state.progress
-    if not traced and not may_run:
+    told = bool(state.index.get(("halt", run.id)))
+    if not told and (run.id, run.party) not in state.progress and not may_run:
         return None
-    halted = last_halt(state, run.id, at, 0)
+    halted = last_halt(state, run.id, at, 0) if told else None
     deadline = Instant(halt_by)
     if halted is None:
         state_now: HaltState = "overdue" if at > halt_by else "running"

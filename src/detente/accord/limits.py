@@ -132,7 +132,7 @@ def limits_at_work(
 ) -> Iterator[LimitAtWork]:
     """Each limit that stops a declared run now, in the order of the terms; ``covered`` as in ``limit_standing``."""
     run = item.body
-    if not isinstance(run, Run):
+    if not isinstance(run, Run) or not terms.limits:
         return
     view, cited = run_view(state, terms, item, run, ancestry, at, flop)
     for limit in terms.limits:

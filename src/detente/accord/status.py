@@ -405,24 +405,29 @@ def _halts(
     for pause in pauses:
         for party in pause.parties:
             by_party.setdefault(party, []).append(pause)
+    halt_by: dict[tuple[Party, str], int | None] = {}
+    ancestry = sweep.ancestry_at(at)
     halts = []
     for item, _ in state.upto(("run",), at):
         body = item.body
         if not isinstance(body, Run):
             continue
-        stops = [
-            max(p.halt_by, _came_under(point, item.party, p.since) + terms.pause.halt_within_s)
-            for p in by_party.get(item.party, ())
-            if body.activity in p.activities
-        ]
-        if not stops:
+        asked = (item.party, body.activity)
+        if asked not in halt_by:
+            stops = [
+                max(p.halt_by, _came_under(point, item.party, p.since) + terms.pause.halt_within_s)
+                for p in by_party.get(item.party, ())
+                if body.activity in p.activities
+            ]
+            halt_by[asked] = min(stops, default=None)
+        stop = halt_by[asked]
+        if stop is None:
             continue
-        ancestry = sweep.ancestry_at(at)
         limits = limit_standing(state, terms, item, ancestry, at, flop=None, in_force_since=since, covered=covered)
         may_run = limits.outcome == "free" and (
             body.proposal is None or _held(state, body.proposal, "version.train", at, since).outcome == "free"
         )
-        halt = halt_of(state, terms, item, body.run, min(stops), at, may_run=may_run)
+        halt = halt_of(state, terms, item, body.run, stop, at, may_run=may_run)
         if halt is not None:
             halts.append(halt)
     return tuple(halts)
