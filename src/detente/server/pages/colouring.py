@@ -112,7 +112,7 @@ def _plain(text: str) -> Markup:
 
 
 def _file(change: FileChange, number: int, *, is_open: bool, colours: int, far: bool) -> Markup:
-    area = change.area or ("other" if change.rank < 6 else "not trained by")
+    area = change.area or ("other" if change.rank < 6 else "not part of training")
     moved = Markup(" from <code>{}</code>").format(marked(change.before)) if change.before else ""
     summary = Markup(
         '<summary><code class="path wrap">{}</code>{} <span class="word plain">{}</span> <span class="sub">{}, '
