@@ -340,6 +340,19 @@ def test_every_page_renders_its_value_and_every_link_leads_somewhere(tmp_path: P
     assert looked(tmp_path, work, pause=pause) > 60
 
 
+@pytest.mark.parametrize(("pause", "first"), [(False, "free"), (True, "paused")])
+def test_a_run_under_a_pause_is_not_called_free(tmp_path: Path, *, pause: bool, first: str):
+    """What limits alone say of it must not look like leave to run."""
+
+    async def work(http, scene):
+        return (await http.get(f"/runs/{scene.named['run-a']}", headers=HTML)).text
+
+    lead = re.search(r'<p class="lead">(.*?)</p>', looked(tmp_path, work, pause=pause), re.DOTALL)
+    words = re.findall(r'<span class="word[^>]*>(.*?)</span>', lead[1])
+    assert words[0] == first
+    assert pause is ("free" not in words)
+
+
 def test_an_entry_is_proved_anew_and_told_in_words(tmp_path: Path):
     """From its bytes to a signed head, hash by hash; a stranger can repeat it from the text of the proof."""
 
