@@ -22,8 +22,14 @@ from detente.base.errors import Refused, shown
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
 from detente.base.strict_json import parse_json
-from detente.statement.assertion import AUTHENTICATOR_DATA_MAX, CLIENT_DATA_MAX, SIGNATURE_MAX, WebauthnAssertion
-from detente.statement.attestation import CERTIFICATE_MAX, CHAIN_MAX, verify_attestation
+from detente.statement.assertion import (
+    AUTHENTICATOR_DATA_MAX,
+    CERTIFICATE_MAX,
+    CHAIN_MAX,
+    CLIENT_DATA_MAX,
+    SIGNATURE_MAX,
+    WebauthnAssertion,
+)
 from detente.statement.cbor import SIZE_MAX
 from detente.statement.credential import Credential, check_place, enrolment_binding
 from detente.statement.fields import NAME, PARTY, Codec, Record, choice, record_codec, text
@@ -89,6 +95,8 @@ class Registration:
 
     def credential(self, *, same_host: bool, chain: tuple[bytes, ...] = ()) -> Credential:
         """What root keys enrol; raises ``Refused`` S27, S32, K03, K04."""
+        from detente.statement.attestation import verify_attestation  # as in ``statement.credential``
+
         check_place(self.rp_id, self.origin)
         found = verify_attestation(self.attestation, self.client_data, chain)
         key = found.credential.key

@@ -27,6 +27,9 @@ AUTHENTICATOR_DATA_MAX: Final = 1_024
 """Bytes in an assertion: 37 and what extensions add."""
 SIGNATURE_MAX: Final = 128
 """Bytes: 64, or 72 in DER."""
+CHAIN_MAX: Final = 8
+CERTIFICATE_MAX: Final = 4_096
+"""Certificates of an attestation, and bytes of each: makers' chains have two or three, of 1 kB."""
 SSHSIG_MAX: Final = 1_024
 """Bytes: some 250, with the application's name twice in them at most."""
 

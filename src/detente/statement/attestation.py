@@ -31,12 +31,11 @@ from cryptography.x509.oid import NameOID
 
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Refused, shown
+from detente.statement.assertion import CERTIFICATE_MAX, CHAIN_MAX
 from detente.statement.cbor import decode
 from detente.statement.signing import verify_authenticator
 from detente.statement.webauthn import EDDSA, ES256, AttestedCredential, AuthenticatorData, parse_authenticator_data
 
-CHAIN_MAX: Final = 8
-CERTIFICATE_MAX: Final = 4_096
 RS256: Final = -257
 _AAGUID: Final = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
 _HASHES: Final = frozenset({"sha256", "sha384", "sha512"})

@@ -22,13 +22,13 @@ from detente.base.errors import Refused, shown
 from detente.base.identity import Party, PublicKey, check_authenticator_key, show_key
 from detente.statement.assertion import (
     AUTHENTICATOR_KEY,
+    CERTIFICATE_MAX,
     CLIENT_DATA_MAX,
     DEVICE_ASSERTION,
     DeviceAssertion,
     SshAssertion,
     WebauthnAssertion,
 )
-from detente.statement.attestation import CERTIFICATE_MAX, verify_attestation
 from detente.statement.cbor import SIZE_MAX
 from detente.statement.fields import (
     FLAG,
@@ -180,6 +180,8 @@ def verify_credential(credential: Credential, *, accord: Digest, party: Party) -
 
 
 def _registered(credential: Credential, message: bytes, *, synced: bool) -> VerifiedCredential:
+    from detente.statement.attestation import verify_attestation  # X.509 is for enrolments, which are rare
+
     expected = Expected(credential.rp_id, credential.origin or "")
     client_data = credential.client_data or b""
     verify_client_data(client_data, "webauthn.create", message, expected)
