@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -184,13 +185,17 @@ async def _confirm(asked: _Asked, party: str | None, home: str | None) -> dict[s
         for each in await door.decisions(proposal)
         if (each["organisation"], each["reviewer"]) == (organisation, asked.reviewer)
     ]
-    if not mine or mine[-1]["decision"] != "approve" or mine[-1]["label"] in TERMINAL:
+    # What counts is what was approved since the last other word, in whatever order two words of one second stand.
+    approved = list(takewhile(lambda each: each["decision"] == "approve", reversed(mine)))
+    pages = [each for each in approved if each["label"] not in TERMINAL]
+    if not pages or len(pages) < len(approved):
         raise Misuse(
-            f"{asked.reviewer} of {organisation} has not approved {proposal[:12]}… on a page last: there is nothing to confirm"
+            f"{asked.reviewer} of {organisation} has not approved {proposal[:12]}… on a page alone: there is nothing to confirm"
         )
-    said = replace(asked, proposal=proposal, significant=mine[-1]["significant"], shown=True)
+    page = pages[0]
+    said = replace(asked, proposal=proposal, significant=page["significant"], shown=True)
     _show_signed(proposal, await _proposal(door, proposal), said)
-    click.echo(f"{'on the page':12} the same, by {mine[-1]['label']}", err=True)
+    click.echo(f"{'on the page':12} the same, by {page['label']}", err=True)
     if not click.confirm("is this what the page showed you?", err=True):
         raise Misuse("nothing was signed: reject it with `detente hold decide`, and tell whoever runs the page")
     return await _decide(said, organisation, home)
