@@ -43,8 +43,9 @@ $(STAMP): uv.lock $(LOCKED) pyproject.toml
 drill: env ## Run the full exercise; the report is drill/report.html (options: make drill DRILL="--seed 7")
 	$(BIN)/detente drill --out drill $(DRILL)
 
+# Two workers: the integration tests mostly wait for processes and clocks, the others compute. A file stays with one worker.
 test: env ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: env ## Lint, types, layers, dependencies, doctests, the repository's own tests
 	$(BIN)/ruff check .
