@@ -101,6 +101,14 @@ async def decide(door: Door, proposal, decision: str) -> None:
     await door.submit(envelope)
 
 
+async def committed(door: Door, folder: Path) -> None:
+    """Commit, and wait for a later second: what is proposed in the second of the commitment was not committed to before (F31)."""
+    await commit_seeds(door, folder, "aud-1")
+    second = (await door.status())["at"]
+    while (await door.status())["at"] == second:  # noqa: ASYNC110 - a second has no event
+        await asyncio.sleep(0.02)
+
+
 def made(history: Path, folder: Path, count: int = 3) -> list[dict]:
     store_seeds(folder, make_seeds(history, count=count, source=Random(7)))
     return [json.loads(path.read_text()) for path in sorted(folder.glob("put/*.json"))]
@@ -144,7 +152,7 @@ def test_a_seed_is_caught_revealed_and_never_permitted(history: Path, home: Path
     async def work():
         door = await open_door(home)
         like = await proposed(door, b"wider")
-        await commit_seeds(door, folder, "aud-1")
+        await committed(door, folder)
         assert await commit_seeds(door, folder, "aud-1") == ()
         seed = await put_change(door, folder / "put" / "000.json", party=None, like=like)
         assert {each["proposal"] for each in await door.proposals()} == {like, seed}
@@ -171,7 +179,7 @@ def test_a_missed_seed_is_held_after_its_reveal_and_shown_to_its_reviewer(histor
     async def work():
         door = await open_door(home)
         like = await proposed(door, b"wider")
-        await commit_seeds(door, folder, "aud-1")
+        await committed(door, folder)
         seed = await put_change(door, folder / "put" / "001.json", party=None, like=like)
         await decide(door, seed, "approve")
         [done], _ = await reveal_decided(door, folder, "aud-1")
@@ -195,7 +203,7 @@ def test_a_seed_that_waits_cannot_be_told_from_another_proposal(
     async def work():
         door = await open_door(home)
         like = await proposed(door, b"wider", store=stored)
-        await commit_seeds(door, folder, "aud-1")
+        await committed(door, folder)
         seed = await put_change(door, folder / "put" / "000.json", party=None, like=like)
         other = await proposed(door, b"deeper", store=stored)
         read = {}
