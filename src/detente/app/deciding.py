@@ -12,6 +12,7 @@ Decides what stands in the approval and that its assertion verifies before it is
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -70,7 +71,7 @@ class Asked:
     organisation: Party
     reviewer: str
     significant: Significant
-    note: Digest | None = None
+    note: Digest | None
 
     def approval(self, log: str | None) -> Approval:
         """The approval to be asserted. Whether its page can be written by agents is the root keys' word, not this one's."""
@@ -98,16 +99,10 @@ class PageAssertion:
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """A posted decision."""
+class Posted(Asked):
+    """A posted decision: what was asked, the nonce that came with the options, and the browser's assertion."""
 
-    proposal: Digest
-    decision: ApprovalDecision
-    organisation: Party
-    reviewer: str
     nonce: str
-    significant: Significant
-    note: Digest | None
     assertion: PageAssertion
 
 
@@ -115,17 +110,15 @@ _MAYBE: Final[Codec[Digest | None]] = Codec(
     lambda value: None if value is MISSING or value is None else DIGEST.decode(value),
     lambda value: MISSING if value is None else value,
 )
-_DECISION: Final = choice(APPROVAL_DECISIONS)
-_SIGNIFICANT: Final = choice(SIGNIFICANT)
-_ASKED: Final = Record(
-    Asked,
-    proposal=DIGEST,
-    decision=_DECISION,
-    organisation=PARTY,
-    reviewer=NAME,
-    significant=_SIGNIFICANT,
-    note=_MAYBE,
-)
+_WHAT: Final[Mapping[str, Any]] = {
+    "proposal": DIGEST,
+    "decision": choice(APPROVAL_DECISIONS),
+    "organisation": PARTY,
+    "reviewer": NAME,
+    "significant": choice(SIGNIFICANT),
+    "note": _MAYBE,
+}
+_ASKED: Final = Record(Asked, **_WHAT)
 _ASSERTION: Final = Record(
     PageAssertion,
     credential_id=CREDENTIAL_ID,
@@ -133,17 +126,7 @@ _ASSERTION: Final = Record(
     client_data=CLIENT_DATA,
     signature=SIGNATURE,
 )
-_POSTED: Final = Record(
-    Posted,
-    proposal=DIGEST,
-    decision=_DECISION,
-    organisation=PARTY,
-    reviewer=NAME,
-    nonce=NONCE,
-    significant=_SIGNIFICANT,
-    note=_MAYBE,
-    assertion=record_codec(_ASSERTION),
-)
+_POSTED: Final = Record(Posted, **_WHAT, nonce=NONCE, assertion=record_codec(_ASSERTION))
 
 
 def read_asked(query: dict[str, str]) -> Asked:
@@ -195,17 +178,9 @@ async def file_decision(node: Node, posted: Posted) -> tuple[Digest, Receipt, st
     state, now = node.state(), node.clock.now()
     _check_proposal(state, posted.proposal)  # 1
     known = _usable(node, state, posted.organisation, posted.reviewer, now, posted.assertion.credential_id)[0]
-    asked = Asked(
-        proposal=posted.proposal,
-        decision=posted.decision,
-        organisation=posted.organisation,
-        reviewer=posted.reviewer,
-        significant=posted.significant,
-        note=posted.note,
-    )
     made = posted.assertion
     assertion = Asserted(made.authenticator_data, made.client_data, made.signature).by(known.credential.key)
-    approval = replace(asked.approval(state.log_of(posted.organisation, now)), assertion=assertion)
+    approval = replace(posted.approval(state.log_of(posted.organisation, now)), assertion=assertion)
     verify_approval(approval, accord=Digest(state.accord), nonce=posted.nonce, credential=known)  # 2
     if not node.config.has_key("statement", posted.organisation):  # 3
         raise Refused(
