@@ -190,12 +190,12 @@ def decided_on_page(home: Path, browser: Passkey, proposal: str) -> None:
     """What the page posts after the passkey's touch."""
 
     async def work(node):
-        asked = Asked(proposal, "approve", SAFETY, "reviewer-2", "yes")
+        asked = Asked(proposal, "approve", SAFETY, "reviewer-2", "yes", None)
         nonce = decision_options(node, asked)["nonce"]
         log = node.state().log_of(SAFETY, node.clock.now())
         made = browser.get(approval_binding(asked.approval(log), accord=node.config.accord, nonce=nonce))
         assertion = PageAssertion(browser.id, made.authenticator_data, made.client_data, made.signature)
-        await file_decision(node, Posted(proposal, "approve", SAFETY, "reviewer-2", nonce, "yes", None, assertion))
+        await file_decision(node, Posted(proposal, "approve", SAFETY, "reviewer-2", "yes", None, nonce, assertion))
 
     asyncio.run(with_node(home, work))
 
