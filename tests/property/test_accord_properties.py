@@ -244,6 +244,34 @@ def test_no_second_is_left_out_at_which_a_trigger_would_change(text, script, at)
     assert (quick.members.bound, quick.bound_history[1:]) == (slow.members.bound, slow.bound_history[1:])
 
 
+@settings(max_examples=12, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+@given(
+    text=texts,
+    script=st.lists(acts, min_size=2, max_size=10),
+    more=st.lists(
+        st.one_of(
+            restrictions,
+            st.tuples(st.just("measure"), st.sampled_from(("dev-a", "dev-b")), st.integers(0, 6), times),
+            st.tuples(st.just("model"), st.sampled_from(("dev-a", "dev-b")), st.integers(0, 4), times),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    at=st.integers(200, 900),
+)
+def test_no_trigger_is_left_out_of_which_more_is_held_than_is_witnessed(text, script, more, at):
+    """Looking only at triggers of which something is heard, or that wake, finds what looking at every one does."""
+    play = played(script, text)
+    for act in more:
+        if act[0] == "measure":
+            play.measure(act[1], act[2], None)
+        else:
+            do(play, (*act[:-1], None) if act[0] == "model" else act, witnessed=False)
+    state = fold(play.evidence)
+    quick, slow = (sweep.at(T0 + at, heard=True) for sweep in (Sweep(state), EverySecond(state)))
+    assert {key: quick.tracks[key] == track for key, track in slow.tracks.items() if quick.tracks[key] != track} == {}
+
+
 @FEW
 @given(text=texts, script=st.lists(acts, max_size=10), seed=st.integers(0, 2**32))
 def test_every_copy_twice_changes_nothing(text, script, seed):

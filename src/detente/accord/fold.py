@@ -171,6 +171,11 @@ class AccordState:
                 if item.restricting:
                     yield item, at
 
+    def holds_more(self, topic: Topic, at: int) -> bool:
+        """Does ``upto`` give more of the topic at ``at`` with ``heard`` than without?"""
+        items = self.index.get(topic, ())
+        return any(item.restricting for item in items[bisect_right(items, (at, 2, ""), key=_ORDER) :])
+
     def latest(self, topic: Topic, at: int, *, heard: bool = False) -> Iterator[tuple[Item, int]]:
         """What ``upto`` gives, the last first, so that a reader of the latest need not pass all the earlier ones."""
         items = self.index.get(topic)

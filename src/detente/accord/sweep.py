@@ -145,10 +145,19 @@ class Sweep:
         if not history or history[-1][1] != members.bound:
             history.append((at, members.bound))
         ancestry = self.ancestry_at(at, heard=heard)
-        tracks = {key: self._step(key, track, at, members, ancestry, heard=heard) for key, track in self.tracks.items()}
+        tracks = dict(self.tracks)
+        for key in self._moving_at(at, heard=heard):
+            tracks[key] = self._step(key, tracks[key], at, members, ancestry, heard=heard)
         if heard:
             self._mark_heard(tracks, at, members)
         return Standpoint(at, heard, members, tracks, tuple(history))
+
+    def _moving_at(self, at: int, *, heard: bool) -> list[TrackKey]:
+        """The tracks that may change at ``at``: those that wake then, and with ``heard`` those of which more is held."""
+        waking = {key for instant, key in self._queue if instant == at}
+        topics = {topic for topics in self.topics.values() for topic in topics} if heard else set()
+        open_topics = {topic for topic in topics if self.state.holds_more(topic, at)}
+        return [key for key in self.tracks if key in waking or not open_topics.isdisjoint(self.topics[key])]
 
     def _mark_heard(self, tracks: dict[TrackKey, Track], at: int, members: Members) -> None:
         """Mark what latched at ``at`` and would not have without what is only heard."""
