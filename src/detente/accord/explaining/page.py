@@ -61,8 +61,7 @@ article .sub, article h4 { color: var(--soft) }
 article.held { border-left-style: double } article.capped { border-left-style: dashed } article.bound, article.free { border-left-style: dotted }
 h3 .refused, h3 .paused { color: var(--stop) } h3 .held { color: var(--hold) } h3 .capped { color: var(--slow) }
 h3 .bound { color: var(--bound) } h3 .free { color: var(--free) }
-ol.ways { margin: 4px 0; padding-left: 26px } ol.ways > li { margin: 7px 0; max-width: 80ch }
-ol.ways > li::marker { color: var(--soft); font-weight: 600 }
+ul.ways > li { margin: 7px 0; max-width: 80ch }
 ul { margin: 4px 0; padding-left: 22px }
 ul.plain { list-style: none; padding: 0 }
 .who { color: var(--soft); font-size: 14px; display: block }
@@ -136,6 +135,8 @@ def _explanation(explanation: Explanation, first: int) -> str:
         ),
         f'<p class="outcome {explanation.outcome}"><b>{VERDICTS[explanation.outcome]}</b>{": " if count else ""}{count}</p>',
     ]
+    if len(binding) > 1:
+        parts.append("<p>Each binds by itself, and goes on binding when another has ended.</p>")
     parts += [_constraint(each, number) for number, each in enumerate(explanation.constraints, first + 1)]
     if not explanation.constraints:
         parts.append("<p>No clause binds it now.</p>")
@@ -194,7 +195,8 @@ def _ways(each: Constraint) -> str:
             return '<p class="sub">Nothing that was looked for.</p>'
         return "<p>No set of acts that was looked for would end it.</p>"
     more = '<p class="sub">There may be more: the search ended at its bound.</p>' if each.more else ""
-    return f'<ol class="ways">{"".join(_way(way) for way in each.ways)}</ol>{more}'
+    any_one = "<p>Any one of these is enough:</p>" if len(each.ways) > 1 else ""
+    return f'{any_one}<ul class="ways">{"".join(_way(way) for way in each.ways)}</ul>{more}'
 
 
 def _way(way: Way) -> str:
@@ -238,6 +240,8 @@ def _entries(entries: Sequence[Entry]) -> str:
 
 
 _SORTS: Final = {"binds": "What binds", "power": "What it may do", "duty": "What it owes"}
+_LAST: Final = {"binds": "Until", "power": "May", "duty": "Who"}
+"""The last column: ways in which a clause ends, any one of them; who may, each by itself; who owes, each of them."""
 
 
 def _rules(rules: Sequence[Rule], name: str) -> str:
@@ -248,7 +252,7 @@ def _rules(rules: Sequence[Rule], name: str) -> str:
             rows = "".join(_rule(rule) for rule in told)
             parts.append(
                 f'<table class="rules"><caption>{title}</caption><thead><tr><th scope="col">Clause</th><th scope="col">When</th><th scope="col">Then</th>'
-                f'<th scope="col">{"Until" if sort == "binds" else "Who"}</th></tr></thead><tbody>{rows}</tbody></table>'
+                f'<th scope="col">{_LAST[sort]}</th></tr></thead><tbody>{rows}</tbody></table>'
             )
     return "\n".join(parts)
 
@@ -257,8 +261,8 @@ def _rule(rule: Rule) -> str:
     if rule.sort == "binds":
         last = "; or ".join(safe(end) for end in rule.ends)
     else:
-        last = safe(joined(rule.who or ("everybody",)))
-    named = "Until" if rule.sort == "binds" else "Who"
+        last = safe(joined(rule.who or ("everybody",), "or" if rule.sort == "power" else "and"))
+    named = _LAST[rule.sort]
     return (
         f'<tr><td data-of="Clause" class="tight"><code>{safe(rule.id)}</code></td><td data-of="When">{safe(rule.starts)}</td>'
         f'<td data-of="Then">{_words(rule.does)}</td><td data-of="{named}">{last}</td></tr>'
