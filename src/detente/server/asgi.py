@@ -25,7 +25,7 @@ from detente.base.errors import DetenteError, Refused, shown
 from detente.server.api import Api
 from detente.server.bounds import error_response
 from detente.server.events import Message, Receive, Send, serve_events
-from detente.server.pages.headers import check_site, headers_for
+from detente.server.pages.headers import add_headers, check_site
 from detente.server.pages.routes import Pages
 
 _LOG = logging.getLogger("detente.http")
@@ -63,9 +63,7 @@ def make_app(node: Node) -> Asgi:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                given = message.get("headers") or []
-                kind = next((value for name, value in given if name == b"content-type"), b"")
-                message["headers"] = [*given, *headers_for(kind)]
+                add_headers(message)
             await send(message)
 
         address = scope["client"][0] if scope.get("client") else "local"

@@ -14,8 +14,8 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, MutableMapping
+from typing import Any, Final
 
 from detente.base.errors import Refused, shown
 
@@ -54,6 +54,13 @@ _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 def headers_for(content_type: bytes) -> tuple[Header, ...]:
     """What to add to an answer of this type."""
     return PAGES if content_type.startswith(b"text/html") else EVERYTHING
+
+
+def add_headers(start: MutableMapping[str, Any]) -> None:
+    """Add them to the message with which an answer starts."""
+    given = start.get("headers") or []
+    kind = next((value for name, value in given if name == b"content-type"), b"")
+    start["headers"] = [*given, *headers_for(kind)]
 
 
 def check_site(method: str, headers: Iterable[Header], own: str) -> None:

@@ -11,42 +11,81 @@ function addLocalTimes(root) {
   }
 }
 
-// Only this node's own page is read again, over the same connection, and only its main part is put in place.
+// Only this server's own page is read again, over the same connection, and only its main part is put in place.
+async function fetchMain(headers) {
+  const answer = await fetch(location.href, { headers: { accept: "text/html", ...headers }, cache: "no-store" });
+  if (!answer.ok) return null;
+  return new DOMParser().parseFromString(policy.createHTML(await answer.text()), "text/html").getElementById("main");
+}
+
 async function readAgain() {
-  const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-  if (!answer.ok) return;
-  const page = new DOMParser().parseFromString(policy.createHTML(await answer.text()), "text/html");
-  const fresh = page.getElementById("main");
+  const fresh = await fetchMain({});
   const main = document.getElementById("main");
-  if (!fresh || main.contains(document.activeElement) && document.activeElement !== main) {
-    say("Something new has happened. Reload to see it.");
+  if (!fresh) return;
+  if (main.contains(document.activeElement) && document.activeElement !== main) {
+    announce("Something new has happened. Reload to see it.");
     return;
   }
   const opened = new Set([...main.querySelectorAll("details[open][id]")].map((each) => each.id));
+  const scrolled = [...main.querySelectorAll(".wide[id]")].map((each) => [each.id, each.scrollLeft]);
   main.replaceChildren(...fresh.childNodes);
   for (const each of main.querySelectorAll("details[id]")) each.open = each.open || opened.has(each.id);
+  for (const [id, left] of scrolled) if (document.getElementById(id)) document.getElementById(id).scrollLeft = left;
   addLocalTimes(main);
-  say("Updated " + new Date().toLocaleTimeString() + ".");
+  announce(fresh.dataset.said ?? "Updated " + new Date().toLocaleTimeString() + ".");
 }
 
-function say(text) {
-  document.getElementById("live").textContent = text;
+function announce(text) {
+  const live = document.getElementById("live");
+  if (live.textContent !== text) live.textContent = text;
 }
 
-function follow() {
+// What a page follows stands in it: the path of its events, of which `over` is the last. Whoever reads may stop it.
+function follow(path) {
   let waiting = null;
-  const events = new EventSource("/v1/events?only=notice,lifted,head");
+  let events = null;
   const soon = () => {
     if (waiting === null) {
       waiting = setTimeout(() => {
         waiting = null;
-        readAgain().catch(() => say("The node does not answer."));
+        readAgain().catch(() => announce("Nobody answers any more: what stands here is the last that was heard."));
       }, 1500);
     }
   };
-  for (const name of ["notice", "lifted", "head"]) events.addEventListener(name, soon);
-  window.addEventListener("pagehide", () => events.close());
+  const begin = () => {
+    events = new EventSource(path);
+    for (const name of ["notice", "lifted", "head", "moved"]) events.addEventListener(name, soon);
+    events.addEventListener("over", () => {
+      end();
+      soon();
+      button.remove();
+    });
+  };
+  const end = () => {
+    events?.close();
+    events = null;
+    clearTimeout(waiting);
+    waiting = null;
+  };
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  const show = () => (button.textContent = events === null ? "Follow what happens" : "Stop following");
+  button.addEventListener("click", () => {
+    if (events === null) {
+      begin();
+      soon();
+    } else {
+      end();
+    }
+    show();
+  });
+  document.getElementById("live").after(button);
+  begin();
+  show();
+  window.addEventListener("pagehide", () => events?.close());
 }
 
 addLocalTimes(document);
-if (document.getElementById("main")?.hasAttribute("data-live")) follow();
+const followed = document.getElementById("main")?.dataset.live;
+if (followed) follow(followed);
