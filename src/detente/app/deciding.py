@@ -146,7 +146,7 @@ def decision_options(node: Node, asked: Asked) -> dict[str, Any]:
     """
     state, now = node.state(), node.clock.now()
     _check_proposal(state, asked.proposal)
-    allowed = _usable(node, state, asked.organisation, asked.reviewer, now)
+    allowed = passkeys_here(node, state, asked.organisation, asked.reviewer, now)
     nonce = secrets.token_hex(16)
     log = state.log_of(asked.organisation, now)
     binding = approval_binding(asked.approval(log), accord=Digest(state.accord), nonce=nonce)
@@ -177,7 +177,7 @@ async def file_decision(node: Node, posted: Posted) -> tuple[Digest, Receipt, st
     """
     state, now = node.state(), node.clock.now()
     _check_proposal(state, posted.proposal)  # 1
-    known = _usable(node, state, posted.organisation, posted.reviewer, now, posted.assertion.credential_id)[0]
+    known = passkeys_here(node, state, posted.organisation, posted.reviewer, now, posted.assertion.credential_id)[0]
     made = posted.assertion
     assertion = Asserted(made.authenticator_data, made.client_data, made.signature).by(known.credential.key)
     approval = replace(posted.approval(state.log_of(posted.organisation, now)), assertion=assertion)
@@ -208,7 +208,7 @@ def _check_proposal(state: AccordState, proposal: Digest) -> None:
         raise Refused("N71", "not-found", got=proposal, expected="a proposal or run that is held and counts")
 
 
-def _usable(
+def passkeys_here(
     node: Node, state: AccordState, organisation: Party, reviewer: str, at: Instant, wanted: bytes | None = None
 ) -> list[VerifiedCredential]:
     """The reviewer's passkeys in force that were enrolled for this node's page, or the one that is wanted; raises N70."""

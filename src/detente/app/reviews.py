@@ -6,6 +6,7 @@ Decides how statements and notes become what is measured (``measure.review``). L
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from decimal import Decimal
 from typing import Any
 
 from detente.accord.fold import AccordState
@@ -31,6 +32,9 @@ RECORDED = (
     "`detente hold erase NOTE` erases one for good; the log then still verifies",
 )
 """What is recorded about a reviewer, in the words of docs/guides/what-is-recorded.md."""
+USUAL: tuple[int, Decimal] = (10, Decimal("0.05"))
+"""Decisions a week and the share of them that is seeded, for whoever reads figures under terms that say nothing of seeding."""
+WEEK_S, WEEKS = 7 * 86_400, 52
 
 Find = Callable[[Digest], ReviewNote | None]
 
@@ -92,8 +96,16 @@ def review_of(
         "reviewer": reviewer,
         "decisions": shown,
         "figures": figures_of(everybody, (organisation, reviewer)).as_json(),
+        "outlook": outlook_of(state, at),
         "recorded": list(RECORDED),
     }
+
+
+def outlook_of(state: AccordState, at: Instant) -> str:
+    """How little a year of seeded changes shows, at the rate of the terms, or else at ``USUAL``: said wherever a catch rate stands."""
+    rules = state.terms_at(at).screening
+    a_week, rate = USUAL if rules is None else (rules.decisions * WEEK_S // rules.per_s, rules.rate)
+    return show_outlook(a_week, rate, WEEKS)
 
 
 def decisions_on(state: AccordState, change: Digest, at: Instant) -> dict[str, Any]:
@@ -129,8 +141,7 @@ def screening_of(state: AccordState, at: Instant) -> dict[str, Any]:
     if found.open:
         says.append(f"{found.open} committed to and not revealed: whoever reveals chooses which")
     if rules is not None:
-        week = 7 * 86_400
-        says += [f"the terms: {rules.spelled()}", show_outlook(rules.decisions * week // rules.per_s, rules.rate, 52)]
+        says += [f"the terms: {rules.spelled()}", outlook_of(state, at)]
         if rules.minimum is not None:
             says.append(f"the terms ask that {rules.minimum.spelled()}")
     return {**found.as_json(), "catch_rate": caught.as_json(), "says": says}

@@ -54,6 +54,7 @@ def mine(
         click.echo(f"{each['witnessed_at']}  {each['decision']:8}  {each['proposal'][:12]}…  {_kept(each)}")
     for line in said["figures"]["says"] if decisions else ():
         click.echo(f"  {line}")
+    click.echo(f"  {said['outlook']}")
     for line in said["recorded"]:
         click.echo(f"recorded {line}", err=True)
 

@@ -25,6 +25,7 @@ from detente.app.deciding import DECISION_MAX, decision_options, file_decision, 
 from detente.app.log_serving import PAGE
 from detente.app.mirroring import Mirror
 from detente.app.node import Node
+from detente.app.own_figures import leave_options
 from detente.app.registering import registration_options
 from detente.app.waiting import waiting_for
 from detente.base.digest import parse_digest
@@ -92,6 +93,7 @@ class Api:
             ("GET", "/v1/waiting", self.waiting),
             ("GET", "/v1/screening", self.screening),
             ("GET", "/v1/changes/{digest}", self.change),
+            ("GET", "/v1/reviewers/options", self.leave_options),
             ("GET", "/v1/reviewers/{organisation}/{reviewer:path}", self.reviewer),
             ("POST", "/mirror/add-checkpoint", self.mirror_head),
             ("POST", "/mirror/add-entries", self.mirror_entries),
@@ -234,6 +236,17 @@ class Api:
         signed = request.headers.get(BLOB_HEADER, "")
         await self._node.review_notes.erase(digest, organisation, reviewer, signed)
         return _json({"erased": digest})
+
+    async def leave_options(self, request: Request) -> Response:
+        note = request.query_params.get("note")
+        return _json(
+            leave_options(
+                self._node,
+                parse_party(request.query_params.get("organisation")),
+                parse_name(request.query_params.get("reviewer")),
+                None if note is None else parse_digest(note),
+            )
+        )
 
     async def waiting(self, request: Request) -> Response:
         asked = request.query_params.get("for")

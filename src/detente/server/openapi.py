@@ -371,6 +371,17 @@ PATHS: Json = {
             parameters=[_path("digest", "the change's digest")],
         )
     },
+    "/v1/reviewers/options": {
+        "get": _operation(
+            "What a browser is asked to assert so that a reviewer is shown their own figures, or erases a note",
+            {"200": _json_of(_OBJECT, "the time, the challenge, and which passkeys may assert it")},
+            parameters=[
+                _ORGANISATION,
+                _REVIEWER,
+                _query("note", "the digest of the note to erase", {"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+            ],
+        )
+    },
     "/v1/reviewers/{organisation}/{reviewer}": {
         "get": _operation(
             "A reviewer's own decisions, notes and figures; for that reviewer, who signs in detente-signed",

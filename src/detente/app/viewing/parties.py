@@ -64,6 +64,7 @@ def view_party(sight: Sight, name: str) -> Value:
         "duties": [each.as_json() for each in sight.now.duties if each.party == name],
         "facilities": list(_facilities(sight, name)),
         "reviewers": ring.as_json()["reviewers"],
+        "credentials": ring.as_json()["credentials"],
         "root_keys": [show_key(key) for key in sight.terms.keys[about.party].root.keys],
         "root_threshold": sight.terms.keys[about.party].root.threshold,
         "binds": bound_by(sight, party),

@@ -6,7 +6,7 @@ the table beside it has every number. Coordinates are rounded to a tenth.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from math import log10
 from typing import Any, Final
@@ -43,6 +43,17 @@ def gauge(row: dict[str, Any]) -> Markup:
         '<svg class="gauge" viewBox="0 0 150 26" role="img" aria-label="{}"><line class="axis" x1="{}" y1="22" x2="{}" y2="22"/>{}'
         '<line class="bound" x1="{at:.1f}" y1="3" x2="{at:.1f}" y2="22"/></svg>'
     ).format(title, _LEFT, _RIGHT, bar, at=scale(bound))
+
+
+def portion(part: Mapping[str, Any], title: str) -> Markup:
+    """A share that lies between ``low`` and ``high`` of 0 to 1, as a bar on a line from nothing to all; without an end, nothing is known."""
+    known = part["low"] is not None and part["high"] is not None
+    low, high = (float(Decimal(part["low"])), float(Decimal(part["high"]))) if known else (0.0, 1.0)
+    left, right = (_LEFT + end * (_RIGHT - _LEFT) for end in (low, high))
+    return Markup(
+        '<svg class="gauge" viewBox="0 0 150 26" role="img" aria-label="{}"><line class="axis" x1="{}" y1="22" x2="{}" y2="22"/>'
+        '<rect class="{}" x="{:.1f}" y="9" width="{:.1f}" height="8" rx="1"/></svg>'
+    ).format(title, _LEFT, _RIGHT, "known" if known else "open", left, max(3.0, right - left))
 
 
 def _said(value: str | None) -> str:

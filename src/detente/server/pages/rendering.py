@@ -13,38 +13,19 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache, lru_cache
-from hashlib import sha256
-from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from detente.accord.explaining.aloud import joined, lasting, plural
 from detente.base.visible import pieces, visible
-from detente.server.pages.drawing import gauge, plot, tree
+from detente.measure.review.decision import percent
+from detente.server.pages.drawing import gauge, plot, portion, tree
+from detente.server.pages.files import asset_path, packaged
 
-KINDS: Final[Mapping[str, str]] = {
-    "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "passkey.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
-"""The assets there are, and their types."""
 _RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_PACKAGE: Final = files("detente.server.pages")
-
-
-@cache
-def asset(name: str) -> bytes:
-    """The bytes of an asset of ``KINDS``."""
-    return (_PACKAGE / "assets" / name).read_bytes()
-
-
-@cache
-def asset_path(name: str) -> str:
-    """The path of an asset; it names the content, so that it may be kept for ever."""
-    return f"/assets/{name}?v={sha256(asset(name)).hexdigest()[:16]}"
+_ENDS: Final[tuple[Literal["low"], Literal["high"]]] = ("low", "high")
 
 
 def render_page(template: str, value: Mapping[str, Any], api: str = "", **more: Any) -> str:
@@ -79,6 +60,8 @@ def _environment() -> Environment:
         points=points,
         pretty=pretty,
         compact=compact,
+        portion=portion,
+        between=between,
         coded=coded,
         tree=tree,
     )
@@ -87,7 +70,7 @@ def _environment() -> Environment:
 
 
 def _source(name: str) -> str:
-    return (_PACKAGE / "templates" / name).read_text("utf-8")
+    return packaged("templates", name).decode("utf-8")
 
 
 def _finalize(value: object) -> object:
@@ -178,6 +161,18 @@ def lasting_between(interval: Mapping[str, str | None]) -> str:
     if low is None and high is None:
         return "not known"
     return str(low) if low == high else f"{low or '?'} to {high or '?'}"
+
+
+def between(part: Mapping[str, Any]) -> str:
+    """A share of 0 to 1 that lies between two ends, rounded outwards.
+
+    >>> between({"low": "0.8677", "high": "1.0000"}), between({"low": None, "high": None})
+    ('86.7 % to 100 %', 'nothing is known')
+    """
+    if part["low"] is None or part["high"] is None:
+        return "nothing is known"
+    low, high = (percent(Decimal(part[end]), end=end) for end in _ENDS)
+    return low if low == high else f"{low} to {high}"
 
 
 def points(versions: list[dict[str, Any]]) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from detente.adapters.client import BLOB_HEADER
 from detente.app.node import Node
 from detente.app.viewing.agreement import view_accord
 from detente.app.viewing.changes import bytes_of
@@ -26,10 +27,14 @@ from detente.app.viewing.overview import heading, view_enrolment, view_overview
 from detente.app.viewing.parties import view_party, view_run
 from detente.app.viewing.pausing import view_pause
 from detente.app.viewing.proposals import fetch_proposal_change, view_change, view_proposal, view_proposals
+from detente.app.viewing.reviewers import view_reviewer
 from detente.app.viewing.sight import Lookout, Sight, Value
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import DetenteError, Refused, shown
+from detente.base.identity import parse_party
 from detente.server.bounds import status_of
+from detente.server.pages.files import IMMUTABLE, KINDS, asset
+from detente.statement.fields import parse_name
 
 try:
     from detente.server.pages import colouring, rendering
@@ -43,7 +48,6 @@ Reader = Callable[[Sight, Parameters], Value]
 Waiting = Callable[[Sight, Parameters], Awaitable[None]]
 Handler = Callable[[Request], Awaitable[Response]]
 NUMBER_DIGITS: Final = 18
-IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
 async def _at_once(_sight: Sight, _parameters: Parameters) -> None:
@@ -155,7 +159,11 @@ class Pages:
         if MISSING:
             return [Route("/", _without_pages, methods=["GET"])]
         shown_views = [Route(view.page, self._as_page(view), methods=["GET"]) for view in VIEWS if view.page]
-        return [*shown_views, Route("/assets/{name}", _asset, methods=["GET"])]
+        return [
+            *shown_views,
+            Route("/reviewers/{organisation}/{reviewer:path}", self._reviewer, methods=["GET"]),
+            Route("/assets/{name}", _asset, methods=["GET"]),
+        ]
 
     def error_page(self, request: Request, error: DetenteError, status: int | None = None) -> Response | None:
         """An error as a page, where a person asked for one; None where a program did."""
@@ -186,6 +194,14 @@ class Pages:
             return _html(rendering.render_page(view.template, value, api, change=await _change(sight, value)))
 
         return handler
+
+    async def _reviewer(self, request: Request) -> Response:
+        """A reviewer's page: with the header of ``/v1/reviewers/…`` it has the figures, and without it nobody's."""
+        organisation = parse_party(request.path_params["organisation"])
+        reviewer = parse_name(request.path_params["reviewer"])
+        signed, sight = request.headers.get(BLOB_HEADER), self._lookout.look()
+        review = None if signed is None else await sight.node.review(organisation, reviewer, signed)
+        return _html(rendering.render_page("reviewer.html", view_reviewer(sight, organisation, reviewer, review)))
 
     async def _looked(self, view: View, request: Request) -> tuple[Sight, Parameters]:
         """A look at the node, with what the question needs at hand, and the parameters."""
@@ -218,9 +234,9 @@ def wants_page(request: Request) -> bool:
 
 async def _asset(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in rendering.KINDS:
+    if name not in KINDS:
         raise Refused("N17", "not-found", got=shown(request.url.path), expected="an asset that a page names")
-    return Response(rendering.asset(name), 200, {"cache-control": IMMUTABLE, "content-type": rendering.KINDS[name]})
+    return Response(asset(name), 200, {"cache-control": IMMUTABLE, "content-type": KINDS[name]})
 
 
 async def _without_pages(_: Request) -> Response:

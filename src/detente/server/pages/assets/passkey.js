@@ -45,6 +45,25 @@ async function asserted(publicKey) {
   };
 }
 
+// Bytes in base64 with padding, as statements have them.
+const toBase64 = (text) => btoa(String.fromCharCode(...toBytes(text)));
+
+// Who asks for their own figures, or erases a note, asserts exactly that, in a domain in which nothing is decided.
+async function leave(about, note) {
+  const asked = { ...about, ...(note ? { note } : {}) };
+  const options = await ask(`/v1/reviewers/options?${new URLSearchParams(asked)}`);
+  const made = await asserted(options.public_key);
+  const key = options.passkeys.find((each) => each.id === made.credential_id)?.key;
+  const said = {
+    type: "webauthn",
+    key,
+    authenticator_data: toBase64(made.authenticator_data),
+    client_data: toBase64(made.client_data),
+    signature: toBase64(made.signature),
+  };
+  return { "detente-signed": `assertion ${options.at} ${btoa(JSON.stringify(said))}` };
+}
+
 function explained(error) {
   if (error.name === "NotAllowedError") return "No passkey was used: it was cancelled, took too long, or is not one of those enrolled.";
   if (error.name === "InvalidStateError") return "This authenticator is registered for this reviewer already.";
@@ -178,12 +197,58 @@ function enrol(form) {
   });
 }
 
+function figures(form) {
+  const about = { organisation: form.dataset.organisation, reviewer: form.dataset.reviewer };
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    try {
+      say(form, "Touch the passkey. It signs that you ask for your own figures now, and no decision.");
+      const signed = await leave(about);
+      const fresh = await fetchMain(signed);
+      if (fresh === null) await ask(location.pathname.replace("/", "/v1/"), { headers: signed }); // which says why not
+      const main = document.getElementById("main");
+      main.replaceChildren(...fresh.childNodes);
+      addLocalTimes(main);
+      for (const each of main.querySelectorAll("form[data-passkey=erase]")) erase(each, about);
+      window.addEventListener("pagehide", () => main.replaceChildren());
+      window.addEventListener("pageshow", (shown) => shown.persisted && location.reload());
+      main.focus();
+      announce("Your figures are shown. They are gone when you leave this page.");
+    } catch (error) {
+      say(form, explained(error), false);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+function erase(form, about) {
+  form.hidden = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    try {
+      say(form, "Touch the passkey. It signs that this note is erased.");
+      const signed = await leave(about, form.dataset.note);
+      await ask(`/v1/notes/${form.dataset.note}?${new URLSearchParams(about)}`, { method: "DELETE", headers: signed });
+      button.remove();
+      say(form, "Erased for good. Ask for your figures again to see them without it.", true);
+    } catch (error) {
+      say(form, explained(error), false);
+      button.disabled = false;
+    }
+  });
+}
+
 const able = window.isSecureContext && window.PublicKeyCredential !== undefined;
+const kinds = { decide, enrol, figures };
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   if (able) {
     form.hidden = false;
-    if (form.dataset.passkey === "decide") decide(form);
-    else enrol(form);
+    kinds[form.dataset.passkey]?.(form);
   } else {
     const why = document.getElementById("no-passkey");
     why.textContent = "This browser has no passkeys here: they need a page over https, or on this machine itself.";
