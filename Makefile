@@ -40,7 +40,7 @@ $(STAMP): uv.lock $(LOCKED) pyproject.toml
 	fi
 	@touch $@
 
-drill: env ## Run the full exercise; the report is drill/report.html (options: make drill DRILL="--seed 7")
+drill: env ## Run the full exercise; the report is drill/report.html (options: make drill DRILL="--browser")
 	$(BIN)/detente drill --out drill $(DRILL)
 
 # Two workers: the integration tests mostly wait for processes and clocks, the others compute. A file stays with one worker.

@@ -12,7 +12,7 @@ from a monotonic clock that the caller reads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any, Literal
 
@@ -84,6 +84,12 @@ class Record:
         """True when there was at least one check and every check held."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
+    @property
+    def size(self) -> int:
+        """How much was written down so far; it grows with everything that a picture would show anew."""
+        kept = (self.checks, self.spans, self.events, self.refusals, self.notes, self._open)
+        return sum(len(each) for each in kept)
+
     def lane(self, name: str, kind: LaneKind) -> None:
         """Give a lane its place in the picture; lanes are drawn in the order they are named."""
         self.lanes.setdefault(name, kind)
@@ -111,6 +117,24 @@ class Record:
         """End every condition: the drill is over."""
         for lane in list(self._open):
             self.close(lane, at_s=at_s)
+
+    def snapshot(self, *, at_s: float) -> Record:
+        """A copy as of now that nobody changes any more, in which what is still open ends here."""
+        copy = replace(
+            self,
+            lanes=dict(self.lanes),
+            checks=list(self.checks),
+            spans=list(self.spans),
+            events=list(self.events),
+            refusals=list(self.refusals),
+            latencies_s={what: list(values) for what, values in self.latencies_s.items()},
+            not_exercised=list(self.not_exercised),
+            notes=list(self.notes),
+            facts=dict(self.facts),
+            _open=dict(self._open),
+        )
+        copy.close_all(at_s=at_s)
+        return copy
 
     def took(self, what: str, seconds: float) -> None:
         """One measured latency of the kind ``what``."""

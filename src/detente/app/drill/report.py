@@ -15,7 +15,7 @@ from detente.app.drill.record import Record, summary
 from detente.app.drill.timeline import draw_swatch, draw_timeline, major_events
 from detente.base.page import frame
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light; --ink: #1d2b36; --soft: #5b6670; --line: #dde3e8; --warn: #8a3b12; --ok: #1f6b4a; --bad: #a32a1a; }
 * { box-sizing: border-box }
 body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; color: var(--ink);
@@ -36,16 +36,24 @@ th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 1px 
 td { border-bottom: 1px solid var(--line); padding: 5px 10px 5px 0; vertical-align: top }
 td.num, th.num { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 code, pre { font: 12.5px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; background: #f3f5f7; border-radius: 3px }
-code { padding: 1px 4px } pre { padding: 11px 14px; overflow-x: auto }
+code { padding: 1px 4px; overflow-wrap: anywhere } pre { padding: 11px 14px; overflow-x: auto }
 .key span { display: inline-block; margin-right: 16px; font-size: 12.5px; color: var(--soft) }
 .box { border: 1px solid var(--line); border-radius: 5px; padding: 10px 16px; margin: 10px 0 }
 svg { width: 100%; height: auto; display: block; margin: 4px 0 }
 svg.swatch { width: 13px; height: 13px; display: inline-block; margin: 0 4px -2px 0 }
 th.half { width: 30% }
+a { color: #0b5a8a; text-underline-offset: 2px }
+:focus-visible { outline: 3px solid #0b5a8a; outline-offset: 2px; border-radius: 2px }
+main:focus { outline: none } footer { margin-top: 32px }
+.skip { position: absolute; left: -9999px; top: 8px; background: var(--ink); color: #fff; padding: 10px 16px } .skip:focus { left: 12px }
+.running { color: var(--warn) }
+ul.roll { list-style: none; padding: 0; margin: 6px 0; columns: 2; column-gap: 36px } ul.roll li { padding: 4px 0; break-inside: avoid }
+.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+button.quiet { font: inherit; color: #0b5a8a; background: none; border: 1px solid #7b8894; border-radius: 4px; padding: 6px 12px; min-height: 34px }
 .wide { overflow-x: auto }
 .wide > svg { min-width: 860px }
 .wide > table { min-width: 640px }
-@media (max-width: 700px) { body { padding: 18px 16px 40px } ol.turns { columns: 1 } }
+@media (max-width: 700px) { body { padding: 18px 16px 40px } ol.turns, ul.roll { columns: 1 } }
 @media print { body { padding: 0 } h2 { break-after: avoid } tr { break-inside: avoid } }
 """
 
@@ -54,26 +62,37 @@ def write_report(record: Record) -> str:
     """The whole page as text. Every string of the record is escaped: party names come from outside."""
     held = sum(check.ok for check in record.checks)
     word, css = ("passed", "held") if record.passed else ("FAILED", "failed")
-    options = ", ".join(f"{name} {value}" for name, value in record.options.items())
     body = "\n".join(
         [
             "<h1>Détente drill</h1>",
-            f'<p class="sub">{escape(options)} · {escape(str(record.facts.get("machine", "")))}</p>',
-            _strain(record),
+            drawn_from(record),
             (
                 f'<div class="verdict {css}">{word}: {held} of {len(record.checks)} checks held '
                 f"in {record.facts.get('wall_s', 0):.0f} s</div>"
             ),
-            _not_exercised(record),
-            _timeline(record),
-            _notes(record),
-            _checks(record),
-            _latencies(record),
-            _refusals(record),
+            *whole_story(record),
             _verify_it(record),
         ]
     )
-    return frame("Détente drill", _STYLE, body)
+    return frame("Détente drill", STYLE, f"<main>{body}</main>")
+
+
+def drawn_from(record: Record) -> str:
+    """With which options, and on which machine."""
+    options = ", ".join(f"{name} {value}" for name, value in record.options.items())
+    return f'<p class="sub">{escape(options)} · {escape(str(record.facts.get("machine", "")))}</p>{_strain(record)}'
+
+
+def whole_story(record: Record) -> list[str]:
+    """Every part that a record can be told in, in order; a part of which there is nothing yet is left out."""
+    return [
+        _not_exercised(record),
+        _timeline(record),
+        _notes(record),
+        _checks(record) if record.checks else "",
+        _latencies(record) if record.latencies_s else "",
+        _refusals(record) if record.refusals else "",
+    ]
 
 
 def _strain(record: Record) -> str:
@@ -107,7 +126,7 @@ def _timeline(record: Record) -> str:
         ("finished", "pale green: done, bit-equal to an uninterrupted run"),
     )
     key = "".join(f"<span>{draw_swatch(kind)}<b>{kind}</b> {escape(text)}</span>" for kind, text in meanings)
-    return f'<h2>What happened</h2><div class="wide">{draw_timeline(record)}</div><div class="key">{key}</div><ol class="turns">{turns}</ol>'
+    return f'<h2>What happened</h2><div class="wide" id="timeline" role="region" aria-label="Timeline" tabindex="0">{draw_timeline(record)}</div><div class="key">{key}</div><ol class="turns">{turns}</ol>'
 
 
 def _notes(record: Record) -> str:
@@ -137,8 +156,8 @@ def _checks(record: Record) -> str:
             ]
         )
     return (
-        '<h2>Every line, asserted</h2><div class="wide"><table><tr><th>Stage</th><th class="half">What must be so</th><th>Was it</th>'
-        f'<th>Seen</th><th class="num">at s</th></tr>{_rows(rows)}</table></div>'
+        '<h2>Every line, asserted</h2><div class="wide" id="checks" role="region" aria-label="Every line, asserted" tabindex="0"><table><tr><th scope="col">Stage</th><th scope="col" class="half">What must be so</th><th scope="col">Was it</th>'
+        f'<th scope="col">Seen</th><th scope="col" class="num">at s</th></tr>{_rows(rows)}</table></div>'
     )
 
 
@@ -153,8 +172,8 @@ def _latencies(record: Record) -> str:
         cells = [(_seconds(s[name]), "num") for name in ("min_s", "median_s", "max_s")]
         rows.append([(_text(what), ""), (str(s["n"]), "num"), *cells])
     return (
-        '<h2>How long it took</h2><div class="wide"><table><tr><th>From … to …</th><th class="num">n</th><th class="num">least</th>'
-        f'<th class="num">median</th><th class="num">most</th></tr>{_rows(rows)}</table></div>'
+        '<h2>How long it took</h2><div class="wide" id="latencies" role="region" aria-label="How long it took" tabindex="0"><table><tr><th scope="col">From … to …</th><th scope="col" class="num">n</th><th scope="col" class="num">least</th>'
+        f'<th scope="col" class="num">median</th><th scope="col" class="num">most</th></tr>{_rows(rows)}</table></div>'
         '<p class="sub">All processes share this machine; these are not figures for a network.</p>'
     )
 
@@ -170,8 +189,8 @@ def _refusals(record: Record) -> str:
         for r in record.refusals
     ]
     return (
-        '<h2>What was refused, and why</h2><div class="wide"><table><tr><th class="half">Tried</th><th>Refused by</th><th>Rule</th>'
-        f"<th>In its words</th></tr>{_rows(rows)}</table></div>"
+        '<h2>What was refused, and why</h2><div class="wide" id="refusals" role="region" aria-label="What was refused, and why" tabindex="0"><table><tr><th scope="col" class="half">Tried</th><th scope="col">Refused by</th><th scope="col">Rule</th>'
+        f'<th scope="col">In its words</th></tr>{_rows(rows)}</table></div>'
     )
 
 

@@ -22,7 +22,8 @@ from detente.app.drill.pace import measure_strain
 from detente.app.drill.plan import SAID_OF, WAYS, Options, Plan, make_plan
 from detente.app.drill.record import Record
 from detente.app.drill.report import write_report
-from detente.app.drill.scene import Scene, StoryEnded, Tell
+from detente.app.drill.scene import POLL_S, Scene, StoryEnded, Tell
+from detente.app.drill.showing import GROW_S, Showing
 from detente.base.errors import DetenteError, Misuse
 from detente.base.identity import Party
 
@@ -30,8 +31,10 @@ MARK = "detente-drill"
 """A file that says that a folder was made by a drill, and may be made anew."""
 
 
-def run_drill(options: Options, folder: Path, *, tell: Tell) -> Record:
+def run_drill(options: Options, folder: Path, *, tell: Tell, showing: Showing | None = None) -> Record:
     """Run the whole drill in ``folder`` and write ``report.html`` and ``result.json`` there; returns the record.
+
+    With ``showing``, pictures of it are taken as it goes.
 
     Raises ``Misuse`` for a folder that holds something else, or a workload whose framework is not installed.
     """
@@ -50,22 +53,25 @@ def run_drill(options: Options, folder: Path, *, tell: Tell) -> Record:
     )
     record.facts["machine"] = machine()
     record.facts["strain"] = strain
+    _leave_out(plan, record)
     if strain > 1:
         tell(f"this machine is slow or busy: lives, deadlines and jobs last {strain} times as long")
     try:
-        asyncio.run(_play(plan, folder.resolve(), record, tell))
+        asyncio.run(_play(plan, folder.resolve(), record, tell, showing))
     except KeyboardInterrupt:
         record.check("drill", "the story comes to its end", ok=False, detail="it was interrupted", at_s=0.0)
     finally:
-        _leave_out(plan, record)
         (folder / "report.html").write_text(write_report(record), encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(record.as_json(), indent=1, default=str) + "\n")
+        if showing is not None:
+            showing.take(record, at_s=float(record.facts.get("wall_s", 0.0)), nodes={}, over=True)
     return record
 
 
-async def _play(plan: Plan, folder: Path, record: Record, tell: Tell) -> None:
+async def _play(plan: Plan, folder: Path, record: Record, tell: Tell, showing: Showing | None) -> None:
     network = Network(seed=plan.options.seed)
     scene = _set_stage(plan, folder, network, record, tell)
+    growing = None if showing is None else asyncio.create_task(_keep_showing(scene, showing))
     try:
         await _story(scene)
     except StoryEnded as ended:
@@ -73,11 +79,25 @@ async def _play(plan: Plan, folder: Path, record: Record, tell: Tell) -> None:
     except (DetenteError, OSError) as error:
         scene.check("drill", "the story comes to its end", ok=False, detail=f"{type(error).__name__}: {error}"[:400])
     finally:
+        if growing is not None:
+            growing.cancel()
+            await asyncio.gather(growing, return_exceptions=True)
         await scene.close()
         record.close_all(at_s=scene.now())
         record.facts["wall_s"] = round(scene.now(), 1)
         for private in ("paused_at", "lifted_at", "halted_ids"):
             record.facts.pop(private, None)
+
+
+async def _keep_showing(scene: Scene, showing: Showing) -> None:
+    """Take a picture whenever something was told, and now and then in between."""
+    nodes = {str(party): f"http://localhost:{seat.port}/" for party, seat in scene.coalition.seats.items()}
+    told, last_s = -1, 0.0
+    while True:
+        if scene.record.size != told or scene.now() - last_s >= GROW_S:
+            told, last_s = scene.record.size, scene.now()
+            showing.take(scene.record, at_s=scene.now(), nodes=nodes)
+        await asyncio.sleep(POLL_S)
 
 
 async def _story(scene: Scene) -> None:
@@ -173,7 +193,7 @@ def _leave_out(plan: Plan, record: Record) -> None:
         left.append(("Bad weather", "no node was killed, no message dropped, no clock skewed; `--chaos` does that"))
     missing = "; ".join(f"`--seed {WAYS.index(way)}`: {said}" for way, said in SAID_OF.items() if way != plan.cheat.way)
     left.append(("Other ways of hiding", f"this seed drew a developer that {SAID_OF[plan.cheat.way]}. {missing}"))
-    record.not_exercised[:0] = left
+    record.not_exercised += left
 
 
 def machine() -> str:
