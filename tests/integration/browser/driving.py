@@ -73,6 +73,7 @@ class Served:
             "accord": "/accord",
             "pause": "/pause",
             "enrol": "/enrol",
+            "reviewer": "/reviewers/aud-1/r-1",
             "refusal": "/nothing",
         }
 
@@ -129,10 +130,14 @@ class Browser:
 
     def open(self, url: str, *, width: int = 1280, scheme: str = "light") -> None:
         """Load a page at a width, in a theme."""
-        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self.show(width=width, scheme=scheme)
         self.complaints()
         self.driver.get(url)
+
+    def show(self, *, width: int = 1280, scheme: str = "light") -> None:
+        """Give the window a width and a theme; the page in it stays."""
+        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
 
     def cdp(self, command: str, **arguments: Any) -> Any:
         """A command of the DevTools protocol."""

@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.integration.browser.driving import WIDTHS, Browser, Served, needs_browser, served
+from tests.pages_scene import digest, long_diff
 
 pytestmark = needs_browser
 LASTING = re.compile(r"\b\d+ (?:s|min)\b|As of .*")
@@ -66,7 +67,7 @@ def test_pages_reflow_at_four_hundred_percent(node: Served, browser: Browser):
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(node: Served, browser: Browser):
     """The first stop skips to the content; every link, fold and frame that scrolls is a stop, and each has a visible outline."""
-    for path in ("/", f"/proposals/{node.scene.named['plain']}"):
+    for path in ("/", f"/proposals/{node.scene.named['plain']}", "/reviewers/aud-1/r-1"):
         browser.open(node.url + path)
         body = browser.driver.find_element(By.TAG_NAME, "body")
         expected = browser.run(
@@ -176,10 +177,23 @@ def test_what_happens_shows_without_reloading(node: Served, browser: Browser):
     assert browser.complaints() == []
 
 
+def test_a_page_that_follows_can_be_stopped(node: Served, browser: Browser):
+    """What moves by itself can be stopped and started again, by keyboard (WCAG 2.2.2); a page that does not move has no such button."""
+    browser.open(node.url + "/pause")
+    button = browser.driver.find_element(By.CSS_SELECTOR, "footer button")
+    assert button.text == "Stop following"
+    button.send_keys(Keys.ENTER)
+    assert button.text == "Follow what happens"
+    node.do(node.scene.propose("while-stopped", digest("while stopped"), ("training",), "while stopped"))
+    button.send_keys(Keys.ENTER)
+    assert button.text == "Stop following"
+    WebDriverWait(browser.driver, 30).until(lambda driver: "Updated" in driver.find_element(By.ID, "live").text)
+    browser.open(node.url + "/accord")
+    assert browser.driver.find_elements(By.CSS_SELECTOR, "footer button") == []
+
+
 def test_a_change_of_twenty_thousand_lines_is_whole_and_scrolls(node: Served, browser: Browser):
     """Every line is in the page, and the last one can be scrolled to; how long that takes is measured in ``bench``."""
-    from tests.pages_scene import digest, long_diff
-
     data = long_diff(20_000)
     node.scene.node.blobs.store(data.encode())
     proposal = node.do(node.scene.propose("long", digest(data), ("training",), "twenty thousand lines"))

@@ -6,23 +6,20 @@ appears. What a page could be made to do wrong is tried too: the change behind t
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
-from selenium.webdriver.support.select import Select
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from detente.app.registering import read_registration
 from detente.statement.keys import KeyRotation
-from tests.integration.browser.driving import Browser, Served, needs_browser, served
+from tests.integration.browser.asking import AAGUID, authenticator, decide, post_decision, register, said
+from tests.integration.browser.driving import WIDTHS, Browser, Served, needs_browser, served
 from tests.pages_scene import TERMS
 
 pytestmark = needs_browser
-AAGUID = "01020304-0506-0708-0102-030405060708"
-"""Of Chromium's virtual authenticator: what `test_devices` of the terms names."""
 PASSKEYS = TERMS.replace("device: software", "device: passkey").replace("humans: 2", "humans: 1").replace(
     "hold_points:", f"authenticators: {{test_devices: ['{AAGUID}']}}\nhold_points:"
 )  # fmt: skip
@@ -45,36 +42,6 @@ def browser(tmp_path: Path):
     found.close()
 
 
-def authenticator(*, verified: bool = True) -> VirtualAuthenticatorOptions:
-    options = VirtualAuthenticatorOptions()
-    options.has_user_verification = True
-    options.is_user_verified = verified
-    return options
-
-
-def said(browser: Browser, kind: str) -> str:
-    """What the form says once it is done."""
-    WebDriverWait(browser.driver, 30).until(
-        lambda driver: (
-            "said " in driver.find_element(By.CSS_SELECTOR, f"form[data-passkey={kind}] .said").get_attribute("class")
-        )
-    )
-    return browser.driver.find_element(By.CSS_SELECTOR, f"form[data-passkey={kind}] .said").text
-
-
-def register(browser: Browser, node: Served, reviewer: str) -> bytes:
-    """Register on the page; the registration file."""
-    browser.open(node.url + "/enrol")
-    Select(browser.driver.find_element(By.ID, "organisation")).select_by_value("aud-1")
-    field = browser.driver.find_element(By.ID, "reviewer")
-    field.clear()
-    field.send_keys(reviewer)
-    browser.driver.find_element(By.CSS_SELECTOR, "form[data-passkey=enrol] button").click()
-    assert "The passkey was made" in said(browser, "enrol")
-    assert browser.driver.find_element(By.ID, "command").text.startswith("detente hold enrol --as aud-1 --passkey ")
-    return browser.driver.find_element(By.ID, "registration").text.encode()
-
-
 def enrol(node: Served, file: bytes) -> None:
     """The root keys enrol the passkey of a registration file."""
     ring = next(each for each in node.scene.node.status().keyrings if each.party == "aud-1")
@@ -83,15 +50,8 @@ def enrol(node: Served, file: bytes) -> None:
     node.do(node.scene.say("aud-1", "keys", body, use="root"))
 
 
-def decide(browser: Browser, node: Served, proposal: str, decision: str, reason: str = "") -> str:
-    """Decide on the page with the passkey; what the page says then."""
+def opened(browser: Browser, node: Served, proposal: str) -> None:
     browser.open(f"{node.url}/proposals/{node.scene.named[proposal]}")
-    browser.driver.find_element(By.CSS_SELECTOR, f"input[name=decision][value={decision}]").click()
-    browser.driver.find_element(By.CSS_SELECTOR, "input[name=significant][value=yes]").click()
-    if reason:
-        browser.driver.find_element(By.ID, "reason").send_keys(reason)
-    browser.driver.find_element(By.CSS_SELECTOR, "form[data-passkey=decide] button").click()
-    return said(browser, "decide")
 
 
 def waits(node: Served, proposal: str) -> bool:
@@ -100,7 +60,7 @@ def waits(node: Served, proposal: str) -> bool:
 
 def test_a_passkey_is_registered_enrolled_and_decides(node: Served, browser: Browser):
     """The whole way: nothing counts before the root keys enrolled it; then one touch ends the waiting, labelled as a test device."""
-    file = register(browser, node, "r-1")
+    file = register(browser, node.url, "r-1")
     browser.picture("enrol-registered-1280-light")
     assert browser.axe() == []
     # A browser recommends to take RS256 too, which is refused on purpose: `spec/statement.md` §8.
@@ -109,7 +69,8 @@ def test_a_passkey_is_registered_enrolled_and_decides(node: Served, browser: Bro
     assert "No reviewer has a passkey enrolled" in browser.driver.find_element(By.ID, "main").text
     enrol(node, file)
     assert waits(node, "plain")
-    answer = decide(browser, node, "plain", "approve", "the check that goes was a duplicate")
+    opened(browser, node, "plain")
+    answer = decide(browser, "approve", reason="the check that goes was a duplicate")
     assert "Filed: approve by r-1 of aud-1, made with: test device" in answer
     assert not waits(node, "plain")
     browser.picture("proposal-decided-1280-light")
@@ -125,37 +86,25 @@ def test_a_passkey_is_registered_enrolled_and_decides(node: Served, browser: Bro
 
 def test_a_rejection_keeps_it_waiting(node: Served, browser: Browser):
     """A decision is whatever the reviewer chose: a rejection is filed and nothing passes."""
-    enrol(node, register(browser, node, "r-2"))
-    browser.open(f"{node.url}/proposals/{node.scene.named['words']}")
-    Select(browser.driver.find_element(By.ID, "who")).select_by_visible_text("r-2 of aud-1")
-    browser.driver.find_element(By.CSS_SELECTOR, "input[name=decision][value=reject]").click()
-    browser.driver.find_element(By.CSS_SELECTOR, "input[name=significant][value=yes]").click()
-    browser.driver.find_element(By.CSS_SELECTOR, "form[data-passkey=decide] button").click()
-    assert "Filed: reject" in said(browser, "decide")
+    enrol(node, register(browser, node.url, "r-2"))
+    opened(browser, node, "words")
+    assert "Filed: reject" in decide(browser, "reject", who="r-2 of aud-1")
     assert waits(node, "words")
 
 
 def test_what_is_asserted_for_one_proposal_decides_no_other(node: Served, browser: Browser):
     """A page that shows change A and sends the touch for B: S34, because the challenge binds the proposal."""
-    enrol(node, register(browser, node, "r-3"))
-    browser.open(f"{node.url}/proposals/{node.scene.named['hostile']}")
+    enrol(node, register(browser, node.url, "r-3"))
+    opened(browser, node, "hostile")
     before = node.scene.node.state().digest
-    answer = browser.driver.execute_async_script(
-        """
-        const [shown, swapped, done] = arguments;
-        const asked = {proposal: shown, decision: "approve", organisation: "aud-1", reviewer: "r-3", significant: "yes"};
-        (async () => {
-          const options = await ask(`/v1/decisions/options?${new URLSearchParams(asked)}`);
-          const assertion = await asserted(options.public_key);
-          const body = JSON.stringify({...asked, proposal: swapped, nonce: options.nonce, assertion});
-          const answer = await fetch("/v1/decisions", {method: "POST", headers: {"content-type": "application/json"}, body});
-          done(JSON.stringify([answer.status, await answer.json()]));
-        })().catch((error) => done(JSON.stringify([0, {rule: String(error)}])));
-        """,
-        node.scene.named["hostile"],
-        node.scene.named["absent"],
-    )
-    status, value = json.loads(answer)
+    asked = {
+        "proposal": node.scene.named["hostile"],
+        "decision": "approve",
+        "organisation": "aud-1",
+        "reviewer": "r-3",
+        "significant": "yes",
+    }
+    status, value = post_decision(browser, asked, proposal=node.scene.named["absent"])
     assert (status, value["rule"]) == (409, "S34"), value
     assert node.scene.node.state().digest == before
     assert waits(node, "absent")
@@ -163,12 +112,64 @@ def test_what_is_asserted_for_one_proposal_decides_no_other(node: Served, browse
 
 def test_nobody_decides_without_being_verified(node: Served, browser: Browser):
     """An authenticator that does not verify its user makes no assertion: the page says so, and nothing is filed."""
-    enrol(node, register(browser, node, "r-4"))
+    enrol(node, register(browser, node.url, "r-4"))
     browser.driver.set_user_verified(False)
-    browser.open(f"{node.url}/proposals/{node.scene.named['hostile']}")
-    Select(browser.driver.find_element(By.ID, "who")).select_by_visible_text("r-4 of aud-1")
-    browser.driver.find_element(By.CSS_SELECTOR, "input[name=decision][value=approve]").click()
-    browser.driver.find_element(By.CSS_SELECTOR, "input[name=significant][value=yes]").click()
-    browser.driver.find_element(By.CSS_SELECTOR, "form[data-passkey=decide] button").click()
-    assert "No passkey was used" in said(browser, "decide")
+    opened(browser, node, "hostile")
+    assert "No passkey was used" in decide(browser, "approve", who="r-4 of aud-1")
     assert waits(node, "hostile")
+
+
+def test_a_reviewer_sees_their_own_figures_and_erases_a_note(node: Served, browser: Browser):
+    """One touch shows them to whoever decided, with how little they show; another erases a note; a reload takes everything away."""
+    enrol(node, register(browser, node.url, "r-5"))
+    opened(browser, node, "hostile")
+    assert "Filed: reject" in decide(browser, "reject", who="r-5 of aud-1", reason="it hides its direction")
+    (note,) = [
+        item.body.note
+        for item in node.scene.node.state().index["approval", node.scene.named["hostile"]]
+        if item.body.reviewer == "r-5"
+    ]
+    browser.open(f"{node.url}/reviewers/aud-1/r-5")
+    before = browser.driver.find_element(By.ID, "main").text
+    assert "it hides its direction" not in before
+    assert "26 seeded changes in 52 weeks" in before
+    button = browser.driver.find_element(By.CSS_SELECTOR, "form[data-passkey=figures] button")
+    button.send_keys(Keys.ENTER)
+    WebDriverWait(browser.driver, 30).until(
+        lambda driver: "it hides its direction" in driver.find_element(By.ID, "main").text
+    )
+    text = browser.driver.find_element(By.ID, "main").text
+    assert "Seeded changes caught" in text
+    assert "0 % to 100 %" in text, "nothing is known of a catch rate without seeds"
+    assert "26 seeded changes in 52 weeks" in text
+    assert "1 decision." in text
+    for width in WIDTHS:
+        for scheme in ("light", "dark"):
+            browser.show(width=width, scheme=scheme)
+            browser.picture(f"reviewer-figures-{width}-{scheme}")
+            assert browser.axe() == []
+            assert browser.overflow() <= 0
+    erasing = browser.driver.find_element(By.CSS_SELECTOR, "form[data-passkey=erase] button")
+    erasing.send_keys(Keys.ENTER)
+    assert "Erased for good" in said(browser, "erase")
+    assert node.scene.node.review_notes.find(note) is None
+    assert browser.complaints() == []
+    browser.driver.refresh()
+    assert "Seeded changes caught" not in browser.driver.find_element(By.ID, "main").text
+
+
+def test_nobody_else_sees_a_reviewers_figures(node: Served, browser: Browser):
+    """Another reviewer's passkey does not answer, an unverified one neither, and of a name that nobody has nothing is told."""
+    enrol(node, register(browser, node.url, "r-6"))
+    browser.driver.remove_all_credentials()  # from here on the authenticator is somebody else's
+    enrol(node, register(browser, node.url, "r-7"))
+    for reviewer, answer in (("r-6", "No passkey was used"), ("nobody", "N70")):
+        browser.open(f"{node.url}/reviewers/aud-1/{reviewer}")
+        browser.driver.find_element(By.CSS_SELECTOR, "form[data-passkey=figures] button").click()
+        assert answer in said(browser, "figures")
+        assert "What they show" not in browser.driver.find_element(By.ID, "main").text
+    browser.driver.set_user_verified(False)
+    browser.open(f"{node.url}/reviewers/aud-1/r-7")
+    browser.driver.find_element(By.CSS_SELECTOR, "form[data-passkey=figures] button").click()
+    assert "No passkey was used" in said(browser, "figures")
+    assert "What they show" not in browser.driver.find_element(By.ID, "main").text
