@@ -75,6 +75,21 @@ def resolve_commit(repository: Repository, name: str = "HEAD") -> str:
     return answer.decode("ascii").strip()
 
 
+def head_branch(repository: Repository) -> str:
+    """The full name of the branch that ``HEAD`` stands for; refuses A02 where it stands for none."""
+    try:
+        answer = ask_refs(repository, "symbolic-ref", "--quiet", "HEAD")
+    except GitFailed as error:
+        raise Refused(
+            "A02",
+            "not-found",
+            got="a HEAD that stands for no branch",
+            expected="a checked-out branch",
+            todo="`git switch` to the branch that the others are judged by",
+        ) from error
+    return answer.decode("utf-8", "surrogateescape").strip()
+
+
 def list_refs(repository: Repository, *prefixes: str) -> dict[str, str]:
     """Full names of refs → ids of the commits (or other objects) that they and annotated tags point to."""
     form = "--format=%(objectname) %(*objectname) %(refname)"

@@ -12,7 +12,7 @@ no remotes, and the repository's objects (``GIT_OBJECT_DIRECTORY``) below it. Wh
   read: a bare clone, a checkout and a linked working tree of the same commit give the same numbers;
 * neither is the user's and the machine's configuration, nor any ``GIT_*`` variable: two people measure the same.
 
-Only finding the repository and its refs (``rev-parse``, ``for-each-ref``: they start no program) uses its own folder.
+Only finding the repository and its refs (``rev-parse``, ``for-each-ref``, ``update-ref``: they start no program) uses its own folder.
 Ownership by another user is no obstacle (``safe.directory``): what that guards against is the list above.
 """
 
@@ -83,7 +83,10 @@ class GitFailed(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository that was found. ``shallow`` are the commits whose parents were cut off, ``partial`` that objects may be absent."""
+    """A repository that was found. ``shallow`` are the commits whose parents were cut off, ``partial`` that objects may be absent.
+
+    ``quarantine`` is where git keeps the objects of a push that its hooks have not let in yet.
+    """
 
     path: Path
     git_dir: Path
@@ -92,6 +95,7 @@ class Repository:
     bare: bool
     shallow: frozenset[str]
     partial: bool
+    quarantine: Path | None = None
 
 
 def open_repository(path: Path) -> Repository:
@@ -133,6 +137,19 @@ def open_repository(path: Path) -> Repository:
 def ask_refs(repository: Repository, *arguments: str) -> bytes:
     """What ``git arguments`` says in the repository's own folder: for the names of commits, nothing else."""
     return _run([_git(), *_options(), *arguments], _environment(repository.git_dir))
+
+
+def find_hook(repository: Repository, name: str) -> Path:
+    """Where git looks for this hook when a user runs it: by the whole configuration, ``core.hooksPath`` included."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | {"LC_ALL": "C"}
+    asked = ["rev-parse", "--path-format=absolute", "--git-path", f"hooks/{name}"]
+    answer = _run([_git(), "-C", str(repository.git_dir), "-c", "safe.directory=*", *asked], environment)
+    return Path(os.fsdecode(answer.rstrip(b"\n")))
+
+
+def keep_ref(repository: Repository, ref: str, commit: str) -> None:
+    """Set a ref of our own name, so that what it names is not lost; no hook is run. Raises ``GitFailed``."""
+    ask_refs(repository, "update-ref", "--end-of-options", ref, commit)
 
 
 def run_git(repository: Repository, *arguments: str, stdin: bytes | None = None) -> bytes:
@@ -198,7 +215,10 @@ def _stand_in(repository: Repository) -> Iterator[dict[str, str]]:
         (folder / "refs").mkdir()
         if repository.shallow:
             (folder / "shallow").write_text("".join(f"{one}\n" for one in sorted(repository.shallow)), "ascii")
-        yield _environment(folder) | {"GIT_OBJECT_DIRECTORY": str(repository.common_dir / "objects")}
+        objects = {"GIT_OBJECT_DIRECTORY": str(repository.common_dir / "objects")}
+        if repository.quarantine is not None:
+            objects["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = str(repository.quarantine)
+        yield _environment(folder) | objects
 
 
 def _run(command: list[str], environment: dict[str, str], *, stdin: bytes | None = None) -> bytes:

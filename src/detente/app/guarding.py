@@ -162,7 +162,10 @@ class NoticeReader:
 
 
 class GuardSession:
-    """One guard, one intent. ``run`` keeps leave for as long as issuers give it; ``leave`` is the present one."""
+    """One guard, one intent. ``run`` keeps leave for as long as issuers give it; ``leave`` is the present one.
+
+    ``nonce`` gives a fresh one for each asking, where it is not to be random alone (``guard.answer``).
+    """
 
     def __init__(
         self,
@@ -178,6 +181,7 @@ class GuardSession:
         on_change: Callable[[Leave], None] | None = None,
         read_notice: Callable[[bytes, IssuerTrust], Notice] = parse_notice,
         gate: asyncio.Semaphore | None = None,
+        nonce: Callable[[], str] | None = None,
     ) -> None:
         self._intent = intent
         self._terms = terms
@@ -190,6 +194,7 @@ class GuardSession:
         self._on_change = on_change or (lambda _leave: None)
         self._read_notice = read_notice
         self._gate = gate or asyncio.Semaphore(1)
+        self._nonce = nonce or (lambda: self._random.getrandbits(128).to_bytes(16, "big").hex())
         self._denials = 0
         self._unread: list[bytes] = []
         self._heads, self._epoch = memory.load()
@@ -220,7 +225,7 @@ class GuardSession:
         3. Put the body before m issuers; compose anew while answers change it.
         4. Verify the result as if a stranger had sent it; keep heads and epoch durably; only then is it leave.
         """
-        nonce = self._random.getrandbits(128).to_bytes(16, "big").hex()
+        nonce = self._nonce()
         request, sealed = seal_request(  # 1
             PermitRequest(
                 accord=self._trust.accord,

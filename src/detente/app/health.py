@@ -36,4 +36,5 @@ def health_of(node: Node) -> dict[str, object]:
         "peers": {party: node.follower.heard_of.get(party, False) for party in sorted(node.peers)},
         "listeners": len(node.hub),
         "notices": node.notices.sequence,
+        "hook_findings": len(node.upkeep.hook_findings),
     }

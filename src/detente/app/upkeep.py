@@ -7,6 +7,8 @@ Decides when these are done. Leaves out what they mean. Nothing that waits for a
   (``spec/node.md`` §6): ``source`` is ``urn:detente:permits:<party>:<hour>``, ``digest`` the root, ``span`` 0 to their number.
 - What was heard and has got a place in a log is forgotten apart from it.
 - Once an hour, reviewers' notes that no decision came to name are erased (``app.review_notes``).
+- Every minute the git hooks that this home installed are looked at: one that is gone, changed or passed by is logged, once, and stands
+  in the node's health until it is mended (``app.ref_moves``).
 - Organisations are told at their own addresses what waits for their reviewers (``app.webhooks``).
 - A proof that a log contradicted itself is also kept as a file of its own.
 """
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING
 from detente.adapters.files import store_file
 from detente.app.issuing import HOUR_S
 from detente.app.logbook import HeldLog
+from detente.app.ref_moves.installing import inspect_all
 from detente.app.webhooks import Webhooks
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import DetenteError
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from detente.app.node import Node
 
 TICK_S = 1.0
+HOOKS_LOOK_S = 60
 _LOGGED = "permits-logged"
 _LOG = logging.getLogger("detente.node")
 
@@ -45,6 +49,8 @@ class Upkeep:
         self._node = node
         self._files: set[asyncio.Future[None]] = set()
         self._notes_hour = -1
+        self._hooks_minute = -1
+        self.hook_findings: tuple[str, ...] = ()
         config = node.config
         self.webhooks = Webhooks(
             config.webhooks,
@@ -65,6 +71,7 @@ class Upkeep:
                 await self._node.hearing.forget_placed()
                 await self.log_permits()
                 await self.forget_notes()
+                await self.look_at_hooks()
                 self.webhooks.look()
 
     async def close(self) -> None:
@@ -78,6 +85,19 @@ class Upkeep:
         if hour != self._notes_hour:
             self._notes_hour = hour
             await self._node.review_notes.forget_unused()
+
+    async def look_at_hooks(self) -> None:
+        """Once a minute, look whether the git hooks of this home stand and saw everything."""
+        minute = self._node.clock.now() // HOOKS_LOOK_S
+        if minute == self._hooks_minute:
+            return
+        self._hooks_minute = minute
+        seen = await asyncio.to_thread(inspect_all, self._node.config.home)
+        found = tuple(f"{place}: {each}" for place, findings in seen.items() for each in findings)
+        for each in found:
+            if each not in self.hook_findings:
+                _LOG.error("FINDING %s", each)
+        self.hook_findings = found
 
     # Permits
 

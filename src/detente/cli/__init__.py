@@ -33,6 +33,8 @@ EXIT_CODES: dict[RefusalKind, int] = {kind: 10 + number for number, kind in enum
 COMMANDS: dict[str, str] = {
     "init": "detente.cli.init:init",
     "guard": "detente.cli.guard:guard",
+    "hook": "detente.cli.hook:hook",
+    "gate": "detente.cli.gate:gate",
     "hold": "detente.cli.hold:hold",
     "pause": "detente.cli.pause:pause",
     "lift": "detente.cli.lift:lift",
@@ -93,7 +95,8 @@ def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def _version() -> str:
+def package_version() -> str:
+    """The release of this package."""
     try:
         return version("detente")
     except PackageNotFoundError:
@@ -101,6 +104,6 @@ def _version() -> str:
 
 
 @click.group(cls=LazyGroup, targets=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), prog_name="detente")
+@click.version_option(package_version(), prog_name="detente")
 def main() -> None:
     """The brake that AI developers can share."""

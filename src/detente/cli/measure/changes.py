@@ -10,6 +10,7 @@ from detente.adapters.scan_cache import choose_cache
 from detente.app.measuring.changes import measure_changes
 from detente.cli import json_option, reports_errors
 from detente.cli.measure.history import Ticker, day, history_options
+from detente.cli.measure.hooks_seen import tell_of_hooks
 from detente.cli.measure.showing import show_result
 
 
@@ -66,3 +67,4 @@ def changes(
             progress=ticker.tick,
         )
     show_result(result, as_json=as_json, evidence=evidence)
+    tell_of_hooks(repo)

@@ -13,6 +13,7 @@ from detente.adapters.clock import SystemClock
 from detente.adapters.scan_cache import default_cache
 from detente.app.measuring.report import Asked, make_report, store_report
 from detente.cli import json_option, reports_errors
+from detente.cli.measure.hooks_seen import tell_of_hooks
 from detente.cli.measure.showing import file_if_asked, show_filed, sign_option
 from detente.measure.report.obligations import FORMS
 
@@ -80,6 +81,7 @@ def report(
     )
     made = make_report(asked, taken_at=SystemClock().now(), say=_say)
     page = store_report(made, out)
+    tell_of_hooks(repository)
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
     filed = file_if_asked(made.results)

@@ -1,0 +1,246 @@
+"""Put the hook into a repository, look whether it is still there and saw everything, and take it away.
+
+Decides what stands where. Leaves out what the hook does (``hooks.git``). ``spec/asking.md`` §4, rules J12 and J13.
+
+- The script goes where git looks for hooks of this repository; one that is there already is kept beside it and run first.
+- What was installed, with the script's digest, is kept in the guard's home: who changes the script must change that too.
+- ``inspect`` asks git itself where it looks now, so that a later ``core.hooksPath`` is seen.
+- Installing again keeps what was seen; refs that were never seen start where they stand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from detente.adapters.files import store_file
+from detente.adapters.git_history import head_branch, list_refs
+from detente.adapters.git_running import Repository, find_hook, open_repository
+from detente.app.ref_moves.journal import Journal, repository_folder
+from detente.app.ref_moves.touching import read_policy
+from detente.base.digest import sha256_hex
+from detente.base.errors import DetenteError, Refused, Unavailable
+from detente.base.strict_json import parse_json
+
+HOOKS: Final = ("reference-transaction", "pre-receive")
+MARK: Final = "# detente: holds moves of refs that touch training, architecture or evaluation until they are approved."
+BEFORE: Final = ".before-detente"
+RECORD_MAX: Final = 65_536
+HARD_S: Final = 40
+"""The script ends the hook after so long, whatever it does; it answers within half of that by itself."""
+LET_THROUGH: Final = "let-through"
+"""What the hook's process says where nothing is held; an exit code alone could be any program's."""
+_SCRIPT: Final = """#!/bin/sh
+{mark}
+# `detente hook git status` says whether this file is as it was installed; `detente hook git remove` takes it away.
+moves=$(cat)
+previous={previous}
+if [ -x "$previous" ]; then
+  printf '%s\\n' "$moves" | "$previous" "$@" || exit $?
+fi
+case "$moves" in *' refs/heads/'*|*' refs/tags/'*) ;; *) exit 0 ;; esac
+{body}"""
+_MOVES: Final = """case "$1" in
+  prepared) ;;
+  committed) printf '%s\\n' "$moves" >> {journal}; exit 0 ;;
+  *) exit 0 ;;
+esac
+{ask}"""
+_ASK: Final = """answer=$(printf '%s\\n' "$moves" | timeout -k 2 {hard} {command})
+code=$?
+[ "$code" = 0 ] && [ "$answer" = {let_through} ] && exit 0
+[ "$code" = 1 ] || echo "detente: the hook gave no answer (exit $code): the move is held. See: detente hook git status" >&2
+exit 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What was put where: each hook's path and the digest of its script; the branch whose policy counts; the interpreter."""
+
+    common_dir: str
+    trunk: str
+    scripts: dict[str, str]
+    digests: dict[str, str]
+    python: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it was installed, or that went past the hook."""
+
+    what: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.where}"
+
+
+def install(path: Path, home: Path) -> Installed:
+    """Install into the repository at ``path``; raises ``Refused`` A01, J12, ``Unavailable``. Again is the same as once."""
+    if shutil.which("timeout") is None:
+        raise Unavailable("timeout (coreutils) is not on PATH: without it a hook that hangs could not be ended")
+    repository = open_repository(path)
+    home = home.resolve()
+    folder = repository_folder(home, repository.common_dir)
+    names = HOOKS if repository.bare else HOOKS[:1]
+    trunk = head_branch(repository)
+    scripts: dict[str, str] = {}
+    digests: dict[str, str] = {}
+    for name in names:
+        target = find_hook(repository, name)
+        script = _script(name, target, home=home, folder=folder, trunk=trunk)
+        _keep_previous(target)
+        store_file(target, script, mode=0o755)
+        scripts[name], digests[name] = str(target), sha256_hex(script)
+    made = Installed(str(repository.common_dir.resolve()), trunk, scripts, digests, sys.executable)
+    store_file(folder / "installed.json", json.dumps(asdict(made), sort_keys=True).encode())
+    journal = Journal(folder)
+    seen: dict[str, str] = {}
+    with contextlib.suppress(Refused):
+        seen = journal.last_seen()
+    known = set(seen)
+    for ref, commit in list_refs(repository, "refs/heads/", "refs/tags/").items():
+        if ref not in known:
+            seen[ref] = commit
+    journal.store(seen, repository.id_length)
+    return made
+
+
+def remove(path: Path, home: Path) -> list[str]:
+    """Take the hooks away and put back what was there before; returns the paths. Raises ``Refused`` J12, J13."""
+    _, folder, made = _record(path, home)
+    for name, place in made.scripts.items():
+        target = Path(place)
+        if target.exists() and sha256_hex(target.read_bytes()) != made.digests[name]:
+            raise Refused(
+                "J12",
+                "conflict",
+                got=f"{target}, which is not what was installed",
+                expected="the hook as it was installed",
+                todo="look at it, then remove it by hand, and run this again",
+            )
+    for place in made.scripts.values():
+        target = Path(place)
+        target.unlink(missing_ok=True)
+        before = target.with_name(target.name + BEFORE)
+        if before.exists():
+            before.rename(target)
+    (folder / "installed.json").unlink()
+    (folder / "moves").unlink(missing_ok=True)
+    return list(made.scripts.values())
+
+
+def inspect(path: Path, home: Path) -> list[Finding]:
+    """What is not as it should be, nothing where all is well; raises ``Refused`` A01, J13 where nothing is installed."""
+    repository, folder, made = _record(path, home)
+    findings = [*_of_hooks(repository, made), *_of_refs(repository, Journal(folder), made.trunk)]
+    if not Path(made.python).exists():
+        findings.append(Finding("the interpreter that the hook runs is gone, so everything is held", made.python))
+    return findings
+
+
+def inspect_all(home: Path) -> dict[str, list[Finding]]:
+    """For each repository that this home has hooks in: what is not as it should be."""
+    found: dict[str, list[Finding]] = {}
+    for record in sorted((home / "git").glob("*/installed.json")):
+        try:
+            place = _read(record).common_dir
+        except DetenteError as error:
+            found[str(record)] = [Finding("the record does not read", str(error))]
+            continue
+        try:
+            found[place] = inspect(Path(place), home)
+        except (DetenteError, OSError) as error:
+            found[place] = [Finding("the repository cannot be looked at", str(error))]
+    return found
+
+
+def _of_hooks(repository: Repository, made: Installed) -> Iterator[Finding]:
+    for name, place in made.scripts.items():
+        target, now = Path(place), find_hook(repository, name)
+        if now.resolve() != target.resolve():
+            yield Finding(f"git runs no longer the hook {name} that was installed (core.hooksPath)", str(now))
+        if not target.is_file():
+            yield Finding(f"the hook {name} was removed", place)
+        elif sha256_hex(target.read_bytes()) != made.digests[name]:
+            yield Finding(f"the hook {name} was changed", place)
+        elif not os.access(target, os.X_OK):
+            yield Finding(f"the hook {name} is not executable, so git does not run it", place)
+
+
+def _of_refs(repository: Repository, journal: Journal, trunk: str) -> Iterator[Finding]:
+    try:
+        seen = journal.last_seen()
+    except Refused as refused:
+        yield Finding("the record of moves is gone", refused.got)
+        return
+    there = list_refs(repository, "refs/heads/", "refs/tags/")
+    policy = read_policy(repository, seen.get(trunk, ""))
+    for ref, commit in sorted(seen.items()):
+        now = there.get(ref, "")
+        if now != commit and policy.holds_ref(ref):
+            yield Finding(f"{ref} went past the hook", f"seen at {commit or 'nothing'}, stands at {now or 'nothing'}")
+    for ref, commit in sorted(there.items()):
+        if ref not in seen and policy.holds_ref(ref):
+            yield Finding(f"{ref} came past the hook", f"stands at {commit}")
+
+
+def _record(path: Path, home: Path) -> tuple[Repository, Path, Installed]:
+    repository = open_repository(path)
+    folder = repository_folder(home.resolve(), repository.common_dir)
+    return repository, folder, _read(folder / "installed.json")
+
+
+def _read(path: Path) -> Installed:
+    try:
+        value: Any = parse_json(path.read_bytes()[: RECORD_MAX + 1], limit=RECORD_MAX)
+        scripts = {str(name): str(place) for name, place in value["scripts"].items()}
+        digests = {name: str(value["digests"][name]) for name in scripts}
+        return Installed(str(value["common_dir"]), str(value["trunk"]), scripts, digests, str(value["python"]))
+    except FileNotFoundError:
+        raise Refused(
+            "J13",
+            "inconsistent",
+            got=f"no hook of this home in that repository: {path} is not there",
+            expected="one that was installed",
+            todo="`detente hook git install`",
+        ) from None
+    except (Refused, KeyError, TypeError, AttributeError, OSError) as error:
+        raise Refused(
+            "J13", "inconsistent", got=f"{path}, which does not read: {error}", expected="what installing wrote"
+        ) from None
+
+
+def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str) -> bytes:
+    command = [sys.executable, "-I", "-m", "detente.hooks.git", name, str(home), str(folder), trunk]
+    ask = _ASK.format(hard=HARD_S, command=shlex.join(command), let_through=LET_THROUGH)
+    body = ask if name != HOOKS[0] else _MOVES.format(journal=shlex.quote(str(folder / "moves")), ask=ask)
+    previous = shlex.quote(str(target.with_name(target.name + BEFORE)))
+    return _SCRIPT.format(mark=MARK, previous=previous, body=body).encode("utf-8", "surrogateescape")
+
+
+def _keep_previous(target: Path) -> None:
+    """Whatever is there is run first from now on; ours is replaced."""
+    if not (target.exists() or target.is_symlink()):
+        return
+    if target.is_file() and MARK.encode() in target.read_bytes():
+        return
+    before = target.with_name(target.name + BEFORE)
+    if before.exists():
+        raise Refused(
+            "J12",
+            "conflict",
+            got=f"both {target} and {before}",
+            expected="one hook that was there before",
+            todo="put the two together, and leave one",
+        )
+    target.rename(before)

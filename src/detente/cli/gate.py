@@ -1,0 +1,49 @@
+"""``detente gate``: may this version be deployed? For a pipeline, by exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from detente.app.gating import ask_deployment, rule_of, sarif, version_of
+from detente.cli import EXIT_CODES, UNAVAILABLE, home_option, json_option, package_version, reports_errors
+
+DENIED = 1
+"""The accord forbids it. A hold exits with ``EXIT_CODES["held"]``, no answer with ``UNAVAILABLE``, as everywhere."""
+_CODES = {"detente/denied": DENIED, "detente/held": EXIT_CODES["held"], "detente/unanswered": UNAVAILABLE}
+_SAID = {"detente/denied": "denied", "detente/held": "held", "detente/unanswered": "no answer, so held"}
+
+
+@click.command(epilog="Such as: detente gate model.safetensors --sarif gate.sarif")
+@click.argument("version")
+@click.option("--developer", metavar="PARTY", help="Whose version it is, where the one that deploys is no developer.")
+@click.option("--sarif", "sarif_path", metavar="FILE", type=click.Path(path_type=Path), help="Write SARIF 2.1.0, too.")
+@click.option("--within", "within_s", default=20.0, show_default=True, help="Seconds to wait for the answer.")
+@home_option
+@json_option
+@reports_errors
+def gate(
+    version: str, developer: str | None, sarif_path: Path | None, within_s: float, home: str | None, *, as_json: bool
+) -> None:
+    """Ask whether VERSION may be deployed. VERSION is its digest, or a file whose digest is meant.
+
+    Exits with 0 if it is allowed, 1 if the accord denies it, 36 if a decision is missing, 3 if nobody answers.
+    """
+    digest = version_of(version)
+    answer = ask_deployment(digest, developer=developer, home=home, within_s=within_s)
+    code = 0 if answer.allowed else _CODES[rule_of(answer)]
+    if sarif_path is not None:
+        sarif_path.write_text(json.dumps(sarif(answer, digest, release=package_version()), indent=1) + "\n", "utf-8")
+    if as_json:
+        click.echo(json.dumps({**answer.as_json(), "version": digest, "exit": code}))
+    elif answer.allowed:
+        click.echo(f"allowed: version {digest}")
+    else:
+        click.echo(f"{_SAID[rule_of(answer)]}: version {digest}", err=True)
+        for reason in answer.reasons or answer.held_by:
+            click.echo(f"  {reason}", err=True)
+        click.echo("  `detente status --why` shows what holds it and who can change that", err=True)
+    sys.exit(code)

@@ -1,0 +1,78 @@
+"""A pipeline asks whether a version may be deployed, and reads the answer from an exit code, JSON or SARIF."""
+
+import json
+
+import pytest
+
+from tests.integration.asking_rig import detente, pause, solo
+from tests.integration.node_rig import found
+
+VERSION = "a" * 64
+HELD, UNANSWERED = 36, 3
+
+
+@pytest.fixture
+def home(tmp_path):
+    return solo(tmp_path / "home")
+
+
+def gate(home, *arguments, version=VERSION):
+    done = detente("gate", str(version), *arguments, home=home)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_an_allowed_version_exits_with_0(home, tmp_path):
+    """The digest of a file is that of its bytes; the log of a run that allowed has no result."""
+    model = tmp_path / "model"
+    model.write_bytes(b"abc")
+    code, out, _ = gate(home, "--sarif", str(tmp_path / "gate.sarif"), version=model)
+    assert code == 0
+    assert out.startswith("allowed: version ba7816bf")
+    log = json.loads((tmp_path / "gate.sarif").read_text())
+    assert (log["version"], log["runs"][0]["results"]) == ("2.1.0", [])
+    assert log["runs"][0]["invocations"] == [{"executionSuccessful": True}]
+
+
+def test_nobody_who_answers_is_not_an_allow(tmp_path):
+    """No home, or a coalition out of reach: exit 3, said in all three forms."""
+    code, out, err = gate(tmp_path / "nowhere", "--json", "--sarif", str(tmp_path / "gate.sarif"))
+    assert code == UNANSWERED
+    answer = json.loads(out)
+    assert (answer["verdict"], answer["answered"], answer["exit"]) == ("hold", False, UNANSWERED)
+    (result,) = json.loads((tmp_path / "gate.sarif").read_text())["runs"][0]["results"]
+    assert (result["ruleId"], result["level"], result["kind"]) == ("detente/unanswered", "error", "fail")
+    code, _, err = gate(found(tmp_path / "parties").home("dev-a"))
+    assert code == UNANSWERED
+    assert "no node of this accord answers" in err
+
+
+HOLDS_RELEASES = ("    on: version.train", "    on: version.deploy")
+STOPS_RELEASES = ("activities: [training, self_improvement]", "activities: [training, self_improvement, deployment]")
+
+
+def test_a_pause_of_releases_denies(tmp_path):
+    """Exit 1, with the reason; before the pause the same version was allowed."""
+    home = solo(tmp_path / "home", STOPS_RELEASES)
+    assert gate(home)[0] == 0
+    pause(home)
+    code, out, err = gate(home, "--sarif", str(tmp_path / "gate.sarif"))
+    assert (code, out) == (1, "")
+    assert err.startswith(f"denied: version {VERSION}")
+    (result,) = json.loads((tmp_path / "gate.sarif").read_text())["runs"][0]["results"]
+    assert result["ruleId"] == "detente/denied"
+    assert "call" in result["properties"]["heldBy"]
+
+
+def test_a_version_that_nobody_stated_waits_at_a_hold_point(tmp_path):
+    """Exit 36: a decision is missing, and it is said which."""
+    home = solo(tmp_path / "home", HOLDS_RELEASES)
+    code, out, _ = gate(home, "--json")
+    assert code == HELD
+    answer = json.loads(out)
+    assert (answer["verdict"], answer["answered"]) == ("hold", True)
+    assert "was not proposed or stated" in answer["reasons"][0]
+
+
+def test_what_is_no_version_is_a_misuse(home):
+    """Neither a digest nor a file: exit 2, and nobody is asked."""
+    assert gate(home, version="v1.2")[0] == 2
