@@ -272,12 +272,14 @@ def test_an_accord_out_of_reach_holds(tmp_path):
     assert "no node of this accord answers" in text
 
 
-def test_a_hook_that_hangs_is_ended_and_holds(repo, home):
+def test_a_hook_that_hangs_is_ended_and_holds(repo, tmp_path):
     """The script's own limit, whatever the process does: here one that sleeps through every deadline of its own."""
     script = hook_of(repo).read_text()
     python = next(word for word in script.split() if "/python" in word)
-    slow = script.replace("timeout -k 2 40", "timeout -k 2 1").replace(python, "/bin/sleep 600 #")
-    hook_of(repo).write_text(slow)
+    hangs = tmp_path / "hangs"
+    hangs.write_text("#!/bin/sh\nexec sleep 600\n")
+    hangs.chmod(0o755)
+    hook_of(repo).write_text(script.replace("timeout -k 2 40", "timeout -k 2 1").replace(python, str(hangs)))
     repo.write(train__py="DEPTH = 9\n")
     assert "gave no answer" in repo.commit("deeper", fails=True)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import click
 
-from detente.app.config import find_home, load_config
 from detente.cli import home_option, reports_errors
 
 
@@ -35,6 +34,8 @@ def claude_code(policy: Path | None, home: str | None, *, show: bool, default_po
         click.echo(DEFAULT_POLICY.decode(), nl=False)
         return
     if show:
+        from detente.app.config import find_home, load_config
+
         folder = find_home(home)
         load_config(folder)
         click.echo(json.dumps(settings(folder, policy=policy), indent=2))

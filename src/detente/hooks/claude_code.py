@@ -152,9 +152,11 @@ def _ask(call: Call, rule: Rule, home: str | None, within_s: float) -> Answer:
 
 def _policy(home: str | None, given: Path | None) -> bytes:
     """The policy's bytes: as given, else the home's, else the default. One that was given must be there."""
-    from detente.app.config import find_home
+    if home is None:
+        from detente.app.config import find_home  # heavy: the installed command names its home
 
-    path = given or find_home(home) / POLICY_FILE
+        home = str(find_home())
+    path = given or Path(home) / POLICY_FILE
     try:
         with path.open("rb") as file:
             return file.read(POLICY_MAX + 1)

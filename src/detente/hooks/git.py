@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from detente.adapters.git_running import GitFailed, Repository, keep_ref, open_repository
-from detente.app.ref_moves.installing import LET_THROUGH
-from detente.app.ref_moves.journal import Journal, is_nothing, parse_moves
+from detente.app.ref_moves.journal import LET_THROUGH, Journal, is_nothing, parse_moves
 from detente.app.ref_moves.policy import POLICY_FILE, Policy
 from detente.app.ref_moves.touching import (
     EMPTY_TREES,

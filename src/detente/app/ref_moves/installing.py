@@ -24,7 +24,7 @@ from typing import Any, Final
 from detente.adapters.files import store_file
 from detente.adapters.git_history import head_branch, list_refs
 from detente.adapters.git_running import Repository, find_hook, open_repository
-from detente.app.ref_moves.journal import Journal, repository_folder
+from detente.app.ref_moves.journal import LET_THROUGH, Journal, repository_folder
 from detente.app.ref_moves.touching import read_policy
 from detente.base.digest import sha256_hex
 from detente.base.errors import DetenteError, Refused, Unavailable
@@ -36,8 +36,6 @@ BEFORE: Final = ".before-detente"
 RECORD_MAX: Final = 65_536
 HARD_S: Final = 40
 """The script ends the hook after so long, whatever it does; it answers within half of that by itself."""
-LET_THROUGH: Final = "let-through"
-"""What the hook's process says where nothing is held; an exit code alone could be any program's."""
 _SCRIPT: Final = """#!/bin/sh
 {mark}
 # `detente hook git status` says whether this file is as it was installed; `detente hook git remove` takes it away.

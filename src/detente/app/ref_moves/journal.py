@@ -20,6 +20,8 @@ from detente.adapters.files import store_file
 from detente.base.digest import sha256_hex
 from detente.base.errors import Refused, Unavailable, shown
 
+LET_THROUGH: Final = "let-through"
+"""What the hook's process says where nothing is held; an exit code alone could be any program's."""
 MOVES_MAX: Final = 64 << 20
 """Half a million moves; installing again keeps the last of each ref."""
 LINES_MAX: Final = 100_000
