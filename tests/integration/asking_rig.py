@@ -99,6 +99,7 @@ def served(home: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield popen
     finally:
         popen.terminate()
+        popen.stdout.close()
         popen.wait(WITHIN_S)
 
 

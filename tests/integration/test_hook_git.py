@@ -178,9 +178,11 @@ def test_a_ref_written_by_hand_is_evident_and_can_be_asked_for(repo, home):
     evil = repo.at()
     (repo.path / ".git" / "refs" / "heads" / "main").write_text(evil + "\n")
     assert findings(repo, home) == ["refs/heads/main went past the hook"]
-    text = repo.git("update-ref", "refs/heads/main", evil, fails=True)
+    (repo.path / ".git" / "refs" / "heads" / "main").write_text("ref: refs/heads/proposed/x\n")
+    assert findings(repo, home) == ["refs/heads/main went past the hook"]
+    text = repo.git("update-ref", "--no-deref", "refs/heads/main", evil, fails=True)
     approve(home, proposal_in(text))
-    repo.git("update-ref", "refs/heads/main", evil)
+    repo.git("update-ref", "--no-deref", "refs/heads/main", evil)
     assert findings(repo, home) == []
 
 
