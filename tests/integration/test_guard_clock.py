@@ -25,6 +25,7 @@ GUARDS = (
     "guard/lease.py",
     "guard/notice.py",
     "guard/supervise.py",
+    "hooks/agreement.py",
     "hooks/loop.py",
     "hooks/session.py",
 )

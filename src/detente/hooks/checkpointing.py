@@ -1,6 +1,7 @@
 r"""The digest of what a loop saved: one file, or a folder of them.
 
-Decides how a checkpoint that the loop's own ``save`` wrote is made durable and named. Leaves out its format.
+Decides how a checkpoint that the loop's own ``save`` wrote is made durable and named. Leaves out its format. A ``save`` that
+knows more than a path, whether a resume is exact for instance, returns a ``SavedCheckpoint``.
 
 The digest of a file is the SHA-256 of its bytes. That of a folder is the SHA-256 of a list: for each regular file below
 it, in the order of its relative name, ``<digest> <size> <name>\n``. Links are listed by what they point to.
@@ -18,10 +19,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse
+from detente.guard.receipt import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """A checkpoint that is durable, with the receipt that stands beside it. Its path is the file or folder itself."""
+
+    path: Path
+    receipt: Receipt
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
 
 def digest_checkpoint(path: Path) -> tuple[int, Digest]:

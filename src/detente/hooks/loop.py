@@ -251,29 +251,53 @@ def guard(
 
     Raises ``Refused`` G43 when no permit is to be had, ``Unavailable`` when no issuer answers.
     """
-    leader: Leader
+    leader = leader_of(
+        run,
+        activity=activity,
+        planned_flop=planned_flop,
+        parents=parents,
+        flop_per_step=flop_per_step,
+        wait_s=wait_s,
+        home=home,
+        mode=mode,
+        observe=observe,
+    )
+    return LoopGuard(leader, save=save, at_step=at_step)
+
+
+def leader_of(
+    run: str,
+    *,
+    activity: Literal["training", "self_improvement"] = "training",
+    planned_flop: str | Decimal | None = None,
+    parents: Iterable[str] = (),
+    flop_per_step: int = 0,
+    wait_s: float = 30.0,
+    home: str | os.PathLike[str] | None = None,
+    mode: Mode = "auto",
+    observe: bool = False,
+) -> Leader:
+    """What gives a loop leave, for the arguments of ``guard``."""
     if mode == "free":
-        leader = Free()
-    elif mode == "auto" and (place := os.environ.get("DETENTE_OBSERVE_DIR")):
-        leader = Counted(Path(place))
-    elif mode == "auto" and (place := os.environ.get("DETENTE_CONTROL_DIR")):
+        return Free()
+    if mode == "auto" and (place := os.environ.get("DETENTE_OBSERVE_DIR")):
+        return Counted(Path(place))
+    if mode == "auto" and (place := os.environ.get("DETENTE_CONTROL_DIR")):
         from detente.hooks.supervised import Supervised
 
-        leader = Supervised(Path(place), os.environ.get("DETENTE_RUN") or run, flop_per_step=flop_per_step)
-    else:
-        from detente.hooks.session import OwnSession
+        return Supervised(Path(place), os.environ.get("DETENTE_RUN") or run, flop_per_step=flop_per_step)
+    from detente.hooks.session import OwnSession
 
-        leader = OwnSession(
-            run,
-            activity=activity,
-            planned_flop=planned_flop,
-            parents=tuple(parents),
-            flop_per_step=flop_per_step,
-            wait_s=wait_s,
-            home=None if home is None else Path(home),
-            observe=observe or mode == "observe",
-        )
-    return LoopGuard(leader, save=save, at_step=at_step)
+    return OwnSession(
+        run,
+        activity=activity,
+        planned_flop=planned_flop,
+        parents=tuple(parents),
+        flop_per_step=flop_per_step,
+        wait_s=wait_s,
+        home=None if home is None else Path(home),
+        observe=observe or mode == "observe",
+    )
 
 
 class _Unheld:

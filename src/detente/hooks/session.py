@@ -35,7 +35,7 @@ from detente.base.digest import Digest
 from detente.base.errors import DetenteError, Misuse
 from detente.guard.intent import Intent
 from detente.guard.supervise import Checkpoint
-from detente.hooks.checkpointing import digest_checkpoint
+from detente.hooks.checkpointing import SavedCheckpoint, digest_checkpoint
 from detente.hooks.loop import FOREVER_S, Cell, Saved, unfiled
 from detente.statement.halted import Halted, HaltReason
 from detente.statement.resumed import Resumed
@@ -111,7 +111,9 @@ class OwnSession:
         digest: Digest | None = None
         try:
             saved = None if save is None else save()
-            if saved is not None:
+            if isinstance(saved, SavedCheckpoint):
+                digest = saved.receipt.sha256
+            elif saved is not None:
                 _, digest = digest_checkpoint(Path(saved))
         finally:
             self._post_halted(step, digest, why)

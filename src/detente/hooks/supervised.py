@@ -13,13 +13,14 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 
 from detente.base.digest import Digest, sha256_hex
 from detente.guard.receipt import Receipt, encode_receipt
-from detente.hooks.checkpointing import digest_checkpoint, list_checkpoint
+from detente.hooks.checkpointing import SavedCheckpoint, digest_checkpoint, list_checkpoint
 from detente.hooks.loop import FOREVER_S, Cell, Saved
 from detente.hooks.workload.control import Control, Request, write_durably
 
@@ -69,6 +70,8 @@ class Supervised:
         if saved is None:
             return "asked to pause; save() returned no checkpoint", None
         path = Path(os.fspath(saved)).absolute()
+        if isinstance(saved, SavedCheckpoint):
+            return self._answered(saved.receipt, path.parent)
         size, digest = digest_checkpoint(path)
         if path.is_dir():
             path, size, digest = _list_folder(path)
@@ -81,12 +84,20 @@ class Supervised:
             exact=False,
             why_not_exact="the loop's own save() wrote it; whether a resume is exact is not known here",
             pid=os.getpid(),
-            request="" if self._request is None else self._request.id,
-            directory=str(path.parent),
-            flop=self._flop_per_step * step or None,
         )
-        write_durably(self._directory / "receipt.json", encode_receipt(receipt))
-        return "asked to pause by the supervisor", digest
+        return self._answered(receipt, path.parent)
+
+    def _answered(self, receipt: Receipt, directory: Path) -> tuple[str, Digest]:
+        """Publish ``receipt`` as the answer to the request; one without a count of FLOP gets this loop's."""
+        answer = replace(
+            receipt,
+            run=self._run,
+            request="" if self._request is None else self._request.id,
+            directory=str(directory),
+            flop=receipt.flop if receipt.flop is not None else self._flop_per_step * receipt.step or None,
+        )
+        write_durably(self._directory / "receipt.json", encode_receipt(answer))
+        return "asked to pause by the supervisor", receipt.sha256
 
     def look(self, step: int) -> None:  # noqa: ARG002
         """The thread watches; that the loop keeps to its cap is true once it has come by here, where it rests."""

@@ -1,0 +1,382 @@
+"""Everything that a training step depends on, kept so that a resumed run is bit-equal to one that nobody stopped.
+
+Decides what is captured, in which order it is restored, and when a resume is not exact. Leaves out leave (``hooks.loop``),
+the stop of several ranks (``hooks.agreement``) and the files' order of writes (``hooks.sealed``). Usage::
+
+    loader = SeekableLoader(data, batch_size=32, seed=7)
+    state = ExactState("out", run="lm", model=model, optimizer=optimizer, scheduler=scheduler, loader=loader)
+    with guard("lm", save=lambda: state.save(g.steps), at_step=state.restore()) as g:
+        while g.steps < 10_000:
+            for batch in state.batches():
+                train(batch)
+                g.step()
+
+The order of a restore (``spec/exact-resume.md`` §5): model, optimiser, scheduler, other parts; the loader's place, its
+iterator, its generator; the random states last, because whatever came before may draw.
+
+A save never fails for want of exactness: it keeps what there is and says in its receipt why a resume is not exact. A restore
+refuses (J04 to J07) unless ``allow_inexact`` is given, and every receipt from then on says so.
+
+>>> import importlib.util
+>>> importlib.util.find_spec("detente.hooks.torch.exact_state") is not None
+True
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from detente.base.digest import parse_digest, sha256_hex
+from detente.base.errors import DetenteError, Refused, Unavailable, shown
+from detente.guard.receipt import Receipt, encode_receipt, parse_receipt
+from detente.hooks.agreement import ALONE, Ranks
+from detente.hooks.checkpointing import SavedCheckpoint
+from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
+from detente.hooks.torch.loader import SeekableLoader, check_loader, loader_doubt
+from detente.hooks.torch.randomness import device_kind, random_states, set_random_states
+from detente.hooks.torch.state_tree import flatten, rebuild
+from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
+from detente.hooks.workload.control import write_durably
+from detente.hooks.workload.engine import environment
+
+KIND = "torch-exact-state"
+SAVE_WITHIN_S = 600.0
+"""How long rank 0 waits for the parts of the others: terms that allow less kill the job before."""
+SHARED = ("model", "optimizer", "scheduler")
+"""Parts that every rank holds alike: rank 0 writes them."""
+
+
+class ExactState:
+    """The state of one rank of a run. ``out`` is the run's output directory, the same for all of its ranks.
+
+    ``parts``: further objects with ``state_dict`` and ``load_state_dict`` by name, each rank's own. ``beside``: called on every
+    rank with the checkpoint's folder, to write more there (``torch.distributed.checkpoint`` for sharded models, say).
+    ``allow_inexact``: resume all the same where a resume is not exact. Raises ``Refused`` J02, J03, J08 for what cannot be kept.
+    """
+
+    def __init__(
+        self,
+        out: str | os.PathLike[str],
+        *,
+        run: str = "local",
+        model: Any = None,
+        optimizer: Any = None,
+        scheduler: Any = None,
+        loader: Any = None,
+        parts: Mapping[str, Any] | None = None,
+        ranks: Ranks = ALONE,
+        beside: Callable[[Path], None] | None = None,
+        allow_inexact: bool = False,
+        slow_piece_s: float = 0.0,
+    ) -> None:
+        given = {"model": model, "optimizer": optimizer, "scheduler": scheduler, **(parts or {})}
+        self._parts = {name: part for name, part in given.items() if part is not None}
+        self._loader = loader
+        self._ranks = ranks
+        self._beside = beside
+        self._allow_inexact = allow_inexact
+        self._slow_piece_s = slow_piece_s
+        self._files = SealedFolders(Path(out), run=os.environ.get("DETENTE_RUN") or run)
+        self._iterator: Iterator[Any] | None = None
+        self._aside: dict[str, Any] | None = None
+        self._saves = 0
+        self._sealed: SavedCheckpoint | None = None
+        self.why_not_exact = ""
+        for name, part in self._parts.items():
+            if not hasattr(part, "state_dict") or not hasattr(part, "load_state_dict"):
+                raise Refused(
+                    "J03",
+                    "wrong-type",
+                    got=f"{name}: a {type(part).__name__}",
+                    expected="an object with state_dict and load_state_dict",
+                )
+        if loader is not None:
+            check_loader(loader)
+        for name, part in self._parts.items():
+            flatten(part.state_dict(), prefix=name)  # What has no form is refused now, and not at the first pause.
+
+    def batches(self) -> Iterator[Any]:
+        """The batches of this epoch that are left: after a restore those that the stopped run had not seen."""
+        iterator, self._iterator = self._iterator, None
+        yield from iter(self._loader) if iterator is None else iterator
+
+    @contextlib.contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """What is drawn in here leaves no trace: the random states are set back, also when a stop comes meanwhile."""
+        before = self._aside = random_states()
+        try:
+            yield
+            set_random_states(before)
+        finally:
+            self._aside = None
+
+    def save(self, step: int) -> SavedCheckpoint:
+        """Make the state at a boundary durable, on every rank; returns when every rank's part is, and the receipt stands.
+
+        The state of a step that was saved already is not written again. Raises ``Unavailable``; then there is no receipt, and
+        the checkpoint before it is the newest.
+        """
+        if self._sealed is not None and self._sealed.receipt.step == step:
+            return self._sealed
+        self._saves += 1
+        meeting = f"save/{self._saves}"
+        failure = None
+        try:
+            word = self._write(self._files.open(step), step)
+        except (OSError, DetenteError) as error:
+            failure, word = error, f"lost: {error}"
+        words = self._ranks.gather(meeting, word, within_s=SAVE_WITHIN_S)
+        if failure is not None:
+            raise Unavailable(f"cannot save step {step}: {failure}") from failure
+        if lost := [f"rank {rank} {said}" for rank, said in enumerate(words) if not said.startswith("kept ")]:
+            raise Unavailable(f"step {step} is not saved: {'; '.join(lost)}")
+        receipt = self._seal(step, meeting, words)
+        self._sealed = SavedCheckpoint(self._files.folder(step), receipt)
+        return self._sealed
+
+    def restore(self) -> int:
+        """Take over the newest checkpoint that passes, on every rank the same; returns its step, 0 where there is none.
+
+        Call it last before the loop: what draws after it is not the run that was stopped. Checkpoints that were refused are
+        named on stderr. Raises ``Refused``, before anything is loaded:
+
+        1. Receipts stand and no checkpoint passes: W17. Files of this rank that differ from the listing: J09.
+        2. Another kind, or other parts: J04.
+        3. Another number of ranks: J05. Another environment: J06. A checkpoint that is itself not exact: J07. These three
+           are accepted with ``allow_inexact``.
+        4. A part that does not take its state: J11.
+        """
+        found = self._newest()
+        if found is None:
+            return 0
+        meta, arrays = self._read(found, 0)
+        self._check(meta, found.receipt)
+        trees = meta["trees"]
+        if self._ranks.rank and _name(self._ranks.rank) in found.files:
+            own, more = self._read(found, self._ranks.rank)
+            self._check(own, found.receipt)
+            trees, arrays = trees | own["trees"], arrays | more
+        self._load(trees, arrays)
+        if not self.why_not_exact:
+            self._sealed = SavedCheckpoint(found.folder, found.receipt)
+        return found.receipt.step
+
+    def _captured(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The trees and arrays of this rank, without the step."""
+        trees: dict[str, Any] = {}
+        arrays: dict[str, Array] = {}
+        states = {
+            name: part.state_dict() for name, part in self._parts.items() if self._ranks.rank == 0 or name not in SHARED
+        }
+        if self._loader is not None:
+            states["loader"] = self._loader.state_dict()
+        generator = getattr(self._loader, "generator", None)
+        if generator is not None:
+            states["generator"] = generator.get_state()
+        states["random"] = self._boundary_states()
+        for name, value in states.items():
+            prefix = "weights" if name == "model" else f"state.{name}.{self._ranks.rank}"
+            trees[name], made = flatten(value, prefix=prefix)
+            arrays |= made
+        return trees, arrays
+
+    def _boundary_states(self) -> dict[str, Any]:
+        """The random states as of the last boundary, also when a stop comes in an evaluation or while a batch is made."""
+        if self._aside is not None:
+            return self._aside
+        fetching = self._loader.before_fetch if isinstance(self._loader, SeekableLoader) else None
+        return random_states() if fetching is None else fetching
+
+    def _doubt(self) -> str:
+        if self.why_not_exact:
+            return self.why_not_exact
+        if device_kind() == "cpu" and any(_on_other_device(part) for part in self._parts.values()):
+            return "the random states of this kind of device are not kept"
+        import torch
+
+        if device_kind() != "cpu" and not torch.are_deterministic_algorithms_enabled():
+            return "a GPU adds in another order each time: torch.use_deterministic_algorithms(True) is off"
+        doubt = "" if self._loader is None else loader_doubt(self._loader)
+        return doubt or _reduction_doubt(self._parts.get("model"), self._ranks.world)
+
+    def _write(self, folder: Path, step: int) -> str:
+        trees, arrays = self._captured()
+        meta = {
+            "kind": KIND,
+            "step": step,
+            "rank": self._ranks.rank,
+            "ranks": self._ranks.world,
+            "parts": sorted(self._parts),
+            "environment": _environment(),
+            "why_not_exact": self._doubt(),
+            "trees": trees,
+        }
+        write_durably(folder / _name(self._ranks.rank), encode_container(meta, arrays), pause_s=self._slow_piece_s)
+        if self._beside is not None:
+            self._beside(folder)
+        return f"kept {weights_digest(arrays)} {meta['why_not_exact']}"
+
+    def _seal(self, step: int, meeting: str, words: list[str]) -> Receipt:
+        """Rank 0 seals, after every rank has said that its part is durable; the others wait for its receipt."""
+        if self._ranks.rank != 0:
+            text = self._ranks.await_text(f"{meeting}/sealed", within_s=SAVE_WITHIN_S)
+            if not text.startswith("{"):
+                raise Unavailable(f"rank 0 could not seal step {step}: {text}")
+            return parse_receipt(text.encode())
+        said = [word.split(" ", 2) for word in words]
+        try:
+            receipt = self._files.seal(
+                step,
+                why_not_exact=next((why for _, _, why in said if why), ""),
+                ranks=self._ranks.world,
+                weights=parse_digest(said[0][1]) if "model" in self._parts else None,
+            )
+        except DetenteError as error:
+            self._ranks.post(f"{meeting}/sealed", f"failed: {error}")
+            raise
+        self._ranks.post(f"{meeting}/sealed", encode_receipt(receipt).decode())
+        return receipt
+
+    def _newest(self) -> Sealed | None:
+        """Rank 0 chooses and hashes; the others take the same, and hash what they read."""
+        if self._ranks.rank == 0:
+            try:
+                found = self._files.newest()
+            except DetenteError as error:
+                self._ranks.post("restore", f"refused: {error}")
+                raise
+            for refusal in found.refused if found else ():
+                _say(f"refused a checkpoint: {refusal}")
+            for name in self._files.clear_unsealed():
+                _say(f"dropped {name}, which was never finished")
+            self._ranks.post("restore", "none" if found is None else str(found.receipt.step))
+            if found is not None:
+                _say(f"resuming at step {found.receipt.step}")
+            return found
+        text = self._ranks.await_text("restore", within_s=SAVE_WITHIN_S)
+        if text == "none":
+            return None
+        if not text.isdigit():
+            raise Unavailable(f"rank 0 found no checkpoint to go on from: {text}")
+        return self._files.at(int(text))
+
+    def _read(self, found: Sealed, rank: int) -> tuple[dict[str, Any], dict[str, Array]]:
+        name = _name(rank)
+        if name not in found.files:
+            raise Refused("J04", "conflict", got=f"a checkpoint without {name}", expected="one that ExactState wrote")
+        size, sha256 = found.files[name]
+        path = found.folder / name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise Unavailable(f"cannot read {path}: {error.strerror}") from error
+        if len(data) != size or sha256_hex(data) != sha256:
+            verify_listed(path, size, sha256)
+        return parse_container(data)
+
+    def _check(self, meta: Mapping[str, Any], receipt: Receipt) -> None:
+        ours = {"kind": KIND, "step": receipt.step, "parts": sorted(self._parts)}
+        if {name: meta.get(name) for name in ours} != ours or not isinstance(meta.get("trees"), dict):  # 2
+            raise Refused(
+                "J04",
+                "conflict",
+                got=f"kind {shown(meta.get('kind'))}, step {meta.get('step')}, parts {shown(meta.get('parts'))}",
+                expected=f"kind {KIND}, step {receipt.step}, parts {sorted(self._parts)}",
+            )
+        self.why_not_exact = receipt.why_not_exact
+        for refusal in self._inexact(meta, receipt):  # 3
+            if not self._allow_inexact:
+                raise refusal
+            self.why_not_exact = self.why_not_exact or f"resumed at step {receipt.step} with {refusal.got}"[:500]
+
+    def _inexact(self, meta: Mapping[str, Any], receipt: Receipt) -> Iterator[Refused]:
+        todo = "accept a resume that is not exact with allow_inexact=True"
+        if meta.get("ranks") != self._ranks.world:
+            yield Refused(
+                "J05",
+                "conflict",
+                got=f"{self._ranks.world} ranks for a checkpoint of {shown(meta.get('ranks'))}",
+                expected="the same number of ranks",
+                todo=todo,
+            )
+        now, then = _environment(), meta.get("environment")
+        if then != now:
+            before = then if isinstance(then, dict) else {}
+            changed = [
+                f"{name} {now[name]} instead of {shown(before.get(name))}"
+                for name in now
+                if before.get(name) != now[name]
+            ]
+            yield Refused(
+                "J06",
+                "conflict",
+                got="; ".join(changed) or "another environment",
+                expected="what it was saved under",
+                todo=todo,
+            )
+        if not receipt.exact:
+            yield Refused(
+                "J07",
+                "conflict",
+                got=f"a checkpoint that is not exact: {receipt.why_not_exact}",
+                expected="one that is",
+                todo=todo,
+            )
+
+    def _load(self, trees: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        states = {name: rebuild(tree, arrays) for name, tree in trees.items()}
+        try:
+            for name, part in self._parts.items():
+                part.load_state_dict(states[name])
+            if self._loader is not None:
+                self._loader.load_state_dict(states["loader"])
+                if not isinstance(self._loader, SeekableLoader):
+                    self._iterator = iter(self._loader)
+            if "generator" in states:
+                self._loader.generator.set_state(states["generator"])  # Before iter(), it would have been drawn from.
+            random = states["random"]
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # 4
+            raise Refused(
+                "J11", "conflict", got=f"state that does not fit: {error}", expected="the parts that it was saved from"
+            ) from error
+        set_random_states(random)
+
+
+def _name(rank: int) -> str:
+    return f"rank-{rank:05d}.ckpt"
+
+
+def _on_other_device(part: Any) -> bool:
+    parameters = getattr(part, "parameters", None)
+    return callable(parameters) and any(each.device.type not in ("cpu", "cuda", "meta") for each in parameters())
+
+
+def _reduction_doubt(model: Any, world: int) -> str:
+    """Sums of more than two ranks depend on how gradients lie in buckets, and DDP lays them anew after its first step."""
+    if world > 2 and getattr(model, "find_unused_parameters", True) is False:
+        return "DDP rebuilds its buckets after the first step: pass find_unused_parameters=True for exact sums of many ranks"
+    return ""
+
+
+def _environment() -> dict[str, str]:
+    """What bit-equality depends on besides the checkpoint."""
+    import torch
+
+    return environment() | {
+        "torch": str(torch.__version__),
+        "device": device_kind(),
+        "threads": str(torch.get_num_threads()),
+        "deterministic": str(torch.are_deterministic_algorithms_enabled()),
+        "system": platform.system(),
+    }
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"detente: {line}\n")
+    sys.stderr.flush()

@@ -1,0 +1,123 @@
+"""Ranks as threads: they stop at one step or not at all, whoever asks, and whatever one of them is doing."""
+
+import threading
+
+import pytest
+
+from detente.base.errors import Unavailable
+from detente.hooks.agreement import Follower, MemoryBoard, RankedGuard, Ranks, StopMeeting
+from detente.hooks.loop import Paused
+from tests.unit.hooks.test_loop import Leader
+
+WITHIN_S = 60.0
+
+
+class Job:
+    """As many ranks as asked for, each a thread whose steps end in a barrier, as a step of DDP ends in a reduction."""
+
+    def __init__(
+        self, world: int, *, asking: int, at: int, deaf: int | None = None, within_s: float = WITHIN_S
+    ) -> None:
+        self.board = MemoryBoard()
+        self.reduction = threading.Barrier(world)
+        self.leaders = [Leader() if rank == 0 else Follower() for rank in range(world)]
+        self.asking, self.at, self.deaf = asking, at, deaf
+        self.within_s = within_s
+        self.saved: dict[int, int] = {}
+        self.ended: dict[int, Paused] = {}
+        self.threads = [threading.Thread(target=self._rank, args=(rank, world), daemon=True) for rank in range(world)]
+
+    def run(self) -> None:
+        for thread in self.threads:
+            thread.start()
+        for thread in self.threads:
+            thread.join(WITHIN_S)
+            assert not thread.is_alive()
+
+    def _rank(self, rank: int, world: int) -> None:
+        ranks = Ranks(rank, world, _Deaf(self.board) if rank == self.deaf else self.board)
+        meeting = StopMeeting(ranks, within_s=self.within_s)
+        guard = RankedGuard(
+            self.leaders[rank],
+            ranks=ranks,
+            save=lambda: self.saved.__setitem__(rank, guard.steps),
+            at_step=0,
+            meeting=meeting,
+        )
+        try:
+            with guard as g:
+                while True:
+                    self.reduction.wait(WITHIN_S)
+                    if (rank, g.steps) == (self.asking, self.at):
+                        self._end_leave(rank, g)
+                    g.step()
+        except Paused as paused:
+            self.ended[rank] = paused
+            if self.deaf is not None:
+                self.reduction.abort()  # as a rank that has gone breaks the reduction of those that wait for it
+        except threading.BrokenBarrierError:
+            pass
+
+    def _end_leave(self, rank: int, guard: RankedGuard) -> None:
+        if rank == 0:
+            self.leaders[0].cell.set(until_s=0.0)
+        else:
+            guard._leader._leave.set(until_s=0.0)
+
+
+class _Deaf(MemoryBoard):
+    """A board whose reader cannot be reached from one rank."""
+
+    def __init__(self, board: MemoryBoard) -> None:
+        super().__init__()
+        self._texts = board._texts
+
+    def check(self, keys: list[str], /) -> bool:
+        raise ConnectionError(f"the store is gone: {keys}")
+
+
+@pytest.mark.parametrize("asking", [0, 1, 2])
+def test_whichever_rank_is_asked_all_stop_and_save_at_one_step(asking: int):
+    """The step is that of the ask or the one after it: each rank is at most one step from the others."""
+    job = Job(3, asking=asking, at=5)
+    job.run()
+    assert set(job.ended) == {0, 1, 2}
+    (step,) = set(job.saved.values())
+    assert step >= 6
+    assert {paused.step for paused in job.ended.values()} == {step}
+    assert job.leaders[0].halts == [step]
+
+
+def test_a_rank_that_cannot_be_heard_ends_the_stop_and_nobody_saves():
+    """All or none: without its word there is no step that all have agreed on, and no rank trains on."""
+    job = Job(2, asking=0, at=3, deaf=1, within_s=0.3)
+    job.run()
+    assert job.saved == {}
+    assert job.ended
+    assert all("without a checkpoint" in str(paused) for paused in job.ended.values())
+
+
+def test_a_rank_that_is_alone_agrees_with_itself():
+    """No other has to be waited for."""
+    job = Job(1, asking=0, at=2)
+    job.run()
+    assert job.saved[0] == job.ended[0].step >= 3
+
+
+def test_a_gathering_names_the_rank_that_is_missing():
+    """Whoever reads the error knows where to look."""
+    ranks = Ranks(0, 2, MemoryBoard())
+    with pytest.raises(Unavailable, match="rank 1 has said nothing about save/1"):
+        ranks.gather("save/1", "kept", within_s=0.0)
+
+
+def test_leave_that_lapses_ends_the_loop_without_anybody_asking():
+    """The thread may be late or dead: what it last copied lapses by itself, and the loop sees that at its boundary."""
+    leader = Leader()
+    meeting = StopMeeting(Ranks(0, 1, MemoryBoard()))
+    guard = RankedGuard(leader, ranks=meeting.ranks, save=None, at_step=0, meeting=meeting)
+    with pytest.raises(Paused), guard as g:
+        meeting.end()  # the thread looks no more
+        guard._cell.set(until_s=1.0)
+        g.step()
+    assert leader.halts == [1]
