@@ -183,7 +183,7 @@ def test_a_stop_while_a_batch_is_made_goes_on_before_that_batch(tmp_path: Path):
 
 @pytest.mark.parametrize(("data", "exact"), [(Quiet, True), (Noisy, False)])
 def test_workers_are_exact_unless_they_draw(tmp_path: Path, data, exact):
-    """Seen by a watch; a checkpoint within an epoch says it, and J07 keeps others from believing otherwise."""
+    """Seen by a watch; a checkpoint within an epoch says it, and V07 keeps others from believing otherwise."""
     make = lambda: stateful(2, DrawWatch(data()))  # noqa: E731
     receipt = Run(tmp_path / "cut", make()).to(7).save().receipt
     assert receipt.exact == exact
@@ -193,7 +193,7 @@ def test_workers_are_exact_unless_they_draw(tmp_path: Path, data, exact):
     assert "workers draw random numbers" in receipt.why_not_exact
     with pytest.raises(Refused) as caught:
         Run(tmp_path / "cut", make())
-    assert (caught.value.rule, caught.value.kind) == ("J07", "conflict")
+    assert (caught.value.rule, caught.value.kind) == ("V07", "conflict")
 
 
 def test_workers_that_nobody_watched_are_not_called_exact(tmp_path: Path):
@@ -202,13 +202,13 @@ def test_workers_that_nobody_watched_are_not_called_exact(tmp_path: Path):
 
 
 def test_a_loader_that_cannot_be_restored_is_refused_before_the_first_step(tmp_path: Path):
-    """J08: persistent workers, or an order drawn from the global generator. J03: a loader that cannot say where it stands."""
+    """V08: persistent workers, or an order drawn from the global generator. V03: a loader that cannot say where it stands."""
     without = stateful(0)
     without.generator = None
     for loader, rule in (
-        (stateful(1, persistent_workers=True), "J08"),
-        (without, "J08"),
-        (torch.utils.data.DataLoader(Noisy(), batch_size=BATCH), "J03"),
+        (stateful(1, persistent_workers=True), "V08"),
+        (without, "V08"),
+        (torch.utils.data.DataLoader(Noisy(), batch_size=BATCH), "V03"),
     ):
         with pytest.raises(Refused) as caught:
             ExactState(tmp_path, loader=loader)
@@ -216,15 +216,15 @@ def test_a_loader_that_cannot_be_restored_is_refused_before_the_first_step(tmp_p
 
 
 def test_a_part_without_state_is_refused_before_the_first_step(tmp_path: Path):
-    """J03 for an object that has none, J02 for one whose state has no form."""
+    """V03 for an object that has none, V02 for one whose state has no form."""
     with pytest.raises(Refused) as caught:
         ExactState(tmp_path, parts={"average": object()})
-    assert (caught.value.rule, caught.value.kind) == ("J03", "wrong-type")
+    assert (caught.value.rule, caught.value.kind) == ("V03", "wrong-type")
     sparse = nn.Embedding(3, 2)
     sparse.register_buffer("extra", torch.eye(3).to_sparse())
     with pytest.raises(Refused) as caught:
         ExactState(tmp_path, model=sparse)
-    assert caught.value.rule == "J02"
+    assert caught.value.rule == "V02"
     assert list((tmp_path / "checkpoints").iterdir()) == []
 
 
@@ -241,57 +241,57 @@ def refused(tmp_path: Path, rule: str, **how) -> Run:
 
 
 def test_another_number_of_ranks_is_refused(tmp_path: Path):
-    """J05: the sums are split otherwise."""
+    """V05: the sums are split otherwise."""
     Run(tmp_path / "cut", seekable()).to(7).save()
     board = MemoryBoard()
     with pytest.raises(Refused) as caught:
         Run(tmp_path / "cut", seekable(), ranks=Ranks(0, 2, board))
-    assert (caught.value.rule, caught.value.kind) == ("J05", "conflict")
+    assert (caught.value.rule, caught.value.kind) == ("V05", "conflict")
     assert "2 ranks for a checkpoint of 1" in caught.value.got
 
 
 def test_another_environment_is_refused(tmp_path: Path, monkeypatch):
-    """J06: another version, device or number of threads; the message says which."""
+    """V06: another version, device or number of threads; the message says which."""
     Run(tmp_path / "cut", seekable()).to(7).save()
     monkeypatch.setattr(torch, "__version__", "2.99.0")
     with pytest.raises(Refused, match=r"torch 2\.99\.0 instead of"):
         Run(tmp_path / "cut", seekable())
-    run = refused(tmp_path, "J06")
+    run = refused(tmp_path, "V06")
     assert run.state.why_not_exact
 
 
 def test_inexactness_is_sticky(tmp_path: Path, monkeypatch):
-    """J07: a run that was once resumed inexactly is never again called exact."""
+    """V07: a run that was once resumed inexactly is never again called exact."""
     Run(tmp_path / "cut", seekable()).to(7).save()
     with monkeypatch.context() as other:
         other.setattr(torch, "__version__", "2.99.0")
         Run(tmp_path / "cut", seekable(), allow_inexact=True).to(8).save()
-        with pytest.raises(Refused, match="J07"):
+        with pytest.raises(Refused, match="V07"):
             Run(tmp_path / "cut", seekable())
 
 
 def test_other_parts_are_refused(tmp_path: Path):
-    """J04: a state that is restored in part is no state of any run."""
+    """V04: a state that is restored in part is no state of any run."""
     Run(tmp_path / "cut", seekable()).to(7).save()
     model = nn.Linear(2, 2)
     with pytest.raises(Refused) as caught:
         ExactState(tmp_path / "cut", model=model).restore()
-    assert (caught.value.rule, caught.value.kind) == ("J04", "conflict")
+    assert (caught.value.rule, caught.value.kind) == ("V04", "conflict")
 
 
 def test_another_order_of_data_is_refused(tmp_path: Path):
-    """J04: the place in one order says nothing in another."""
+    """V04: the place in one order says nothing in another."""
     Run(tmp_path / "cut", seekable()).to(7).save()
     with pytest.raises(Refused, match="a place in the order"):
         Run(tmp_path / "cut", SeekableLoader(Noisy(), batch_size=BATCH, seed=6))
 
 
 def test_state_of_another_shape_is_refused(tmp_path: Path):
-    """J11: the model was changed in between."""
+    """V11: the model was changed in between."""
     ExactState(tmp_path, model=nn.Linear(2, 2)).save(0)
     with pytest.raises(Refused) as caught:
         ExactState(tmp_path, model=nn.Linear(2, 3)).restore()
-    assert (caught.value.rule, caught.value.kind) == ("J11", "conflict")
+    assert (caught.value.rule, caught.value.kind) == ("V11", "conflict")
 
 
 def test_the_state_of_a_step_is_written_once(tmp_path: Path):

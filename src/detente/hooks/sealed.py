@@ -4,7 +4,7 @@ Decides the order of writes, and which checkpoint is used. A folder counts only 
 are durable first, then the listing, then the receipt (``spec/exact-resume.md`` §4). What a crash left half written has no
 receipt; what a disk lost fails its digest; in both cases the checkpoint before it is used. Leaves out what is in the files.
 
-Rules: J09, J10 here; W06, W08, W09, W17 as for a checkpoint of one file (``spec/receipt.md``).
+Rules: V09, V10 here; W06, W08, W09, W17 as for a checkpoint of one file (``spec/receipt.md``).
 
 >>> import tempfile
 >>> vault = SealedFolders(Path(tempfile.mkdtemp()), run="doctest")
@@ -105,8 +105,8 @@ class SealedFolders:
         """The newest checkpoint of which everything passes, or ``None`` when there is no receipt at all.
 
         1. A receipt that parses, of this run, which speaks of the listing beside it: W01 to W06.
-        2. The listing has the size and digest of its receipt: W08, W09. It reads: J10.
-        3. Each file has the size and digest of its line: J09.
+        2. The listing has the size and digest of its receipt: W08, W09. It reads: V10.
+        3. Each file has the size and digest of its line: V09.
         4. Receipts stood there and none passed: W17, because starting again at step 0 would hide a loss.
         """
         refused: list[Refused] = []
@@ -175,7 +175,7 @@ class SealedFolders:
 
 
 def parse_listing(listing: bytes) -> dict[str, tuple[int, Digest]]:
-    """Size and digest of each file by its relative name; raises ``Refused`` J10 for a line that is none or leads out."""
+    """Size and digest of each file by its relative name; raises ``Refused`` V10 for a line that is none or leads out."""
     files: dict[str, tuple[int, Digest]] = {}
     for line in listing.splitlines():
         digest, _, rest = line.decode("utf-8", "replace").partition(" ")
@@ -183,7 +183,7 @@ def parse_listing(listing: bytes) -> dict[str, tuple[int, Digest]]:
         parts = name.split("/")
         if not size.isascii() or not size.isdigit() or len(size) > 18 or name in files or {"", ".", ".."} & {*parts}:
             raise Refused(
-                "J10",
+                "V10",
                 "malformed",
                 got=shown(line),
                 expected="lines of digest, size and a name below the folder, each once",
@@ -193,7 +193,7 @@ def parse_listing(listing: bytes) -> dict[str, tuple[int, Digest]]:
 
 
 def verify_listed(path: Path, size: int, sha256: Digest) -> None:
-    """Is this file what its line says? Raises ``Refused`` J09."""
+    """Is this file what its line says? Raises ``Refused`` V09."""
     try:
         with path.open("rb") as file:
             found = os.fstat(file.fileno()).st_size
@@ -205,7 +205,7 @@ def verify_listed(path: Path, size: int, sha256: Digest) -> None:
     if found != size or digest != sha256:
         got = "no file" if found < 0 else f"{found} bytes" + (f", SHA-256 {digest}" if digest else "")
         raise Refused(
-            "J09",
+            "V09",
             "corrupt",
             got=f"{path.parent.name}/{path.name}: {got}",
             expected=f"{size} bytes, SHA-256 {sha256}, as the listing says",

@@ -57,16 +57,16 @@ def flip(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "harm", "rule"),
     [
-        ("step-000000020/rank-1", cut, "J09"),
-        ("step-000000020/rank-1", flip, "J09"),
-        ("step-000000020/rank-0", Path.unlink, "J09"),
+        ("step-000000020/rank-1", cut, "V09"),
+        ("step-000000020/rank-1", flip, "V09"),
+        ("step-000000020/rank-0", Path.unlink, "V09"),
         ("step-000000020.listing", cut, "W08"),
         ("step-000000020.listing", flip, "W09"),
         ("step-000000020.listing", Path.unlink, "W08"),
     ],
 )
 def test_a_checkpoint_that_was_harmed_is_refused_and_the_one_before_used(vault, name, harm, rule):
-    """J09: a file that differs from its line; the listing itself is held by its receipt."""
+    """V09: a file that differs from its line; the listing itself is held by its receipt."""
     harm(vault.place / name)
     found = vault.newest()
     assert found.receipt.step == 10
@@ -111,7 +111,7 @@ def test_two_checkpoints_are_kept(vault: SealedFolders):
     ],
 )
 def test_a_listing_with_a_line_that_is_none_is_refused(line: str):
-    """J10: nothing outside the folder is read, nothing is named twice."""
+    """V10: nothing outside the folder is read, nothing is named twice."""
     with pytest.raises(Refused) as caught:
         parse_listing(line.format(digest=sha256_hex(b"a")).encode() + b"\n")
-    assert (caught.value.rule, caught.value.kind) == ("J10", "malformed")
+    assert (caught.value.rule, caught.value.kind) == ("V10", "malformed")

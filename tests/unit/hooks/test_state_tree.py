@@ -71,20 +71,20 @@ def test_special_floats_keep_their_sign():
     "value", [{1, 2}, print, object(), 1j, {(1, 2): 3}, {2**60: 1}, np.array(["a"]), np.array([object()])], ids=repr
 )
 def test_what_has_no_form_is_refused_with_its_place(value: object):
-    """J02: before the first step, and by name."""
+    """V02: before the first step, and by name."""
     with pytest.raises(Refused) as caught:
         flatten({"outer": [0, value]})
-    assert (caught.value.rule, caught.value.kind) == ("J02", "wrong-type")
+    assert (caught.value.rule, caught.value.kind) == ("V02", "wrong-type")
     assert "outer[1]" in caught.value.got
 
 
 def test_state_that_is_too_deep_is_refused():
-    """J02: a list in itself would never end."""
+    """V02: a list in itself would never end."""
     loop: list = []
     loop.append(loop)
     with pytest.raises(Refused) as caught:
         flatten(loop)
-    assert caught.value.rule == "J02"
+    assert caught.value.rule == "V02"
 
 
 BOMB = [["list", i + 1, i + 1] for i in range(40)] + [["none"]]
@@ -123,8 +123,8 @@ BOMB = [["list", i + 1, i + 1] for i in range(40)] + [["none"]]
     ids=lambda nodes: repr(nodes)[:40],
 )
 def test_a_tree_that_is_none_is_refused(nodes: object):
-    """J01: no cycle, no bomb, no code, no array of another size."""
+    """V01: no cycle, no bomb, no code, no array of another size."""
     arrays = {"a": np.zeros(8, dtype=np.uint8)}
     with pytest.raises(Refused) as caught:
         rebuild(nodes, arrays)
-    assert (caught.value.rule, caught.value.kind) == ("J01", "malformed")
+    assert (caught.value.rule, caught.value.kind) == ("V01", "malformed")

@@ -15,7 +15,7 @@ The order of a restore (``spec/exact-resume.md`` §5): model, optimiser, schedul
 iterator, its generator; the random states last, because whatever came before may draw.
 
 A save never fails for want of exactness: it keeps what there is and says in its receipt why a resume is not exact. A restore
-refuses (J04 to J07) unless ``allow_inexact`` is given, and every receipt from then on says so.
+refuses (V04 to V07) unless ``allow_inexact`` is given, and every receipt from then on says so.
 
 >>> import importlib.util
 >>> importlib.util.find_spec("detente.hooks.torch.exact_state") is not None
@@ -57,7 +57,7 @@ class ExactState:
 
     ``parts``: further objects with ``state_dict`` and ``load_state_dict`` by name, each rank's own. ``beside``: called on every
     rank with the checkpoint's folder, to write more there (``torch.distributed.checkpoint`` for sharded models, say).
-    ``allow_inexact``: resume all the same where a resume is not exact. Raises ``Refused`` J02, J03, J08 for what cannot be kept.
+    ``allow_inexact``: resume all the same where a resume is not exact. Raises ``Refused`` V02, V03, V08 for what cannot be kept.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ExactState:
         for name, part in self._parts.items():
             if not hasattr(part, "state_dict") or not hasattr(part, "load_state_dict"):
                 raise Refused(
-                    "J03",
+                    "V03",
                     "wrong-type",
                     got=f"{name}: a {type(part).__name__}",
                     expected="an object with state_dict and load_state_dict",
@@ -146,11 +146,11 @@ class ExactState:
         Call it last before the loop: what draws after it is not the run that was stopped. Checkpoints that were refused are
         named on stderr. Raises ``Refused``, before anything is loaded:
 
-        1. Receipts stand and no checkpoint passes: W17. Files of this rank that differ from the listing: J09.
-        2. Another kind, or other parts: J04.
-        3. Another number of ranks: J05. Another environment: J06. A checkpoint that is itself not exact: J07. These three
+        1. Receipts stand and no checkpoint passes: W17. Files of this rank that differ from the listing: V09.
+        2. Another kind, or other parts: V04.
+        3. Another number of ranks: V05. Another environment: V06. A checkpoint that is itself not exact: V07. These three
            are accepted with ``allow_inexact``.
-        4. A part that does not take its state: J11.
+        4. A part that does not take its state: V11.
         """
         found = self._newest()
         if found is None:
@@ -269,7 +269,7 @@ class ExactState:
     def _read(self, found: Sealed, rank: int) -> tuple[dict[str, Any], dict[str, Array]]:
         name = _name(rank)
         if name not in found.files:
-            raise Refused("J04", "conflict", got=f"a checkpoint without {name}", expected="one that ExactState wrote")
+            raise Refused("V04", "conflict", got=f"a checkpoint without {name}", expected="one that ExactState wrote")
         size, sha256 = found.files[name]
         path = found.folder / name
         try:
@@ -284,7 +284,7 @@ class ExactState:
         ours = {"kind": KIND, "step": receipt.step, "parts": sorted(self._parts)}
         if {name: meta.get(name) for name in ours} != ours or not isinstance(meta.get("trees"), dict):  # 2
             raise Refused(
-                "J04",
+                "V04",
                 "conflict",
                 got=f"kind {shown(meta.get('kind'))}, step {meta.get('step')}, parts {shown(meta.get('parts'))}",
                 expected=f"kind {KIND}, step {receipt.step}, parts {sorted(self._parts)}",
@@ -299,7 +299,7 @@ class ExactState:
         todo = "accept a resume that is not exact with allow_inexact=True"
         if meta.get("ranks") != self._ranks.world:
             yield Refused(
-                "J05",
+                "V05",
                 "conflict",
                 got=f"{self._ranks.world} ranks for a checkpoint of {shown(meta.get('ranks'))}",
                 expected="the same number of ranks",
@@ -314,7 +314,7 @@ class ExactState:
                 if before.get(name) != now[name]
             ]
             yield Refused(
-                "J06",
+                "V06",
                 "conflict",
                 got="; ".join(changed) or "another environment",
                 expected="what it was saved under",
@@ -322,7 +322,7 @@ class ExactState:
             )
         if not receipt.exact:
             yield Refused(
-                "J07",
+                "V07",
                 "conflict",
                 got=f"a checkpoint that is not exact: {receipt.why_not_exact}",
                 expected="one that is",
@@ -343,7 +343,7 @@ class ExactState:
             random = states["random"]
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # 4
             raise Refused(
-                "J11", "conflict", got=f"state that does not fit: {error}", expected="the parts that it was saved from"
+                "V11", "conflict", got=f"state that does not fit: {error}", expected="the parts that it was saved from"
             ) from error
         set_random_states(random)
 

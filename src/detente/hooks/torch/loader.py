@@ -5,9 +5,9 @@ Decides the order of a ``SeekableLoader`` and which loader allows an exact resum
 * ``SeekableLoader`` draws the order of an epoch from a generator of its own, seeded by (seed, epoch), and is at a batch by
   one number. A resume computes nothing of what was passed. Batches are made in the job's own process.
 * torchdata's ``StatefulDataLoader`` keeps its place itself. It must have a generator of its own: without one it draws from
-  the global one whenever it begins (J08). Persistent workers keep state that it does not save (J08). Workers that draw
+  the global one whenever it begins (V08). Persistent workers keep state that it does not save (V08). Workers that draw
   random numbers begin again with others when an epoch is resumed: ``DrawWatch`` sees it, and the checkpoint says so.
-* A plain ``DataLoader`` cannot say where it stands (J03).
+* A plain ``DataLoader`` cannot say where it stands (V03).
 """
 
 from __future__ import annotations
@@ -90,10 +90,10 @@ class SeekableLoader:
         return {"seed": self.seed, "length": len(self.data), "epoch": self.epoch, "position": self.position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go to a place; raises ``Refused`` J04 for the place of another order."""
+        """Go to a place; raises ``Refused`` V04 for the place of another order."""
         ours = {"seed": self.seed, "length": len(self.data)}
         if {name: state.get(name) for name in ours} != ours:
-            raise Refused("J04", "conflict", got=f"a place in the order of {state}", expected=f"one of {ours}")
+            raise Refused("V04", "conflict", got=f"a place in the order of {state}", expected=f"one of {ours}")
         self.epoch, self.position = state["epoch"], state["position"]
 
     def _wait(self) -> None:
@@ -145,10 +145,10 @@ def _fingerprint() -> tuple[Any, ...]:
 
 
 def check_loader(loader: Any) -> None:
-    """Can this loader be restored at all? Raises ``Refused`` J03, J08."""
+    """Can this loader be restored at all? Raises ``Refused`` V03, V08."""
     if not hasattr(loader, "state_dict") or not hasattr(loader, "load_state_dict"):
         raise Refused(
-            "J03",
+            "V03",
             "wrong-type",
             got=f"a {type(loader).__name__}, which cannot say where it stands",
             expected="state_dict and load_state_dict",
@@ -156,14 +156,14 @@ def check_loader(loader: Any) -> None:
         )
     if getattr(loader, "persistent_workers", False):
         raise Refused(
-            "J08",
+            "V08",
             "conflict",
             got="persistent workers, whose state no loader saves",
             expected="persistent_workers=False",
         )
     if hasattr(loader, "generator") and loader.generator is None:
         raise Refused(
-            "J08",
+            "V08",
             "conflict",
             got="a loader without a generator of its own: it draws from the global one whenever it begins",
             expected="generator=torch.Generator()",

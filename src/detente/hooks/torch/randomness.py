@@ -30,7 +30,7 @@ def random_states() -> dict[str, Any]:
 
 
 def set_random_states(states: Any) -> None:
-    """Set every generator to what ``random_states`` returned; raises ``Refused`` J11 for states that do not fit."""
+    """Set every generator to what ``random_states`` returned; raises ``Refused`` V11 for states that do not fit."""
     import torch
 
     try:
@@ -42,7 +42,7 @@ def set_random_states(states: Any) -> None:
         torch.set_rng_state(states["torch"])
     except (KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise Refused(
-            "J11", "conflict", got=f"random states that do not fit: {error}", expected="those of a step"
+            "V11", "conflict", got=f"random states that do not fit: {error}", expected="those of a step"
         ) from None
 
 

@@ -4,7 +4,7 @@ Decides which values can be kept, and their form (``spec/exact-resume.md`` §3).
 A tree is a flat list of nodes, the root first; a node names its children by their places, which come after its own, and
 each node is the child of one. So a hostile file has no cycle, no depth beyond ``DEPTH_MAX`` and no bomb.
 
-Rules: J01 (a tree that is none), J02 (a value that has no form here: a function, a set, an object, a sparse tensor, a
+Rules: V01 (a tree that is none), V02 (a value that has no form here: a function, a set, an object, a sparse tensor, a
 shard of one).
 
 >>> nodes, arrays = flatten({"lr": 0.1, "steps": (3, None)})
@@ -15,7 +15,7 @@ shard of one).
 >>> flatten({"hook": print})
 Traceback (most recent call last):
 ...
-detente.base.errors.Refused: J02 wrong-type: got a builtin_function_or_method at hook; expected plain values, dense tensors and arrays
+detente.base.errors.Refused: V02 wrong-type: got a builtin_function_or_method at hook; expected plain values, dense tensors and arrays
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _MAPPINGS = (dict, OrderedDict, defaultdict)
 
 
 def flatten(value: object, *, prefix: str = "state") -> tuple[list[Any], dict[str, Array]]:
-    """The nodes of ``value`` and its arrays by name; names begin with ``prefix``. Raises ``Refused`` J02.
+    """The nodes of ``value`` and its arrays by name; names begin with ``prefix``. Raises ``Refused`` V02.
 
     Arrays are views where memory allows it: write them before the next step changes them.
     """
@@ -60,7 +60,7 @@ class _Writer:
 
     def add(self, value: object, path: str, depth: int) -> int:
         if depth > DEPTH_MAX:
-            raise Refused("J02", "wrong-type", got=f"state nested more than {DEPTH_MAX} deep", expected="less")
+            raise Refused("V02", "wrong-type", got=f"state nested more than {DEPTH_MAX} deep", expected="less")
         at = len(self.nodes)
         self.nodes.append(None)  # Its place: children come after it.
         self.nodes[at] = self._node(value, path, depth + 1)
@@ -118,7 +118,7 @@ def _key(key: object, path: str) -> str | int:
 
 def _refused(what: str, path: str) -> Refused:
     return Refused(
-        "J02",
+        "V02",
         "wrong-type",
         got=f"{what} at {path.lstrip('.') or 'the top'}",
         expected="plain values, dense tensors and arrays",
@@ -126,7 +126,7 @@ def _refused(what: str, path: str) -> Refused:
 
 
 def rebuild(nodes: object, arrays: Mapping[str, Array]) -> Any:
-    """The value that ``flatten`` described; raises ``Refused`` J01."""
+    """The value that ``flatten`` described; raises ``Refused`` V01."""
     if not isinstance(nodes, list) or not nodes:
         raise _no_tree(nodes)
     reader = _Reader(nodes, arrays)
@@ -214,4 +214,4 @@ def _shape(sides: list[Any]) -> tuple[int, ...]:
 
 
 def _no_tree(got: object) -> Refused:
-    return Refused("J01", "malformed", got=shown(got), expected="a tree of state as spec/exact-resume.md §3 has it")
+    return Refused("V01", "malformed", got=shown(got), expected="a tree of state as spec/exact-resume.md §3 has it")
