@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -228,13 +229,13 @@ def test_a_loop_in_a_program_of_its_own_saves_and_ends_with_75(tmp_path: Path):
 
 
 def test_a_proposal_waits_until_a_reviewer_has_decided(tmp_path: Path):
-    """`g.propose` returns when the approval counts, and not before; the decision is labelled software."""
+    """`g.propose` returns when the approval counts, and not before; the decision is labelled software. What is to be shown lies at the node."""
     run("init", "--solo", cwd=tmp_path)
     (tmp_path / "loop.py").write_text(
         "from detente import guard\n"
         "with guard('loop', activity='self_improvement', planned_flop='1e12') as g:\n"
         "    print('held', flush=True)\n"
-        "    g.propose(b'wider', touches=['architecture'], proposed_by=('model', 'm1'), summary='wider layers', timeout_s=300)\n"
+        "    g.propose(b'wider', touches=['architecture'], proposed_by=('model', 'm1'), summary='wider layers', shown=True, timeout_s=300)\n"
         "    print('approved', flush=True)\n"
     )
     with subprocess.Popen([sys.executable, "loop.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True) as loop:
@@ -247,6 +248,7 @@ def test_a_proposal_waits_until_a_reviewer_has_decided(tmp_path: Path):
 
         wait_for(listed)
         proposal = waiting[0]["proposal"]
+        wait_for(lambda: [path.read_bytes() for path in tmp_path.rglob(sha256(b"wider").hexdigest())] == [b"wider"])
         out, _ = run("hold", "show", proposal[:12], cwd=tmp_path)
         assert "wider layers" in out
         decide = [

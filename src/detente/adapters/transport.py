@@ -14,6 +14,7 @@ from detente.adapters.events import listen
 from detente.base.digest import Digest
 from detente.base.errors import Unavailable
 from detente.base.identity import Party
+from detente.statement.signing import Signer
 
 
 class HttpChannel:
@@ -50,6 +51,9 @@ class HttpChannel:
 
     async def submit(self, envelope: bytes) -> None:
         await self._own.submit(envelope, witnessed=False)
+
+    async def store_blob(self, data: bytes, signer: Signer) -> Digest:
+        return await self._own.store_blob(data, signer)
 
     async def close(self) -> None:
         await asyncio.gather(self._own.close(), *(client.close() for client in self._issuers.values()))

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from detente.adapters.client import blob_leave
 from detente.app.config import Config
 from detente.app.node import Node, open_node
-from detente.base.digest import Digest
+from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Refused, Unavailable
 from detente.base.identity import Party
+from detente.statement.signing import Signer
 
 T = TypeVar("T")
 LOOK_S = 0.05
@@ -49,6 +51,11 @@ async def with_node(home: Path, call: Callable[[Node], Awaitable[T]], *, patienc
             await node.close()
 
 
+async def whole(data: bytes) -> AsyncIterator[bytes]:
+    """Bytes that are all there, as a node receives them."""
+    yield data
+
+
 class DirectChannel:
     """``app.guarding.Channel`` into the store of the guard's own home: self-witnessed, one issuer."""
 
@@ -68,6 +75,12 @@ class DirectChannel:
 
     async def submit(self, envelope: bytes) -> None:
         await self._call(lambda node: node.submit(envelope))
+
+    async def store_blob(self, data: bytes, signer: Signer) -> Digest:
+        digest = sha256_hex(data)
+        leave = blob_leave(digest, signer)
+        await self._call(lambda node: node.receive_blob(digest, leave, whole(data)))
+        return digest
 
     async def listen(self, issuer: Party, hear: Callable[[bytes], None]) -> None:  # noqa: ARG002 - there is one
         """Empty bytes whenever the last signed head was replaced."""

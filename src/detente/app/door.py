@@ -6,7 +6,7 @@ Decides which of the two. Both answer with the same values, so that a command ne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from detente.adapters.client import NodeClient, Receipt, blob_leave
 from detente.adapters.clock import SystemClock
 from detente.adapters.ssh_signing import read_security_key, sign_by_ssh
 from detente.app.config import Config, find_home, load_config
-from detente.app.direct import with_node
+from detente.app.direct import whole, with_node
 from detente.app.node import Node
 from detente.app.outfit import find_served
 from detente.app.petition import Speaker
@@ -80,7 +80,7 @@ class Door:
         digest = sha256_hex(data)
         if not self.served:
             leave = blob_leave(digest, signer)
-            await with_node(self.config.home, lambda node: node.receive_blob(digest, leave, _whole(data)))
+            await with_node(self.config.home, lambda node: node.receive_blob(digest, leave, whole(data)))
             return digest
         client = NodeClient(self.served)
         try:
@@ -251,10 +251,6 @@ async def _submitted(submit: Callable[[bytes], Awaitable[Receipt]], envelopes: S
         if isinstance(answer, BaseException):
             raise answer
     return [answer for answer in answers if not isinstance(answer, BaseException)]
-
-
-async def _whole(data: bytes) -> AsyncIterator[bytes]:
-    yield data
 
 
 async def _status(node: Node, *, why: bool) -> dict[str, Any]:

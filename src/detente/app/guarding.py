@@ -97,6 +97,10 @@ class Channel(Protocol):
         """File a statement with the guard's own node."""
         ...
 
+    async def store_blob(self, data: bytes, signer: Signer) -> Digest:
+        """Keep bytes at the guard's own node, in the name of an enrolled key; returns their digest."""
+        ...
+
     async def close(self) -> None: ...
 
 

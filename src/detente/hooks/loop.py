@@ -172,7 +172,8 @@ class LoopGuard:
         ``change`` is the change itself as bytes, or its digest. ``touches``: some of training, architecture, data,
         configuration, evaluation. ``proposed_by``: ``("model", version digest)``, ``("human", name)`` or
         ``("undeclared", None)``. ``summary``: one line for the reviewer. ``asked_flop``: a decimal. ``parent``: the version
-        changed. ``timeout_s``: ``Refused`` G44 when nobody has decided by then. Raises ``Paused`` if a pause comes meanwhile.
+        changed. ``shown``: keep the bytes at the node, where reviewers read them, and whoever else reaches it unless the terms keep changes for
+        auditors. ``timeout_s``: ``Refused`` G44 when nobody has decided by then. Raises ``Paused`` if a pause comes meanwhile.
         """
         return self._asker("propose")(change, check=self.check, **about)
 

@@ -32,7 +32,7 @@ from detente.app.outfit import declared_run, fastest_loop, first_leave, open_out
 from detente.app.petition import Petitioner
 from detente.app.supervising import FILE_WITHIN_S, NO_CHECKPOINT, load_last, store_last
 from detente.base.digest import Digest
-from detente.base.errors import DetenteError, Misuse
+from detente.base.errors import DetenteError, Misuse, Unavailable
 from detente.guard.intent import Intent
 from detente.guard.supervise import Checkpoint
 from detente.hooks.checkpointing import SavedCheckpoint, digest_checkpoint
@@ -43,6 +43,8 @@ from detente.statement.resumed import Resumed
 T = TypeVar("T")
 _LOG = logging.getLogger("detente.guard")
 START_MARGIN_S = 30.0
+SHOW_AGAIN_S = 2.0
+"""A change that the node could not take is offered again, as long as the loop runs."""
 OBSERVE_START_S = 2.0
 """How long an observed loop waits for its observer, at most."""
 COURTESY_S = 0.5
@@ -150,7 +152,13 @@ class OwnSession:
             self._thread.join(5.0)
 
     def propose(
-        self, change: str | bytes, *, check: Callable[[], None], timeout_s: float | None = None, **about: Any
+        self,
+        change: str | bytes,
+        *,
+        check: Callable[[], None],
+        timeout_s: float | None = None,
+        shown: bool = False,
+        **about: Any,
     ) -> Digest:
         """File the proposal and wait for its approvals, looking at leave all the while; observing, neither."""
         if self._observe:
@@ -159,6 +167,9 @@ class OwnSession:
             return unfiled(change)
         proposal = made_proposal(change, run=self._run, **about)
         made = self._call(self._petitioner.file("proposal", proposal, within_s=FILE_WITHIN_S), FILE_WITHIN_S + 5)
+        if shown and isinstance(change, bytes):
+            # After the statement, which says whether the terms keep these bytes from anybody; nobody waits for it.
+            asyncio.run_coroutine_threadsafe(self._show(change), self._running)
         intent = Intent(
             activity=self._activity,
             party=self._outfit.party,
@@ -187,6 +198,19 @@ class OwnSession:
                     return made
         finally:
             waiting.cancel()
+
+    async def _show(self, change: bytes) -> None:
+        """Give the node the bytes, as soon as it answers; where it does not take them, reviewers see that they are not there."""
+        while True:
+            try:
+                await self._channel.store_blob(change, self._outfit.speaker.signer)
+            except (Unavailable, OSError):
+                await asyncio.sleep(SHOW_AGAIN_S)
+            except DetenteError as error:
+                _LOG.warning("reviewers cannot read the change at the node: %s", error)
+                return
+            else:
+                return
 
     def version(self, artefact: str | bytes, **about: Any) -> Digest:
         """File a ``version`` statement; returns its id. Observing, nothing is filed."""

@@ -8,6 +8,7 @@ as a test device.
 from __future__ import annotations
 
 import itertools
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -64,12 +65,19 @@ def test_a_loop_waits_for_a_passkey_and_then_goes_on(parties: Founded, browser: 
     wait_for_text(browser, "generation 1:")
     assert "self-modification lacks" in text_of(browser)
     assert loop.says("generation 1: held")
+    waiting = parties.ask("aud-1", "/v1/proposals")["proposals"][0]["proposal"]
+    change = eventually(
+        "the change can be read at the auditor's node, which asks the developer's for it",
+        lambda: (found := parties.ask("aud-1", f"/v1/proposals/{waiting}/change"))["kind"] == "text" and found,
+    )
+    assert sha256(change["text"].encode()).hexdigest() == change["digest"]
     browser.picture("first-queue-1280-light")
     browser.driver.find_element(By.PARTIAL_LINK_TEXT, "generation 1:").click()
     proposal = browser.driver.current_url.rpartition("/")[2]
     shown = text_of(browser)
-    assert "by an attested" in shown or "attested" in shown
-    assert "model" in shown
+    assert proposal == waiting
+    assert "each by a passkey that its maker attests" in shown
+    assert change["text"].strip()[:60] in browser.driver.find_element(By.CSS_SELECTOR, ".change").text
 
     # On the way: nobody verified, nobody enrolled, an assertion that says itself that nobody was verified.
     asked = {

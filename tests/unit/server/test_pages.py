@@ -9,10 +9,13 @@ import pytest
 
 from detente.adapters.client import origin_hash
 from detente.app.viewing.sight import Lookout
+from detente.base.digest import sha256_hex
 from detente.base.errors import Refused
+from detente.base.identity import Party
 from detente.log.proof import parse_proof, verify_logged
 from detente.server.pages import routes
 from detente.statement.change import ProposedBy
+from detente.statement.proposal import Proposal
 from detente.statement.version import Version
 from tests.pages_scene import TERMS, Scene, digest
 from tests.unit.server.test_http import SOLO, asked
@@ -229,6 +232,41 @@ def test_a_proposal_shows_the_chain_the_depths_and_the_decisions(tmp_path: Path)
     assert value["change"]["kind"] == "diff"
     assert page.index("eval/score.py") < page.index("train/loop.py") < page.index("README.md")
     assert "detente hold decide" in page
+
+
+class Peer:
+    """The node of somebody who proposes: gives the same bytes whatever is asked for."""
+
+    def __init__(self, data: bytes):
+        self.data, self.asked = data, 0
+
+    async def find_blob(self, _digest, **_bounds) -> bytes:
+        self.asked += 1
+        return self.data
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("proposed", "given", "kind"),
+    [(b"raise the rate to 2", b"raise the rate to 2", "text"), (b"raise it to 3", b"something else", "absent")],
+)
+def test_a_change_that_is_not_here_is_asked_of_whoever_proposed_it(
+    tmp_path: Path, proposed: bytes, given: bytes, kind: str
+):
+    """A reviewer elsewhere reads it; what does not hash to the digest is not shown; however many look, a peer is asked once."""
+
+    async def work(http, scene):
+        peer = scene.node.peers[Party("dev-b")] = Peer(given)
+        body = Proposal(
+            sha256_hex(proposed), None, ProposedBy("model", None), ("training",), Decimal(1), "faster", None
+        )
+        filed = await scene.say("dev-b", "proposal", body)
+        kinds = [(await http.get(f"/v1/proposals/{filed}/change")).json()["kind"] for _ in range(3)]
+        return kinds, peer.asked
+
+    assert looked(tmp_path, work) == ([kind] * 3, 1)
 
 
 def test_a_successor_stands_beside_its_parent(tmp_path: Path):

@@ -162,7 +162,7 @@ def _passkeys(sight: Sight) -> Iterator[Value]:
 
 async def fetch_proposal_change(sight: Sight, proposal: Digest) -> None:
     """Have the bytes of the proposal's change at hand."""
-    await fetch_change(sight, change_digest(sight, proposal))
+    await fetch_change(sight, change_digest(sight, proposal), sight.find(proposal, "proposal").party)
 
 
 def change_digest(sight: Sight, proposal: Digest) -> Digest:

@@ -91,6 +91,7 @@ def hold(proposal: Proposal, g: LoopGuard) -> Digest:
         summary=f"generation {proposal.number}: {'; '.join(proposal.changes)}"[:1_000],
         asked_flop=flop_as_text(proposal.planned_flop),
         parent=proposal.parent,
+        shown=True,
     )
 
 
