@@ -52,8 +52,13 @@ ul.roll { list-style: none; padding: 0; margin: 6px 0; columns: 2; column-gap: 3
 button.quiet { font: inherit; color: #0b5a8a; background: none; border: 1px solid #7b8894; border-radius: 4px; padding: 6px 12px; min-height: 34px }
 .wide { overflow-x: auto }
 .wide > svg { min-width: 860px }
-.wide > table { min-width: 640px }
-@media (max-width: 700px) { body { padding: 18px 16px 40px } ol.turns, ul.roll { columns: 1 } }
+@media (max-width: 700px) {
+  body { padding: 18px 16px 40px } ol.turns, ul.roll { columns: 1 } td { overflow-wrap: anywhere }
+  thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
+  table, tbody, tr, td { display: block } tr { border-bottom: 1px solid var(--line); padding: 7px 0 }
+  td, td.num { border: 0; padding: 1px 0; text-align: left } td:empty { display: none }
+  td::before { content: attr(data-of); display: block; color: var(--soft); font-size: 12.5px }
+}
 @media print { body { padding: 0 } h2 { break-after: avoid } tr { break-inside: avoid } }
 """
 
@@ -136,8 +141,20 @@ def _notes(record: Record) -> str:
     return f"<h2>Who hid what, and was it found?</h2>{boxes}" if boxes else ""
 
 
-def _rows(rows: Iterable[Iterable[tuple[str, str]]]) -> str:
-    return "".join("<tr>" + "".join(f'<td class="{css}">{cell}</td>' for cell, css in row) + "</tr>" for row in rows)
+def _table(name: str, title: str, heads: Iterable[tuple[str, str]], rows: Iterable[Iterable[str]]) -> str:
+    """A titled table of cells that are HTML already; ``heads`` are names and classes of the columns. Where it is narrow, each cell says which it is."""
+    columns = list(heads)
+    head = "".join(f'<th scope="col" class="{css}">{of}</th>' for of, css in columns)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="{css}" data-of="{of}">{cell}</td>' for cell, (of, css) in zip(row, columns, strict=True))
+        + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<h2>{title}</h2><div class="wide" id="{name}" role="region" aria-label="{title}" tabindex="0">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _checks(record: Record) -> str:
@@ -146,19 +163,9 @@ def _checks(record: Record) -> str:
         verdict = '<b class="held">held</b>' if check.ok else '<b class="failed">FAILED</b>'
         first = f"<b>{escape(check.stage)}</b>" if check.stage != stage else ""
         stage = check.stage
-        rows.append(
-            [
-                (first, ""),
-                (_text(check.title), ""),
-                (verdict, ""),
-                (escape(check.detail), ""),
-                (f"{check.at_s:.1f}", "num"),
-            ]
-        )
-    return (
-        '<h2>Every line, asserted</h2><div class="wide" id="checks" role="region" aria-label="Every line, asserted" tabindex="0"><table><tr><th scope="col">Stage</th><th scope="col" class="half">What must be so</th><th scope="col">Was it</th>'
-        f'<th scope="col">Seen</th><th scope="col" class="num">at s</th></tr>{_rows(rows)}</table></div>'
-    )
+        rows.append((first, _text(check.title), verdict, escape(check.detail), f"{check.at_s:.1f}"))
+    heads = (("Stage", ""), ("What must be so", "half"), ("Was it", ""), ("Seen", ""), ("at s", "num"))
+    return _table("checks", "Every line, asserted", heads, rows)
 
 
 def _seconds(value: float) -> str:
@@ -169,29 +176,21 @@ def _latencies(record: Record) -> str:
     rows = []
     for what, values in record.latencies_s.items():
         s = summary(values)
-        cells = [(_seconds(s[name]), "num") for name in ("min_s", "median_s", "max_s")]
-        rows.append([(_text(what), ""), (str(s["n"]), "num"), *cells])
+        rows.append((_text(what), str(s["n"]), *(_seconds(s[name]) for name in ("min_s", "median_s", "max_s"))))
+    heads = (("From … to …", ""), *((name, "num") for name in ("n", "least", "median", "most")))
     return (
-        '<h2>How long it took</h2><div class="wide" id="latencies" role="region" aria-label="How long it took" tabindex="0"><table><tr><th scope="col">From … to …</th><th scope="col" class="num">n</th><th scope="col" class="num">least</th>'
-        f'<th scope="col" class="num">median</th><th scope="col" class="num">most</th></tr>{_rows(rows)}</table></div>'
+        f"{_table('latencies', 'How long it took', heads, rows)}"
         '<p class="sub">All processes share this machine; these are not figures for a network.</p>'
     )
 
 
 def _refusals(record: Record) -> str:
     rows = [
-        [
-            (_text(r.tried), ""),
-            (escape(r.by), ""),
-            (f"<code>{escape(r.rule)}</code> {escape(r.kind)}", ""),
-            (escape(r.why), ""),
-        ]
+        (_text(r.tried), escape(r.by), f"<code>{escape(r.rule)}</code> {escape(r.kind)}", escape(r.why))
         for r in record.refusals
     ]
-    return (
-        '<h2>What was refused, and why</h2><div class="wide" id="refusals" role="region" aria-label="What was refused, and why" tabindex="0"><table><tr><th scope="col" class="half">Tried</th><th scope="col">Refused by</th><th scope="col">Rule</th>'
-        f'<th scope="col">In its words</th></tr>{_rows(rows)}</table></div>'
-    )
+    heads = (("Tried", "half"), ("Refused by", ""), ("Rule", ""), ("In its words", ""))
+    return _table("refusals", "What was refused, and why", heads, rows)
 
 
 def _verify_it(record: Record) -> str:
