@@ -13,7 +13,8 @@ from detente.accord.status import change_standing, proposals_waiting
 from detente.accord.terms import parse_terms
 from detente.base.instant import Instant
 from tests.accord_play import SETTLE, T0, founding
-from tests.unit.accord.test_screening import SCREENED, Screened
+from tests.screening_play import Screened
+from tests.unit.accord.test_screening import SCREENED
 
 NAMES = ("a", "b", "c")
 AT = T0 + 10_000

@@ -54,6 +54,16 @@ def test_every_vector_is_complete():
     assert not found, "\n" + "\n".join(found)
 
 
+def test_every_number_of_the_fold_has_a_vector():
+    """What is stored and has no effect is nowhere refused: another implementation learns it from its cases alone."""
+    folded = {number for number, _, page in refusals.specified(ROOT) if page == "spec/accord.md" and number[0] == "F"}
+    shown = {
+        case.name.split("-")[0] for room in ("accord", "accord-members") for case in (ROOT / "vectors" / room).iterdir()
+    }
+    assert folded
+    assert folded <= shown
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """One complete vector, and a test that reads its room."""

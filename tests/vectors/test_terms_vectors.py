@@ -9,12 +9,13 @@ import pytest
 from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import fold
 from detente.accord.reading import TermsRefused, read_terms
+from detente.accord.screened import screened_at
 from detente.accord.status import status
 from tests.accord_play import feed
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 TERMS = sorted(case for case in (VECTORS / "terms").iterdir() if case.is_dir())
-FOLDS = sorted(case for case in (VECTORS / "accord").iterdir() if case.is_dir())
+FOLDS = sorted(case for room in ("accord", "accord-members") for case in (VECTORS / room).iterdir() if case.is_dir())
 
 
 @pytest.mark.parametrize("case", TERMS, ids=lambda case: case.name)
@@ -34,10 +35,10 @@ def test_terms_are_read_or_refused_as_the_vector_says(case):
 
 @pytest.mark.parametrize("case", FOLDS, ids=lambda case: case.name)
 def test_evidence_folds_as_the_vector_says_in_whatever_order(case):
-    """Digest of the state, phase, pauses, ended rounds and numbers of the no-ops."""
+    """Digest of the state, phase, pauses, ended rounds, numbers of the no-ops, and what seeded changes show where there may be some."""
     evidence = json.loads((case / "evidence.json").read_text())
     want = json.loads((case / "expect.json").read_text())
-    founding = (VECTORS / "accord" / "founding.yaml").read_bytes()
+    founding = (case.parent / "founding.yaml").read_bytes()
     steps = [_step(step) for step in evidence["steps"]]
     for seed in (None, 1):
         if seed is not None:
@@ -52,6 +53,9 @@ def test_evidence_folds_as_the_vector_says_in_whatever_order(case):
         assert [[p.trigger, p.round, p.scope, p.since, p.witnessed] for p in now.pauses] == want["pauses"]
         assert [[e.trigger, e.round, e.how, e.ended_at] for e in now.ended] == want["ended"]
         assert [note.rule for note in now.notes] == want["notes"]
+        if "screened" in want:
+            found = screened_at(state, state.terms_at(evidence["at"]), evidence["at"])
+            assert (found.caught, found.decided, found.void, found.open) == tuple(want["screened"].values())
         if case.name.endswith("_fail"):
             assert want["rule"] in want["notes"]
 

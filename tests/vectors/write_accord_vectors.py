@@ -1,15 +1,19 @@
-"""Writes vectors/terms and vectors/accord anew: ``python -m tests.vectors.write_accord_vectors``. The same bytes each time."""
+"""Writes vectors/terms, accord and accord-members anew: ``python -m tests.vectors.write_accord_vectors``. The same bytes each time."""
 
 import json
 import shutil
 from decimal import Decimal
 from pathlib import Path
 
+from detente.accord.screened import screened_at
+from detente.accord.terms import parse_terms
+from detente.base.instant import show_instant
 from detente.statement.accession import Accession
 from detente.statement.facility import Facility
 from detente.statement.keys import Enrolment, KeyRotation, prove_possession
 from detente.testing.authenticator import Passkey
-from tests.accord_play import BODY, PARTIES, T0, Play, founding, keys_text, signer
+from tests.accord_play import BODY, DAY, PARTIES, T0, Play, founding, keys_text, signer
+from tests.screening_play import Screened
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 
@@ -75,6 +79,24 @@ sources:
   not_expressed:
     - {of: "A draft, version 2", clause: Art. 9, why: nothing here sees chips, rules: [draft-9]}
 """
+
+
+SUNSET = T0 + 100 * DAY
+MEMBERS = edit(
+    edit(SMALL, "accord: small\nversion: 1\n", f"accord: members\nversion: 1\nexpires: {show_instant(SUNSET)}\n"),
+    "permits:",
+    """\
+renewal: {for: 365 d, at_most: 1, votes: {developer: 1, authority: 1}}
+confidential: {run.planned_flop: committed}
+screening: {by: [auditor], rate: 5 %, decisions: {count: 10, per: 7 d}, window: 365 d}
+duties:
+  - id: inspection
+    of: developer
+    found_by: auditor
+    on_request: {by: [auditor, authority], within: 24 h, most: {number: 1, every: 365 d}}
+permits:""",
+)
+"""Terms with members that most accords leave out."""
 
 
 def _terms():
@@ -281,6 +303,49 @@ def _folds():
         yield case(f"{name}_fail", f"Stored, cited and without effect: {why}.", act)
 
 
+def _members():
+    """The same under ``MEMBERS``: screening, confidentiality, renewal, duties on request."""
+    text = (MEMBERS + keys_text(SMALL_PARTIES, SMALL_PARTIES[1:])).encode()
+
+    def case(name, why, act, *, at=T0 + 2_000):
+        play = Screened(text, mirrors=SMALL_PARTIES[1:])
+        play.accede("dev-a")
+        act(play)
+        return name, why, play, at
+
+    def seeded(decision="reject", **more):
+        def act(play):
+            commitment = play.commit("bad", at=T0 + 100)
+            proposal = play.put("bad", T0 + 200)
+            play.approve("aud-3", proposal, T0 + 300, decision=decision)
+            play.reveal("bad", proposal, commitment, T0 + 400, **more)
+
+        return act
+
+    def committed_late(play):
+        proposal = play.put("bad", T0 + 200)
+        play.reveal("bad", proposal, play.commit("bad", at=T0 + 200), T0 + 400)
+
+    def void(play):
+        commitment = play.commit("bad", "kept back", at=T0 + 100)
+        play.reveal("bad", play.put("bad", T0 + 200), commitment, T0 + 300)
+
+    def ask(play, at):
+        play.find("aud-1", "dev-a", at, claim="asks inspection", result="inconclusive")
+
+    yield case("a-seed-caught", "A known-bad change, committed to, proposed, rejected and then revealed: one caught of one.", seeded())
+    yield case("a-seed-missed", "The same, approved: none caught of one.", seeded("approve"))
+    yield case("a-seed-void", "Revealed before anybody decided: nobody was tested, and one commitment is open.", void)
+    yield case("F30-other-salt_fail", "Without effect: a reveal whose salt and change give none of the commitments that it names.", seeded(salt=bytes(32)))
+    yield case("F30-other-change_fail", "Without effect: a reveal of another change than the one that its proposal puts.", seeded(change="f" * 64))
+    yield case("F31-committed-late_fail", "Without effect: a reveal of a change that was committed to in the second in which it was proposed.", committed_late)
+    yield case("F23-plan-spelled-out_fail", "Without effect: a run that spells out the plan to which its terms have it commit.", lambda p: p.run("dev-a", T0 + 100))
+    yield case("F24-renewed-too-late_fail", "Without effect: a vote to renew the accord that settles a second after the sunset which it would put off.",
+               lambda p: p.vote("dev-a", "renew", SUNSET - 59, trigger="accord"), at=SUNSET + DAY)  # fmt: skip
+    yield case("F25-asked-too-often_fail", "Without effect: a second request for an inspection where the terms have one a year.", lambda p: (
+        ask(p, T0 + 200), ask(p, T0 + 300)))  # fmt: skip
+
+
 def enrolling(party, use, hand):
     return KeyRotation(1, None, (Enrolment(use, hand.public_key, prove_possession(party, use, hand)),), ())
 
@@ -310,13 +375,18 @@ def expected(play, at):
     }
 
 
+def seeds(play, at):
+    found = screened_at(play.state, parse_terms(play.terms), at)
+    return {"caught": found.caught, "decided": found.decided, "void": found.void, "open": found.open}
+
+
 def write(case, name, content):
     case.mkdir(parents=True, exist_ok=True)
     (case / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def main():
-    for room in ("terms", "accord"):
+    for room in ("terms", "accord", "accord-members"):
         shutil.rmtree(VECTORS / room, ignore_errors=True)
     for name, why, text in _terms():
         case = VECTORS / "terms" / name
@@ -324,19 +394,24 @@ def main():
         write(case, "terms.yaml", text)
         if name.endswith("_fail"):
             write(case, "expect.json", json.dumps({"rule": name[:3]}) + "\n")
-    write(VECTORS / "accord", "founding.yaml", founding())
     for name, why, play, at in _folds():
-        case = VECTORS / "accord" / name
-        write(case, "README.md", why + "\n")
-        steps = {"at": at, "steps": [step_json(step) for step in play.log]}
-        write(case, "evidence.json", json.dumps(steps) + "\n")
-        want = expected(play, at)
-        if name.endswith("_fail"):
-            assert name[:3] in want["notes"], (name, want)
-            write(case, "expect.json", json.dumps({"rule": name[:3], **want}, indent=1) + "\n")
-        else:
-            assert want["notes"] == [], (name, want)
-            write(case, "expect.json", json.dumps(want, indent=1) + "\n")
+        write_fold(VECTORS / "accord", name, why, play, at, expected(play, at))
+    for name, why, play, at in _members():
+        write_fold(VECTORS / "accord-members", name, why, play, at, {**expected(play, at), "screened": seeds(play, at)})
+
+
+def write_fold(room, name, why, play, at, want):
+    case = room / name
+    write(room, "founding.yaml", play.terms)
+    write(case, "README.md", why + "\n")
+    steps = {"at": at, "steps": [step_json(step) for step in play.log]}
+    write(case, "evidence.json", json.dumps(steps) + "\n")
+    if name.endswith("_fail"):
+        assert name[:3] in want["notes"], (name, want)
+        write(case, "expect.json", json.dumps({"rule": name[:3], **want}, indent=1) + "\n")
+    else:
+        assert want["notes"] == [], (name, want)
+        write(case, "expect.json", json.dumps(want, indent=1) + "\n")
 
 
 if __name__ == "__main__":

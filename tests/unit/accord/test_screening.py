@@ -1,7 +1,5 @@
 """Seeded changes: committed to before, revealed after, never permitted, and what reviewers made of them."""
 
-import hashlib
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -18,9 +16,9 @@ from detente.guard.decide import decide
 from detente.guard.intent import Intent
 from detente.statement.change import ProposedBy
 from detente.statement.proposal import Proposal
-from detente.statement.screening import Reveal, Screening, commit_change
 from detente.statement.version import Version
-from tests.accord_play import BODY, DAY, SETTLE, T0, Play, founding
+from tests.accord_play import BODY, DAY, SETTLE, T0, founding
+from tests.screening_play import Screened
 from tests.ways_out import explained
 
 SCREENING = "screening: {by: [auditor], rate: 5 %, decisions: {count: 10, per: 7 d}, window: 365 d}\n"
@@ -29,45 +27,6 @@ DEMANDING = BODY.replace("device: software", "device: software, screened: yes") 
     "window: 365 d", "window: 365 d, minimum: {caught: 50 %, confidence: 80 %}"
 )
 SILENT = DEMANDING.replace("confidence: 80 %", "confidence: 80 %, unshown: silent")
-
-
-def salt_of(name: str) -> bytes:
-    return hashlib.sha256(f"salt {name}".encode()).digest()
-
-
-class Screened(Play):
-    """A play in which aud-1 seeds what dev-a proposes."""
-
-    def change(self, name):
-        return hashlib.sha256(f"change {name}".encode()).hexdigest()
-
-    def commit(self, *names, at=T0 + 100, party="aud-1"):
-        made = tuple(commit_change(accord=self.evidence.accord, salt=salt_of(n), change=self.change(n)) for n in names)
-        return self.say(party, "screening", Screening(commits=made), at)
-
-    def put(self, name, at, *, party="dev-a", by="model", touches=("training",)):
-        body = Proposal(self.change(name), None, ProposedBy(by, None), touches, Decimal(0), "wider layers")
-        return self.say(party, "proposal", body, at)
-
-    def revealed(self, name, proposal, commitment, **more):
-        return replace(Reveal(proposal, self.change(name), commitment, salt_of(name), "evaluation-disabled"), **more)
-
-    def reveal(self, name, proposal, commitment, at, *, party="aud-1", **more):
-        body = Screening(reveal=self.revealed(name, proposal, commitment, **more))
-        return self.hear(party, "screening", body) if at is None else self.say(party, "screening", body, at)
-
-    def approve_all(self, proposal, at):
-        for number, reviewer in enumerate(("r-1", "r-2")):
-            self.approve("auth-1", proposal, at + number, reviewer=reviewer)
-
-    def seed(self, name, at, decision, *, party="auth-1", reviewer="r-1", commitment=None):
-        """One seed from commitment to reveal: put at ``at``, decided 10 s later, revealed 20 s later."""
-        commitment = commitment or self.commit(name, at=at - 50)
-        proposal = self.put(name, at)
-        if decision is not None:
-            self.approve(party, proposal, at + 10, decision=decision, reviewer=reviewer)
-        self.reveal(name, proposal, commitment, at + 20)
-        return proposal
 
 
 def played(body=SCREENED):
