@@ -34,6 +34,7 @@ from detente.statement.run import Activity
 EXPIRES_S = 365 * 86_400
 """How long a vote of a table counts where it does not say: longer than any pause of the shipped terms."""
 REVIEWER = "reviewer-1"
+FLAW = "evaluation-disabled"
 VOTES = ("pause", "lift", "retract", "renew")
 NAMING: Mapping[str, Made] = {
     "run": "run",
@@ -42,6 +43,7 @@ NAMING: Mapping[str, Made] = {
     "find": "finding",
     "ask": "finding",
     "audit": "audit",
+    "seed": "seeds",
 }
 """Acts that make something with a name."""
 
@@ -86,7 +88,7 @@ class ActReader:
                     "X04",
                     "not-found",
                     got=f"{node.where} {shown(named)}",
-                    expected=f"the name of a {' or '.join(kinds)} made before",
+                    expected=f"the name of {_made(kinds)} made before",
                 )
             return named
 
@@ -242,6 +244,20 @@ class ActReader:
             ),
         )
 
+    def _seed(self, node: Node) -> Deed | None:
+        """Names of proposals that nobody has made yet; what was made before may be named, and then has no effect."""
+        return self.whole(node, lambda f: acts.Seed(f.take("name", name), f.take("proposals", listed(name, 1, 64))))
+
+    def _reveal(self, node: Node) -> Deed | None:
+        return self.whole(
+            node,
+            lambda f: acts.Reveal(
+                f.take("proposal", self.made("proposal")),
+                f.take("seeds", self.made("seeds")),
+                f.take("flaw", name, FLAW),
+            ),
+        )
+
     def _audit(self, node: Node) -> Deed | None:
         return self.whole(
             node,
@@ -324,6 +340,8 @@ ACTS: Mapping[str, Callable[[ActReader, Node], Deed | None]] = {
     "version": ActReader._version,
     "propose": ActReader._propose,
     "approve": ActReader._approve,
+    "seed": ActReader._seed,
+    "reveal": ActReader._reveal,
     "audit": ActReader._audit,
     "find": ActReader._find,
     "ask": ActReader._ask,
@@ -340,6 +358,10 @@ ACTS: Mapping[str, Callable[[ActReader, Node], Deed | None]] = {
     "lie": ActReader._lie,
 }
 """Every act by its name in a table."""
+
+
+def _made(kinds: tuple[Made, ...]) -> str:
+    return " or ".join("seeds" if kind == "seeds" else f"a {kind}" for kind in kinds)
 
 
 def _expiry(f: Fields) -> int:

@@ -26,7 +26,7 @@ from detente.statement.ruling import RulingOutcome
 from detente.statement.run import Activity
 from detente.statement.vote import VoteChoice
 
-Made = Literal["run", "version", "proposal", "finding", "audit"]
+Made = Literal["run", "version", "proposal", "finding", "audit", "seeds"]
 """What an act can make and give a name to."""
 
 
@@ -128,6 +128,23 @@ class Approve:
 
 
 @dataclass(frozen=True, slots=True)
+class Seed:
+    """Commit to seeded changes, before they are proposed: those that proposals of these names will put."""
+
+    name: str
+    proposals: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """Say that what a proposal puts was among the seeds, and what is wrong with it."""
+
+    proposal: str
+    seeds: str
+    flaw: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inspect:
     """Audit a version, a run or a proposal, and certify it, or say that one does not."""
 
@@ -224,7 +241,7 @@ class Lie:
 
 Deed: TypeAlias = (
     Accede | Withdraw | Register | Cast | Measure | DeclareRun | Spend | StateVersion | Propose | Approve | Inspect | Find
-    | Refute | Confirm | Rule | Dispute | Stop | FallSilent | Speak | Fork | Hide | Show | Lie
+    | Refute | Confirm | Rule | Dispute | Stop | Seed | Reveal | FallSilent | Speak | Fork | Hide | Show | Lie
 )  # fmt: skip
 
 Conduct: TypeAlias = FallSilent | Speak | Fork | Hide | Show | Lie

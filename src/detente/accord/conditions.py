@@ -110,7 +110,7 @@ class AccededCount:
     at_least: int
 
     def spelled(self) -> str:
-        return f"{self.at_least} {self.role or 'parties'} acceded"
+        return f"{self.at_least} {self.role or ('party' if self.at_least == 1 else 'parties')} acceded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class AccededCountries:
     at_least: int
 
     def spelled(self) -> str:
-        return f"parties of {self.at_least} countries acceded"
+        return f"parties of {self.at_least} {'country' if self.at_least == 1 else 'countries'} acceded"
 
 
 @dataclass(frozen=True, slots=True)

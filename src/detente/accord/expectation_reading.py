@@ -28,9 +28,11 @@ from detente.accord.scenario import (
     ReleasedByTime,
     Restricted,
     Sanctioned,
+    SeedsShow,
     Stands,
     WithoutEffect,
 )
+from detente.accord.screened import HELD_BY
 from detente.accord.standing import DutyState, HaltState, Phase
 from detente.accord.terms import Activity, Terms
 from detente.base.errors import Refused, shown
@@ -159,6 +161,7 @@ class ExpectationReader:
         named = text(node)
         known = [limit.id for limit in self.terms.limits] + [hold.id for hold in self.terms.hold_points]
         known += [checkpoint.id for checkpoint in self.terms.checkpoints]
+        known += [] if self.terms.screening is None else [HELD_BY]
         if named not in known:
             raise Refused(
                 "X06",
@@ -223,6 +226,17 @@ class ExpectationReader:
 
         return self._fields(node, take)
 
+    def _seeds(self, node: Node) -> Iterator[Expectation]:
+        def take(f: Fields) -> Iterator[Expectation]:
+            counts = [f.take(each, whole, None) for each in ("caught", "decided", "void", "open")]
+            if all(count is None for count in counts) and node.kind == "mapping" and not node.entries:
+                self.errors.append(
+                    Refused("X03", "wrong-type", got=f"{node.where} nothing", expected="caught, decided, void or open")
+                )
+            yield SeedsShow(node.where, *counts)
+
+        return self._fields(node, take)
+
     def _sanctioned(self, node: Node, *, holds: bool) -> Iterator[Expectation]:
         def take(f: Fields) -> Iterator[Expectation]:
             party = f.take("party", self._acts.party)
@@ -281,6 +295,7 @@ EXPECTATIONS: Mapping[str, Callable[[ExpectationReader, Node], Iterator[Expectat
     "lift_lacks": ExpectationReader._lift_lacks,
     "halt": ExpectationReader._halt,
     "finding": ExpectationReader._finding,
+    "seeds": ExpectationReader._seeds,
     "sanctioned": lambda reader, node: reader._sanctioned(node, holds=True),
     "not_sanctioned": lambda reader, node: reader._sanctioned(node, holds=False),
     "released_by_time": lambda reader, node: reader._released(node, holds=True),

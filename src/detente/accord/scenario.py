@@ -169,6 +169,22 @@ class FindingIs:
 
 
 @dataclass(frozen=True, slots=True)
+class SeedsShow:
+    """What reviewers made of seeded changes so far; a number that is not given may be any."""
+
+    where: str
+    caught: int | None
+    decided: int | None
+    void: int | None
+    open: int | None
+
+    def spelled(self) -> str:
+        asked = {"caught": self.caught, "decided": self.decided, "void": self.void, "open": self.open}
+        told = ", ".join(f"{name} {count}" for name, count in asked.items() if count is not None)
+        return f"of seeded changes: {told}"
+
+
+@dataclass(frozen=True, slots=True)
 class Sanctioned:
     """Does a breach have this consequence for a party?"""
 
@@ -232,7 +248,7 @@ class AlertIs:
 
 Expectation: TypeAlias = (
     PhaseIs | Bound | Restricted | Stands | Ended | LiftLacks | HaltIs | FindingIs | Sanctioned | ReleasedByTime
-    | WithoutEffect | PolicyIs | AlertIs | LatchedIs | DutyIs
+    | WithoutEffect | PolicyIs | AlertIs | LatchedIs | DutyIs | SeedsShow
 )  # fmt: skip
 
 

@@ -31,9 +31,11 @@ from detente.accord.scenario import (
     ReleasedByTime,
     Restricted,
     Sanctioned,
+    SeedsShow,
     Stands,
     WithoutEffect,
 )
+from detente.accord.screened import screened_at
 from detente.accord.standing import Pause, Standing, Status
 from detente.accord.status import change_standing, release_standing, run_standing, status
 from detente.base.digest import Digest
@@ -206,6 +208,22 @@ def _finding(asked: FindingIs, scene: Scene) -> Answer:
     return state == asked.state, f"the finding {asked.finding} is {state}", reasons
 
 
+def _seeds(asked: SeedsShow, scene: Scene) -> Answer:
+    found = screened_at(scene.state, scene.state.terms_at(scene.at), scene.at)
+    met = all(
+        wanted in {None, count}
+        for wanted, count in (
+            (asked.caught, found.caught),
+            (asked.decided, found.decided),
+            (asked.void, found.void),
+            (asked.open, found.open),
+        )
+    )
+    got = f"of seeded changes: caught {found.caught}, decided {found.decided}, void {found.void}, open {found.open}"
+    missed = f"{found.decided - found.caught} of {found.decided} were let pass"
+    return met, got, (Reason(missed, found.cited),)
+
+
 def _sanctioned(asked: Sanctioned, scene: Scene) -> Answer:
     against = [each for each in scene.status.sanctions if each.against == asked.party]
     found = [each for each in against if each.act == asked.act and asked.by in {None, each.by}]
@@ -266,6 +284,7 @@ _JUDGES: Mapping[type[Any], Callable[[Any, Scene], Answer]] = {
     LiftLacks: _lift_lacks,
     HaltIs: _halt,
     FindingIs: _finding,
+    SeedsShow: _seeds,
     Sanctioned: _sanctioned,
     ReleasedByTime: _released,
     WithoutEffect: _without_effect,

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from detente.accord import acts
-from detente.accord.act_reading import EXPIRES_S, REVIEWER
+from detente.accord.act_reading import EXPIRES_S, FLAW, REVIEWER
 from detente.accord.acts import Deed
 from detente.accord.scenario import Step
 from detente.base.instant import Instant, show_duration, show_instant
@@ -157,6 +157,11 @@ _SPELLED: Mapping[type[Deed], Callable[[Any], tuple[str, Any]]] = {
         },
     ),
     acts.Approve: lambda deed: ("approve", _approve(deed)),
+    acts.Seed: lambda deed: ("seed", {"name": deed.name, "proposals": list(deed.proposals)}),
+    acts.Reveal: lambda deed: (
+        "reveal",
+        {"proposal": deed.proposal, "seeds": deed.seeds, "flaw": None if deed.flaw == FLAW else deed.flaw},
+    ),
     acts.Inspect: lambda deed: (
         "audit",
         {"name": deed.name, "what": deed.what, "certifies": list(deed.certifies), "outcome": deed.outcome},

@@ -116,7 +116,7 @@ def _totals(axes: Any, top: float, replay: Replay, source: str) -> None:
     lines = (
         *((f"Published, and asked for by no clause of any of these texts: {unasked}.",) if unasked else ()),
         "Clauses, not frameworks, are counted. Thresholds rest on different baselines and are never compared with one another. Whether a text applies to anybody is not decided.",
-        f"coordinated-pause, solo and miri-2025 bind nobody and are shown as if they did.   {source}",
+        f"coordinated-pause, screened-review, solo and miri-2025 bind nobody and are shown as if they did.   {source}",
     )
     for line, text in enumerate(lines):
         axes.text(0.15, top - 0.5 - 0.21 * line, text, fontsize=8.5, color=SOFT, va="top")

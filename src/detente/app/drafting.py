@@ -23,7 +23,7 @@ from detente.app.init import shipped_accord
 from detente.base.errors import Misuse, Refused
 from detente.base.instant import parse_duration
 
-STARTERS = ("coordinated-pause", "solo")
+STARTERS = ("coordinated-pause", "screened-review", "solo")
 
 
 def read_draft(path: Path) -> Terms:

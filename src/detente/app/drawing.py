@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Literal, Protocol, TypeVar, get_args
 
 from detente.accord import acts
+from detente.accord.act_reading import FLAW
 from detente.accord.acts import Deed
 from detente.accord.conditions import Compare, atoms
 from detente.accord.scenario import Step
@@ -71,6 +72,7 @@ class Draw:
         self.developers = terms.with_role("developer") or tuple(terms.parties)[:1]
         self.made: dict[str, list[tuple[str, Party]]] = {kind: [] for kind in get_args(acts.Made)}
         self.halted: list[str] = []
+        self.seeded: list[str] = []
         self.down: set[Party] = set()
         self.forked: set[Party] = set()
         settle_s = mirrors.settle_s
@@ -148,6 +150,9 @@ class Draw:
         if self._lies(party) or party in inspectors:
             may += [self._find, self._refute, self._confirm]
             may += [self._audit, self._audit] if self.terms.checkpoints else []
+        screening = self.terms.screening
+        if screening is not None and (self._lies(party) or self.terms.among(party, screening.by)):
+            may += [self._seed, self._seed, self._reveal, self._reveal]
         if self._lies(party) or party in judges:
             may += [self._rule]
         if self._lies(party) or party in self.developers:
@@ -306,6 +311,19 @@ class Draw:
         facility = self.pick(("facility-1", "facility-2"))
         return acts.Register(facility, Decimal(10) ** 20, self.pick((None, *bounds)))
 
+    def _seed(self, party: Party) -> Deed:
+        """A commitment to one change, which somebody may propose later."""
+        name = self._name("seeds", party)
+        self.seeded.append(f"put-{name}")
+        return acts.Seed(name, (self.seeded[-1],))
+
+    def _reveal(self, party: Party) -> Deed | None:
+        """Of one's own seeds or, by whoever lies, of anybody's; of what they put, or of anything."""
+        seeds = self._some("seeds", by=None if self._lies(party) else party)
+        put = [name for name, _ in self.made["proposal"] if name == f"put-{seeds}"]
+        proposal = put[0] if put and self._mostly() else self._some("proposal")
+        return None if seeds is None or proposal is None else acts.Reveal(proposal, seeds, FLAW)
+
     def _refute(self, party: Party) -> Deed | None:
         name = self._some("finding", by=party)
         return None if name is None else acts.Refute(name)
@@ -340,7 +358,12 @@ class Draw:
     def _propose(self, party: Party) -> Deed:
         by = self.pick(_PROPOSERS)
         parent = self._some("version")
-        return acts.Propose(self._name("proposal", party), parent, by, ("training",), Decimal(1))
+        if self.seeded and self._mostly():
+            name = self.seeded.pop(0)
+            self.made["proposal"].append((name, party))
+        else:
+            name = self._name("proposal", party)
+        return acts.Propose(name, parent, by, ("training",), Decimal(1))
 
     def _halt(self, party: Party) -> Deed | None:
         name = self._some("run", by=party)

@@ -49,6 +49,7 @@ from detente.statement.progress import Progress
 from detente.statement.proposal import Proposal
 from detente.statement.ruling import Ruling
 from detente.statement.run import Run
+from detente.statement.screening import Reveal, Screening, commit_change
 from detente.statement.statement import Header, make_payload
 from detente.statement.version import Version
 from detente.statement.vote import Vote
@@ -211,8 +212,9 @@ class Stage:
 
     def _propose(self, deed: acts.Propose, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
         parent = None if deed.parent is None else self.named[deed.parent]
-        change = sha256_hex(f"change {deed.name}".encode())
-        body = Proposal(change, parent, _proposer(deed.by, parent), deed.touches, deed.flop, "as the scenario says")
+        body = Proposal(
+            _change(deed.name), parent, _proposer(deed.by, parent), deed.touches, deed.flop, "as the scenario says"
+        )
         return "proposal", body, deed.name
 
     def _approve(self, deed: acts.Approve, party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
@@ -220,6 +222,23 @@ class Stage:
         return "approval", Approval(
             what, deed.decision, deed.reviewer, party, None, deed.same_host, deed.significant
         ), None  # fmt: skip
+
+    def _seed(self, deed: acts.Seed, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        accord = self.troupe.terms.digest
+        commits = tuple(
+            commit_change(accord=accord, salt=self._salt(deed.name, each), change=_change(each))
+            for each in dict.fromkeys(deed.proposals)
+        )
+        return "screening", Screening(commits=commits), deed.name
+
+    def _reveal(self, deed: acts.Reveal, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
+        change, salt = _change(deed.proposal), self._salt(deed.seeds, deed.proposal)
+        said = Reveal(self.named[deed.proposal], change, self.named[deed.seeds], salt, deed.flaw)
+        return "screening", Screening(reveal=said), None
+
+    def _salt(self, seeds: str, proposal: str) -> bytes:
+        """That of one of several seeds; nobody else draws it."""
+        return hashlib.sha256(f"salt {self.troupe.seed} {seeds} {proposal}".encode()).digest()
 
     def _audit(self, deed: acts.Inspect, _party: Party, _at: Instant) -> tuple[Kind, Any, str | None]:
         conditions = ("as the scenario says",) if deed.outcome == "conditional" else ()
@@ -266,6 +285,8 @@ _BODIES: Mapping[type[Deed], Callable[[Stage, Any, Party, Instant], tuple[Kind, 
     acts.StateVersion: Stage._version,
     acts.Propose: Stage._propose,
     acts.Approve: Stage._approve,
+    acts.Seed: Stage._seed,
+    acts.Reveal: Stage._reveal,
     acts.Inspect: Stage._audit,
     acts.Find: Stage._find,
     acts.Refute: Stage._refute,
@@ -274,6 +295,11 @@ _BODIES: Mapping[type[Deed], Callable[[Stage, Any, Party, Instant], tuple[Kind, 
     acts.Dispute: Stage._challenge,
     acts.Stop: Stage._halt,
 }
+
+
+def _change(proposal: str) -> Digest:
+    """What a proposal of that name puts: known before it is put, to whoever seeds it."""
+    return sha256_hex(f"change {proposal}".encode())
 
 
 def _proposer(kind: ProposerKind, parent: Digest | None) -> ProposedBy:

@@ -40,7 +40,7 @@ def found(terms, **assumed) -> set[str]:
     return {claim.id for claim in claims(terms, **assumed)}
 
 
-@pytest.mark.parametrize("name", ["solo.yaml", "coordinated-pause.yaml", "miri-2025.yaml"])
+@pytest.mark.parametrize("name", ["solo.yaml", "coordinated-pause.yaml", "screened-review.yaml", "miri-2025.yaml"])
 def test_shipped_terms_pass(name: str):
     """Nothing is broken, everything is shown, and the play had something to explore."""
     checked = check_terms(read((ACCORDS / name).read_text("utf-8")), Assumptions(OUTAGES))

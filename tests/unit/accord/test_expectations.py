@@ -10,6 +10,7 @@ from detente.accord.terms import parse_terms
 from detente.base.errors import Refused
 from detente.base.instant import Instant, parse_duration
 from tests.accord_play import BODY, DAY, PARTIES, T0, Play, founding
+from tests.screening_play import Screened
 
 DUTIES = """\
 duties:
@@ -20,6 +21,7 @@ TEXT = (
     BODY.replace("every: 7 d, ", "")
     .replace("triggers:\n", f"{DUTIES}triggers:\n")
     .replace("challenge_within: 72 h", "challenge_within: 10 s")
+    + "screening: {by: [auditor], rate: 5 %, decisions: {count: 10, per: 7 d}, window: 365 d}\n"
 )
 TERMS = parse_terms((TEXT + PARTIES).encode(), template=True)
 KNOWN = {
@@ -47,8 +49,8 @@ def refused(text):
 
 @pytest.fixture(scope="module")
 def scene():
-    """A slowdown of everybody, a pause that was lifted, another of dev-a that goes on; a breach; things that are held."""
-    play = Play(founding(TEXT)).begin()
+    """A slowdown of everybody, a pause that was lifted, another of dev-a that goes on; a breach; a seed let pass; things that are held."""
+    play = Screened(founding(TEXT)).begin()
     named = {
         "small": play.run("dev-a", T0 + 80),
         "large": play.run("dev-a", T0 + 80, flop="1e25", name="run-2"),
@@ -56,6 +58,7 @@ def scene():
         "change": play.propose("dev-a", T0 + 90),
         "model": play.model("dev-a", "model", T0 + 90, by="human"),
     }
+    play.seed("bad", T0 + 120, "approve", commitment=play.commit("bad", at=T0 + 100))
     play.measure("aud-1", 30, T0 + 150, indicator="doubling", unit="d")
     for party, at in (("aud-1", 200), ("auth-1", 201)):
         play.vote(party, "pause", T0 + at)
@@ -110,6 +113,7 @@ MET = {
         "[{run: small, is: declared}, {run: never, is: not_listed}]", "{run: small, is: running}", "{run: never, is: declared}",
     ),
     "finding": ("[{finding: breach, is: breach}, {finding: fine, is: open}]", "{finding: fine, is: breach}"),
+    "seeds": ("{caught: 0, decided: 1, void: 0, open: 0}", "{caught: 1}", "{decided: 0}", "{void: 1}", "{open: 1}"),
     "sanctioned": (
         "[{party: dev-b, act: refuse_compute, by: cloud}, {party: dev-b, act: publish}]",
         "{party: dev-b, act: refuse_compute, by: buyer}", "{party: dev-a, act: publish}",
@@ -198,6 +202,8 @@ MISSPELT = [
     ("{free: {run: small, by: too-large}}", ["T06"]),
     ("{not_latched: {trigger: call, round: 0}}", ["T06"]),
     ("{pasued: {party: dev-a}}", ["T06"]),
+    ("{seeds: {}}", ["X03"]),
+    ("{seeds: {caugth: 1}}", ["T06"]),
     ("{paused: {party: dev-x}, duty: {duty: doen, party: dev-a, is: open}}", ["X01", "X06"]),
 ]
 

@@ -20,7 +20,7 @@ ACCORDS = Path(__file__).parents[3] / "accords"
 TERMS = ACCORDS / "coordinated-pause.yaml"
 
 
-@pytest.mark.parametrize("accord", ["solo", "coordinated-pause"])
+@pytest.mark.parametrize("accord", ["solo", "coordinated-pause", "screened-review"])
 def test_no_invariant_breaks_under_shipped_terms(accord: str):
     """In a few plays, in which there was something to ask: runs that might go on, runs under a witnessed pause, liars."""
     heard = []

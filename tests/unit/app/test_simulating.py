@@ -8,6 +8,7 @@ from detente.accord.act_reading import read_moment
 from detente.accord.difference import compare_terms
 from detente.accord.fields import TermsRefused
 from detente.accord.scenario_reading import read_scenarios
+from detente.accord.scenario_writing import spell_step
 from detente.accord.terms import parse_terms
 from detente.app.simulating import simulate
 from detente.app.troupe import Troupe
@@ -122,6 +123,42 @@ def test_other_terms_fail_a_shipped_scenario(tmp_path: Path, old: str, new: str)
     assert any(not played.passed for played in simulate(terms, [ACCORDS / "coordinated-pause.scenarios.yaml"]))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("humans: 2, organisations: 2", "humans: 3, organisations: 2"),
+        (", screened: yes", ""),
+        ("caught: 80 %", "caught: 79 %"),
+        ("caught: 80 %", "caught: 81 %"),
+        ("window: 182 d", "window: 183 d"),
+        ("by: [auditor]\n  rate", "by: [auditor, authority]\n  rate"),
+        ("confidence: 95 %}", "confidence: 95 %, unshown: silent}"),
+        ("settle: 10 min", "settle: 9 min"),
+        ("at_least: [ai_proposed_depth, 3]", "at_least: [ai_proposed_depth, 4]"),
+        ("votes: {auditor: 1, authority: 2}", "votes: {authority: 2}"),
+    ],
+)
+def test_other_terms_fail_a_scenario_of_screened_review(tmp_path: Path, old: str, new: str):
+    """As above, of what its reviewers must be shown to catch."""
+    terms = edited(tmp_path, old, new, "screened-review").rename(tmp_path / "other.yaml")
+    assert any(not played.passed for played in simulate(terms, [ACCORDS / "screened-review.scenarios.yaml"]))
+
+
+def test_acts_of_seeding_are_spelled_as_they_are_read():
+    """With the flaw where it is not the one that a table means by default."""
+    steps = (
+        "{at: +1 h, by: aud-1, seed: {name: seeds, proposals: [bad, worse]}}",
+        "{at: +2 h, by: dev-a, propose: {name: bad, proposed_by: model, touches: [training], flop: 1 FLOP}}",
+        "{at: +3 h, by: aud-1, reveal: {proposal: bad, seeds: seeds}}",
+        "{at: +4 h, by: aud-1, reveal: {proposal: bad, seeds: seeds, flaw: hook-removed}}",
+    )
+    text = HEAD.replace("coordinated-pause", "screened-review") + "  - name: a\n    steps:\n"
+    text += "".join(f"      - {step}\n" for step in (*steps, "{at: +5 h, expect: {seeds: {open: 1}}}"))
+    shape = parse_terms((ACCORDS / "screened-review.yaml").read_bytes(), template=True)
+    table = read_scenarios(text.encode(), shape)
+    assert tuple(spell_step(step) for step in table.scenarios[0].steps[:-1]) == steps
+
+
 def test_a_time_is_a_sum_of_durations_with_their_signs():
     """Anything else is none."""
     assert read_moment("+1 d") == 86_400
@@ -144,6 +181,7 @@ def test_a_time_is_a_sum_of_durations_with_their_signs():
         ("{at: +1 h, expect: {paused: []}}", "X03"),
         ("{at: +1 h, by: dev-a, halt: {run: nothing}}", "X04"),
         ("{at: +1 h, by: aud-1, refute: first}", "X04"),
+        ("{at: +1 h, by: aud-1, reveal: {proposal: first, seeds: first}}", "X04"),
         ("{at: +1 h, by: dev-a, run: {name: first, flop: 1 FLOP}}", "X05"),
         ("{at: +1 h, by: [dev-a, dev-b], run: {name: second, flop: 1 FLOP}}", "X05"),
         ("{at: +1 h, by: aud-1, vote: {pause: cal}}", "X06"),
