@@ -18,6 +18,7 @@ from tests.shared_data import shared
 from tests.unit.measure.test_report_page import Numbers
 
 AT = Instant(1_790_000_000)
+VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 RUN = "format: detente-compute/1\nrun: x\nstages:\n  - {kind: training, tokens: 1e9, model: {parameters: 1e6}}\n"
 
 
@@ -74,6 +75,16 @@ def test_any_repository_has_an_honest_page(tmp_path, made):
         "compute",
     }
     assert "<script" not in found.html
+
+
+def test_statements_of_no_version_in_a_tree_are_no_lineage_that_was_refused(tmp_path):
+    """A repository that keeps approvals, as test data or as copies of a log's entries, has no loop: not measured, and how it would be."""
+    place = tmp_path / "place"
+    envelope = (VECTORS / "statement" / "an-approval" / "envelope.json").read_text("utf-8")
+    Built(place).commit("first", {"cases/approval.json": envelope, "cases/journal.json": '{"entries": []}'})
+    found = _make(place)
+    assert found.refused == []
+    assert "--loop RUN" in dict(found.absent)["lineage"]
 
 
 def test_a_folder_that_is_no_repository_is_refused(tmp_path):

@@ -42,9 +42,10 @@ _TIME: Final = re.compile(r"(\d{8}_\d{6})_\d{6}", re.ASCII)
 
 def recognise_dgm(source: Source) -> bool:
     """The record of the outer loop, or the first agent's own."""
-    return bool(source.matching("dgm_metadata.jsonl")) or (
-        bool(source.matching("initial/metadata.json")) and not source.matching("hgm_metadata.jsonl")
-    )
+    if source.matching("dgm_metadata.jsonl"):
+        return True
+    first = () if source.matching("hgm_metadata.jsonl") else source.matching(f"{INITIAL}/metadata.json")
+    return any(b'"overall_performance"' in source.files.read(name) for name in first)
 
 
 def recognise_hgm(source: Source) -> bool:

@@ -34,8 +34,8 @@ _TRAINING: Final[frozenset[Touch]] = frozenset({"training"})
 
 
 def recognise(source: Source) -> bool:
-    """A file ``journal.json``."""
-    return bool(source.matching(*_NAMES))
+    """A file ``journal.json`` that speaks of nodes: others keep journals too."""
+    return any(b'"nodes"' in source.files.read(name) for name in source.matching(*_NAMES))
 
 
 def import_loop(source: Source) -> Loop:

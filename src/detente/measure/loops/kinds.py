@@ -67,6 +67,8 @@ def kind_of(source: Source) -> Kind:
         return found[0]
     count = len(source.files.names)
     files = "one file, not" if count == 1 else f"{count} files, none"
+    if source.statements:
+        files = f"{len(source.statements)} statements, none of a version, and none"
     got = " and ".join(kind.name for kind in found) or f"{files} of a known loop"
     raise Refused(
         "I01",

@@ -49,9 +49,9 @@ class _Model:
 
 def recognise(source: Source) -> bool:
     """An adapter, a merge recipe, or a card whose front matter names a base."""
-    if source.matching(f"*{_ADAPTER}", *(f"*{name}" for name in _RECIPES)):
+    if _called(source, _ADAPTER, *_RECIPES):
         return True
-    cards = [name for name in source.matching(f"*{_CARD}") if name.count("/") <= 3][:100]
+    cards = [name for name in _called(source, _CARD) if name.count("/") <= 3][:100]
     return any(b"base_model:" in _front(source.files.read(name)) for name in cards)
 
 
@@ -59,7 +59,7 @@ def import_loop(source: Source) -> Loop:
     """The models of a folder; raises ``Refused`` I02, I03, I05."""
     tally = Tally()
     models: dict[str, _Model] = {}
-    for name in source.matching(f"*{_CARD}", f"*{_ADAPTER}", *(f"*{each}" for each in _RECIPES)):
+    for name in _called(source, _CARD, _ADAPTER, *_RECIPES):
         folder, _, file = name.rpartition("/")
         model = models.setdefault(_model_id(folder, source.name), _Model())
         if file == _CARD:
@@ -92,6 +92,11 @@ def import_loop(source: Source) -> Loop:
         exclusions=tally.exclusions(),
         inputs=source.inputs,
     )
+
+
+def _called(source: Source, *files: str) -> list[str]:
+    """The files of exactly these names, in whatever folder."""
+    return [name for name in source.matching(*(f"*{each}" for each in files)) if name.rpartition("/")[2] in files]
 
 
 def _model_id(folder: str, fallback: str) -> str:

@@ -31,13 +31,16 @@ _PROGRAMS: Final = ("*programs/*.json",)
 _TRACES: Final = ("*evolution_trace.jsonl", "*evolution_trace.jsonl.gz")
 _TRACE_MAX: Final = 1_073_741_824
 """Bytes of a trace when unpacked: one with all prompts of 10,000 iterations is about 500 MB."""
+_METADATA: Final = "metadata.json"
 _SUMMARIES: Final = ("*best_program_info.json",)
 
 
 def recognise(source: Source) -> bool:
     """A checkpoint with its programs, a trace, or a summary of the best program."""
-    names = source.matching("*checkpoint_*/metadata.json", "metadata.json")
-    return bool(names and source.matching(*_PROGRAMS)) or bool(source.matching(*_TRACES, *_SUMMARIES))
+    if source.matching(*_TRACES, *_SUMMARIES):
+        return True
+    folders = {name.removesuffix(_METADATA) for name in source.matching(f"*checkpoint_*/{_METADATA}", _METADATA)}
+    return any(name.rpartition("programs/")[0] in folders for name in source.matching(*_PROGRAMS))
 
 
 @dataclass(slots=True)
@@ -178,7 +181,7 @@ def _versions(programs: Mapping[str, _Program], copies: Mapping[str, str], tally
 def _best(source: Source, copies: Mapping[str, str]) -> tuple[str | None, tuple[Remark, ...]]:
     """What the last checkpoint calls best."""
     found: tuple[int, str] | None = None
-    for name in source.matching("*checkpoint_*/metadata.json", "metadata.json"):
+    for name in source.matching(f"*checkpoint_*/{_METADATA}", _METADATA):
         record = parse_foreign(source.files.read(name), name)
         best, last = maybe(record, "best_program_id", str, name), maybe(record, "last_iteration", int, name)
         if best is not None and (found is None or (last or 0) >= found[0]):

@@ -31,17 +31,22 @@ _NEEDED: Final = frozenset({"id", "parent_id", "generation", "combined_score"})
 
 def recognise(source: Source) -> bool:
     """A database with a table of programs that have parents, or a folder of attempts."""
-    return bool(source.matching(*_ATTEMPTS)) or any(
-        _NEEDED <= set(tables.columns.get("programs", ())) for tables in source.databases.values()
-    )
+    return bool(source.matching(*_ATTEMPTS)) or any(map(_is_ours, source.databases.values()))
+
+
+def _is_ours(tables: Tables) -> bool:
+    return set(tables.columns.get("programs", ())) >= _NEEDED
 
 
 def import_loop(source: Source) -> Loop:
     """The loop that a database records; raises ``Refused`` I04, I05."""
-    found = {name: tables for name, tables in source.databases.items() if "programs" in tables.columns}
+    named = {name: tables for name, tables in source.databases.items() if "programs" in tables.columns}
+    # Programs of another kind are passed over beside a database of this one, or attempts.
+    found = {name: tables for name, tables in named.items() if _is_ours(tables)}
     attempts = [_attempt(source, name) for name in source.matching(*_ATTEMPTS)]
     if not found and attempts:
         return _attempts_only(source, attempts)
+    found = found or named
     if not found:
         raise Refused("I05", "not-found", got="no table programs", expected="a database of ShinkaEvolve")
     if len(found) > 1:

@@ -24,8 +24,8 @@ KIND: Final = "statements"
 
 
 def recognise(source: Source) -> bool:
-    """Statements were read."""
-    return bool(source.statements)
+    """A version is among the statements that were read: approvals and proposals alone tell of no loop."""
+    return any(isinstance(body, Version) for _, body, _ in source.statements)
 
 
 def import_loop(source: Source) -> Loop:
