@@ -9,7 +9,8 @@ finds the old one or the new one. Leaves out what they mean (``app.petition``, `
                /memory.json         greatest heads seen, last epoch
                /last.json           the last verified checkpoint of the run
                /outbox/000001.json  signed statements in the order of their making, deleted once a node has them
-               /outbox/.reserved    an empty place for the next one, or that one, if a crash kept it from its name
+               /outbox/.reserved    an empty place for a halt, or that one, if a crash kept it from its name
+               /.reserved           an empty place for the next last.json, should the disk be full by then
                /control/            the control directory of the job
 """
 
@@ -35,6 +36,7 @@ from detente.statement.envelope import MAX_ENVELOPE_BYTES, parse_envelope
 MEMORY_MAX = 262_144
 """128 logs of at most 512 bytes each, four times over."""
 SMALL_MAX = 16_384
+RESERVED = ".reserved"
 RESERVED_BYTES = 4_096
 """Room for a ``halted`` of any content, three times over; what is larger is kept as without a place."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z", re.ASCII)
@@ -50,7 +52,7 @@ class RunFolder:
         self.name = name
         self._lock: int | None = None
         self._posting = threading.Lock()
-        self._reserved = False
+        self._reserved = self._spare = False
 
     def take(self) -> None:
         """Become the one guard of this run; raises ``Refused`` G40 when another process is, ``Unavailable``."""
@@ -109,47 +111,43 @@ class RunFolder:
             raise Refused("G41", "corrupt", got=f"{name} of more than {limit} bytes", expected="what a guard wrote")
         return data
 
-    def store(self, name: str, data: bytes) -> None:
-        """Replace the file durably."""
-        write_durably(self.path / name, data)
+    def store(self, name: str, data: bytes, *, reserved: bool = False) -> None:
+        """Replace the file durably; ``reserved``: in the place made for it, where the disk takes no new file."""
+        try:
+            write_durably(self.path / name, data)
+        except Unavailable:
+            if not (reserved and self._spare and len(data) <= RESERVED_BYTES):
+                raise
+            self._spare = False
+            _fill(self.path / RESERVED, data, self.path / name)
 
-    def post(self, envelope: bytes) -> Path:
-        """Keep a signed statement until it is delivered; returns its file."""
+    def post(self, envelope: bytes, *, reserved: bool = False) -> Path:
+        """Keep a signed statement until it is delivered; returns its file. ``reserved``: it is the one with a place."""
         with self._posting:  # The loop's thread and its guard's may both have something to say.
             path = self._next()
-            if self._reserved and len(envelope) <= RESERVED_BYTES:
-                self._fill_reserved(envelope, path)
+            if reserved and self._reserved and len(envelope) <= RESERVED_BYTES:
+                self._reserved = False
+                # Durable once the bytes are in their place; the name may be lost then, and is given by ``take``.
+                _fill(self._place, envelope, path)
             else:
                 write_durably(path, envelope)
         return path
 
     def reserve(self) -> None:
-        """Make a durable place for the next statement, to be filled by one write that makes no file; raises ``Unavailable``.
+        """Make durable places for a halt: one for the statement and one for ``last.json``; raises ``Unavailable``.
 
-        Where many guards stop at once, each new file waits for the same journal of the file system: several times as long.
+        Each is filled by one write that makes no file. Where many guards stop at once, a new file waits for the same journal of
+        the file system, several times as long; on a disk that is full by then there would be none.
         """
         with self._posting:
             write_durably(self._place, bytes(RESERVED_BYTES))
             self._reserved = True
+            write_durably(self.path / RESERVED, bytes(RESERVED_BYTES))
+            self._spare = True
 
     @property
     def _place(self) -> Path:
-        return self.path / "outbox" / ".reserved"
-
-    def _fill_reserved(self, envelope: bytes, path: Path) -> None:
-        """Durable once the bytes are in their place; the name that it gets then may be lost, and is given by ``take``."""
-        self._reserved = False
-        try:
-            handle = os.open(self._place, os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                os.pwrite(handle, envelope, 0)
-                os.fdatasync(handle)
-                os.ftruncate(handle, len(envelope))
-            finally:
-                os.close(handle)
-            self._place.rename(path)
-        except OSError as error:
-            raise Unavailable(f"cannot write {self._place}: {error.strerror}") from error
+        return self.path / "outbox" / RESERVED
 
     def _name_reserved(self) -> None:
         """A crash may have come between a statement in its place and its name. One that is not whole was never kept."""
@@ -205,6 +203,21 @@ class GuardMemory:
         """Durable when it returns."""
         value = {"heads": [heads[origin].as_json() for origin in sorted(heads)], "epoch": epoch}
         self._folder.store("memory.json", encode_json(value))
+
+
+def _fill(place: Path, data: bytes, path: Path) -> None:
+    """Put the bytes into a place of zeros, durably, and give it its name; raises ``Unavailable``."""
+    try:
+        handle = os.open(place, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(handle, data, 0)
+            os.fdatasync(handle)
+            os.ftruncate(handle, len(data))
+        finally:
+            os.close(handle)
+        place.rename(path)
+    except OSError as error:
+        raise Unavailable(f"cannot write {place}: {error.strerror}") from error
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -96,6 +96,11 @@ class JointPetitioner:
         """How many statements no node has taken yet."""
         return sum(member.petitioner.waiting for member in self._members)
 
+    def prepare(self, kind: Kind, body: Body) -> str:
+        """Make a place for such a statement with each; returns why that failed with any."""
+        failed = [member.petitioner.prepare(kind, _of(body, member)) for member in self._members]
+        return "; ".join(each for each in failed if each)
+
     async def file(self, kind: Kind, body: Body, *, within_s: float) -> Digest:
         """File with each; returns the id under the first."""
         made = await asyncio.gather(

@@ -76,6 +76,7 @@ class Petitioner:
         self._channel = channel
         self._delivering = asyncio.Lock()
         self._unkept: list[bytes] = []
+        self._prepared: Kind | None = None
         self.trouble = ""
         self.refused: list[tuple[Path, Refused]] = []
 
@@ -83,20 +84,25 @@ class Petitioner:
         """Sign and keep; ``deliver`` sends. Returns the statement's id. For a caller without a loop."""
         made, envelope = self._speaker.state(kind, body)
         try:
-            self._folder.post(envelope)
+            self._folder.post(envelope, reserved=kind == self._prepared)
         except (Unavailable, OSError) as error:
             self.trouble = str(error)
             self._unkept.append(envelope)
         return made
 
-    def prepare(self, kind: Kind, body: Body) -> None:
-        """Make such a statement for nobody, and a durable place for the real one: when it is due, time is short.
+    def prepare(self, kind: Kind, body: Body) -> str:
+        """Make such a statement for nobody, and a durable place for the next of its kind: when it is due, time is short.
 
-        What is done for the first time, and a new file, would be a third of the time that a loop takes to stop.
+        What is done for the first time, and a new file, would be a third of the time that a loop takes to stop; and the disk
+        may be full by then. Returns why no place could be made, or nothing: such a statement is kept in memory.
         """
         self._speaker.state(kind, body)
-        with contextlib.suppress(Unavailable):
+        self._prepared = kind
+        try:
             self._folder.reserve()
+        except Unavailable as error:
+            return str(error)
+        return ""
 
     async def file(self, kind: Kind, body: Body, *, within_s: float) -> Digest:
         """Sign, keep, and try to deliver for at most ``within_s``; what could not be sent stays in the outbox."""

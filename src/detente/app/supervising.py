@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from detente.adapters.job import SIGNAL_SAVE, Ended, Job, start_job
-from detente.adapters.rundir import RunFolder, write_durably
+from detente.adapters.rundir import RunFolder
 from detente.app.guarding import Clock, Leave
 from detente.app.pacing import Pacer, publish
 from detente.base.digest import Digest, parse_digest, sha256_hex
@@ -104,6 +104,8 @@ class Filing(Protocol):
 
     @property
     def waiting(self) -> int: ...
+
+    def prepare(self, kind: Kind, body: Body) -> str: ...
 
     async def file(self, kind: Kind, body: Body, *, within_s: float) -> Digest: ...
 
@@ -251,6 +253,12 @@ class Supervision:
         }
         self._over.clear()
         self._answer = None
+        # However full the disk is by then, that the job has halted is kept.
+        halted = self._halted(FileHalted("pause", self._machine.checkpoint, self._machine.epoch, killed=False))
+        if failed := await asyncio.to_thread(self._petitioner.prepare, "halted", halted):
+            self._report(
+                f"no place on the disk for the statement that the job has halted: {failed}; it would be sent from memory"
+            )
         self._job = await start_job(
             self._task.command, until_s=self._until_s, environment=environment, directory=self._task.directory
         )
@@ -380,15 +388,7 @@ class Supervision:
             store_last(self._folder, checkpoint, halted=action.why != "finished")
         except Unavailable as error:
             self._report(f"cannot keep where the run stands: {error}")
-        body = Halted(
-            run=self._task.run,
-            step=0 if checkpoint is None else checkpoint.step,
-            checkpoint=NO_CHECKPOINT if checkpoint is None else checkpoint.sha256,
-            flop=Decimal(0) if checkpoint is None or checkpoint.flop is None else Decimal(checkpoint.flop),
-            epoch=action.epoch,
-            why=action.why,
-        )
-        made = await self._petitioner.file("halted", body, within_s=FILE_WITHIN_S)
+        made = await self._petitioner.file("halted", self._halted(action), within_s=FILE_WITHIN_S)
         how = "killed, " if action.killed and action.why != "finished" else ""
         kept = f", {self._petitioner.waiting} waiting for the network" if self._petitioner.waiting else ""
         if self._petitioner.trouble:
@@ -397,6 +397,17 @@ class Supervision:
             "no checkpoint" if checkpoint is None else f"step {checkpoint.step}, checkpoint {checkpoint.sha256[:12]}…"
         )
         self._report(f"halted ({action.why}): {how}{where}; filed {made[:12]}…{kept}")
+
+    def _halted(self, action: FileHalted) -> Halted:
+        checkpoint = action.checkpoint
+        return Halted(
+            run=self._task.run,
+            step=0 if checkpoint is None else checkpoint.step,
+            checkpoint=NO_CHECKPOINT if checkpoint is None else checkpoint.sha256,
+            flop=Decimal(0) if checkpoint is None or checkpoint.flop is None else Decimal(checkpoint.flop),
+            epoch=action.epoch,
+            why=action.why,
+        )
 
     async def _file_resumed(self, checkpoint: Checkpoint | None, epoch: int) -> None:
         body = Resumed(
@@ -477,4 +488,4 @@ def store_last(folder: RunFolder, checkpoint: Checkpoint | None, *, halted: bool
         "flop": None if checkpoint is None or checkpoint.flop is None else str(checkpoint.flop),
         "halted": halted,
     }
-    write_durably(folder.path / LAST, encode_json(value))
+    folder.store(LAST, encode_json(value), reserved=True)

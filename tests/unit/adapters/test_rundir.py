@@ -1,6 +1,7 @@
 """A run's outbox: what is kept survives a crash at every step, and a place made before the need is no weaker than a file."""
 
 import os
+import tempfile
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_statement_in_a_reserved_place_stands_in_its_order(folder):
     """Whoever delivers sees statements in the order of their making, however they were kept."""
     folder.post(_envelope(b"1"))
     folder.reserve()
-    folder.post(_envelope(b"2"))
+    folder.post(_envelope(b"2"), reserved=True)
     folder.post(_envelope(b"3"))
     assert _kept(folder) == [_envelope(b"1"), _envelope(b"2"), _envelope(b"3")]
 
@@ -56,7 +57,7 @@ def test_a_name_lost_in_a_crash_is_given_again(folder, monkeypatch):
     folder.reserve()
     real = type(folder.path).rename
     monkeypatch.setattr(type(folder.path), "rename", lambda path, target: path)
-    folder.post(_envelope())
+    folder.post(_envelope(), reserved=True)
     monkeypatch.setattr(type(folder.path), "rename", real)
     assert _after_a_crash(folder) == [_envelope()]
 
@@ -79,7 +80,7 @@ def test_a_disk_that_refuses_the_place_is_said(folder, monkeypatch):
 
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(Unavailable):
-        folder.post(_envelope())
+        folder.post(_envelope(), reserved=True)
     assert _kept(folder) == []
 
 
@@ -87,6 +88,35 @@ def test_a_statement_that_is_too_large_for_the_place_is_kept_as_a_file(folder):
     """The place stays for one that fits."""
     folder.reserve()
     large = _envelope(b"x" * RESERVED_BYTES)
-    folder.post(large)
-    folder.post(_envelope())
+    folder.post(large, reserved=True)
+    folder.post(_envelope(), reserved=True)
     assert _kept(folder) == [large, _envelope()]
+
+
+def test_a_place_is_taken_by_nothing_but_what_it_was_made_for(folder):
+    """A version that is stated while the job runs leaves the place to the halt that may come on a full disk."""
+    folder.reserve()
+    folder.post(_envelope(b"1"))
+    assert (folder.path / "outbox" / ".reserved").stat().st_size == RESERVED_BYTES
+    folder.post(_envelope(b"2"), reserved=True)
+    assert not (folder.path / "outbox" / ".reserved").exists()
+    assert _kept(folder) == [_envelope(b"1"), _envelope(b"2")]
+
+
+def test_where_the_run_stands_is_kept_in_its_place_only_where_no_new_file_can_be_made(folder, monkeypatch):
+    """And once: what is stored next, or under another name, has no place."""
+    folder.reserve()
+    folder.store("last.json", b"1", reserved=True)
+    assert (folder.path / ".reserved").exists()
+
+    def full(**_where):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(Unavailable):
+        folder.store("memory.json", b"2")
+    folder.store("last.json", b"2", reserved=True)
+    assert (folder.read("last.json"), folder.read("memory.json")) == (b"2", None)
+    with pytest.raises(Unavailable):
+        folder.store("last.json", b"3", reserved=True)
+    assert folder.read("last.json") == b"2"
