@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from detente.statement.approval import APPROVAL, NAMESPACE, Approval, approval_binding
+from detente.statement.cbor import decode
 from detente.statement.credential import CREDENTIAL
 from detente.testing.authenticator import AAGUID, Maker, Passkey, TerminalKey, encode_cbor
 
@@ -67,6 +68,9 @@ def _passes():
     ):
         credential = _enrolled(key, format_="packed" if key.maker is None and not key.synced else "")
         _case(name, why, credential, _approval(key.get(_binding())))
+    key = Passkey("u2f", maker=maker, aaguid=bytes(16))
+    why = "An older security key, attested in the format of U2F up to a root, that verifies its user all the same."
+    _case("a-passkey-attested-u2f", why, _enrolled(key, format_="fido-u2f"), _approval(key.get(_binding())))
     _case(
         "a-passkey-high-s", "The other spelling of an ECDSA signature (n − s) is taken: authenticators send either.",
         *_pair(Passkey("f"), _respelled(Passkey("f").get(_binding(), counter=9))),
@@ -185,6 +189,27 @@ def _enrolment_fails():
         _case(f"{name}_fail", why, value, approval)
 
 
+def _u2f_fails():
+    key = Passkey("l", maker=Maker(), aaguid=bytes(16))
+    approval = _approval(key.get(_binding()))
+    enrolled = key.enrol(PLACE["accord"], PARTY, "reviewer-7", format_="fido-u2f")
+    other = decode(Passkey("m", maker=Maker(), aaguid=bytes(16)).enrol(
+        PLACE["accord"], PARTY, "reviewer-7", format_="fido-u2f").attestation)["attStmt"]["sig"]  # fmt: skip
+    made = decode(enrolled.attestation)
+    certificates = made["attStmt"]["x5c"]
+    for name, why, statement in (
+        ("K03-u2f-other-key", "A maker's word on another key.", {"sig": other, "x5c": certificates}),
+        ("K03-u2f-authority", "A certificate that may issue others.", made["attStmt"] | {"x5c": [Maker().root]}),
+        ("S32-u2f-two-certificates", "Two certificates, where the format has one.", made["attStmt"] | {"x5c": certificates * 2}),
+        ("S32-u2f-algorithm", "A member that the format does not have.", {"alg": -7} | made["attStmt"]),
+    ):  # fmt: skip
+        attestation = encode_cbor(made | {"attStmt": statement})
+        _case(f"{name}_fail", why, CREDENTIAL.encode(replace(enrolled, attestation=attestation)), approval)
+    key = Passkey("l", maker=Maker(), aaguid=AAGUID)
+    why = "A key that names its model, which U2F has no word for."
+    _case("K03-u2f-model_fail", why, _enrolled(key, format_="fido-u2f"), _approval(key.get(_binding())))
+
+
 def _proof(key, **said):
     from detente.statement.assertion import ASSERTION
     from detente.statement.credential import enrolment_binding
@@ -223,3 +248,4 @@ if __name__ == "__main__":
     _passkey_fails()
     _security_key_fails()
     _enrolment_fails()
+    _u2f_fails()

@@ -3,13 +3,16 @@
 Decides whether an attestation object is well formed and signed, which credential it is for, and up to which certificates
 its chain is signed. Leaves out whom to believe: terms list the roots that count (``accord.authenticators``).
 
-- Formats ``none`` (nobody says anything), ``packed`` by the credential itself (which says nothing more) and ``packed`` with a
-  chain of certificates. Others are refused by name (K04): what nobody checks must not look attested.
+- Formats ``none`` (nobody says anything), ``packed`` by the credential itself (which says nothing more), ``packed`` with a
+  chain of certificates, and ``fido-u2f`` of older security keys. Others are refused by name (K04), each with what to do:
+  what nobody checks must not look attested.
+- What ``fido-u2f`` signs has neither flags nor counter in it. They are the credential's own word, which it gives again in the
+  assertion by which it is enrolled; a key that cannot verify its user fails there, whoever attests it.
 - A chain is a chain of signatures. There is no clock here: a certificate that expired or was revoked since is judged by those
   who list roots, who amend their terms.
 - At most 8 certificates, of 4 KiB each; RSA keys of 2,048 to 4,096 bits, P-256 and P-384.
 
-Rules S32, K03 and K04; ``spec/statement.md`` §8.3. Source: Web Authentication Level 3, §6.5.4, §8.2, §8.2.1 and §8.7.
+Rules S32, K03 and K04; ``spec/statement.md`` §8.3. Source: Web Authentication Level 3, §6.5.4, §8.2, §8.2.1, §8.6 and §8.7.
 """
 
 from __future__ import annotations
@@ -27,10 +30,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Refused, shown
+from detente.base.identity import p256_y
 from detente.statement.assertion import CERTIFICATE_MAX, CHAIN_MAX
 from detente.statement.cbor import decode
 from detente.statement.signing import verify_authenticator
@@ -38,7 +42,15 @@ from detente.statement.webauthn import EDDSA, ES256, AttestedCredential, Authent
 
 RS256: Final = -257
 _AAGUID: Final = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
+_PURPOSES: Final = ExtensionOID.EXTENDED_KEY_USAGE
 _HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
+_ELSE: Final = {
+    "tpm": "a TPM, as Windows Hello has it, makes RSA keys and signs with SHA-1: register a security key",
+    "apple": "an anonymous certificate for each key is not checked here: register a security key",
+    "android-key": "a key of a phone's keystore is described in a form that is not read here: register a security key",
+    "android-safetynet": "its service has ended: register a security key",
+}
+"""What to do instead, by format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +88,21 @@ def verify_attestation(data: bytes, client_data: bytes, chain: Sequence[bytes] =
     statement, kind = value["attStmt"], value["fmt"]
     if kind == "none" and statement == {}:  # 2
         return Attestation(kind, said, said.credential, ())
-    if kind != "packed" or type(statement) is not dict:
+    if kind not in {"packed", "fido-u2f"} or type(statement) is not dict:
+        instead = _ELSE.get(kind) if type(kind) is str else None
         raise Refused(
             "K04",
             "wrong-type",
             got=f"an attestation of format {shown(kind)}",
-            expected="none, or packed",
-            todo="this version cannot verify others: register with an authenticator that has one, or without attestation",
+            expected="none, packed or fido-u2f",
+            todo=f"{instead or 'this version cannot verify others: register a security key'}, or register without attestation "
+            "where terms take a passkey that is not attested",
         )
-    message = value["authData"] + hashlib.sha256(client_data).digest()
-    certificates = _packed(statement, said.credential, message, chain)  # 3
+    hashed = hashlib.sha256(client_data).digest()
+    if kind == "packed":
+        certificates = _packed(statement, said.credential, value["authData"] + hashed, chain)  # 3
+    else:
+        certificates = _u2f(statement, said.credential, said.rp_id_hash + hashed, chain)  # 3
     return Attestation(kind, said, said.credential, _reached(certificates))  # 4
 
 
@@ -103,12 +120,7 @@ def _packed(
         except Refused:
             _unproven("an attestation that its own credential did not sign", "its signature")
         return []
-    listed = statement["x5c"]
-    if type(listed) is not list or not listed or not all(type(each) is bytes for each in listed):
-        _malformed(shown(listed), "certificates")
-    certificates = [_certificate(each) for each in (*listed, *chain)]
-    if len(certificates) > CHAIN_MAX:
-        _malformed(f"{len(certificates)} certificates", f"at most {CHAIN_MAX}")
+    certificates = _listed(statement["x5c"], chain)
     _check_leaf(certificates[0], credential)
     key = certificates[0].public_key()
     try:
@@ -120,6 +132,47 @@ def _packed(
             _unproven(f"algorithm {shown(algorithm)}", "ES256 or RS256, as the key of the certificate")
     except InvalidSignature:
         _unproven("an attestation that its first certificate did not sign", "its signature")
+    return certificates
+
+
+def _u2f(
+    statement: dict[Any, Any], credential: AttestedCredential, place: bytes, chain: Sequence[bytes]
+) -> list[x509.Certificate]:  # fmt: skip
+    """§8.6: one certificate, of a key on P-256, signed where, for what, and which credential of which key; ES256 throughout.
+
+    These certificates need not say what they are for, so that one which says that it is for something else is none.
+    """
+    signature, listed = statement.get("sig"), statement.get("x5c")
+    if statement.keys() != {"sig", "x5c"} or type(signature) is not bytes or type(listed) is not list:
+        _malformed(shown(statement), "sig and x5c")
+    if len(listed) != 1:
+        _malformed(f"{len(listed)} certificates in a statement of U2F", "one")
+    if len(credential.key) != 33 or credential.aaguid != bytes(16):
+        _unproven(
+            "a credential of another algorithm, or one that names its model", "ES256, and no model, as U2F has it"
+        )
+    certificates = _listed(listed, chain)
+    leaf = certificates[0]
+    key = leaf.public_key()
+    if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
+        _unproven("a certificate of another kind of key", "one on P-256")
+    if _is_authority(leaf) is True or any(extension.oid == _PURPOSES for extension in leaf.extensions):
+        _unproven("a first certificate that may issue others, or is for something else", "one for attestation alone")
+    point = b"\x04" + credential.key[1:] + p256_y(credential.key).to_bytes(32, "big")
+    try:
+        key.verify(signature, b"\0" + place + credential.id + point, ECDSA(SHA256()))
+    except InvalidSignature:
+        _unproven("an attestation that its certificate did not sign", "its signature")
+    return certificates
+
+
+def _listed(listed: Any, chain: Sequence[bytes]) -> list[x509.Certificate]:
+    """The certificates of a statement, and those that it leaves out."""
+    if type(listed) is not list or not listed or not all(type(each) is bytes for each in listed):
+        _malformed(shown(listed), "certificates")
+    certificates = [_certificate(each) for each in (*listed, *chain)]
+    if len(certificates) > CHAIN_MAX:
+        _malformed(f"{len(certificates)} certificates", f"at most {CHAIN_MAX}")
     return certificates
 
 

@@ -94,6 +94,7 @@ class Maker:
         root = derive_private_key(_number(f"root of {name}"), SECP256R1())
         self.root = _certificate(name, "Root", root, root, name, ca=True, aaguid=None)
         self.leaf = _certificate(name, "Authenticator Attestation", self._model, root, name, ca=False, aaguid=aaguid)
+        self.u2f_leaf = _certificate(name, "U2F", self._model, root, name, ca=None, aaguid=None)
 
     @property
     def root_digest(self) -> Digest:
@@ -105,13 +106,18 @@ class Maker:
         signature = self._model.sign(message, ECDSA(SHA256(), deterministic_signing=True))
         return {"alg": ES256, "sig": signature, "x5c": [self.leaf]}
 
+    def attest_u2f(self, place: bytes, name: bytes, key: PublicKey) -> dict[str, Any]:
+        """The statement of an older security key: where (the relying party's and the client data's hashes), and which key."""
+        point = b"\x04" + key[1:] + p256_y(key).to_bytes(32, "big")
+        return {"sig": self.attest(b"\0" + place + name + point)["sig"], "x5c": [self.u2f_leaf]}
+
 
 def _number(seed: str) -> int:
     return int.from_bytes(hashlib.sha256(seed.encode()).digest(), "big") >> 1
 
 
 def _certificate(
-    name: str, unit: str, key: EllipticCurvePrivateKey, issuer: EllipticCurvePrivateKey, by: str, *, ca: bool,
+    name: str, unit: str, key: EllipticCurvePrivateKey, issuer: EllipticCurvePrivateKey, by: str, *, ca: bool | None,
     aaguid: bytes | None,
 ) -> bytes:  # fmt: skip
     def named(who: str, part: str) -> x509.Name:
@@ -123,8 +129,9 @@ def _certificate(
         x509.CertificateBuilder().subject_name(named(name, unit)).issuer_name(named(by, "Root"))
         .public_key(key.public_key()).serial_number(_number(f"{name} {unit}") >> 100)
         .not_valid_before(_EPOCH).not_valid_after(_LATER)
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     )  # fmt: skip
+    if ca is not None:
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
     if aaguid is not None:
         model = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4"), b"\x04\x10" + aaguid)
         builder = builder.add_extension(model, critical=False)
@@ -133,6 +140,8 @@ def _certificate(
 
 class Passkey:
     """A passkey: registers and asserts. ``synced`` may be copied; ``maker`` attests it, ``None`` leaves it unattested.
+
+    With ``format_`` "fido-u2f" the maker attests as for an older security key, which names no model: ``aaguid`` of zeros.
 
     ``counter`` rises with each signature; at 0 and ``counts`` false it stays there, as that of most passkeys does.
     """
@@ -145,7 +154,7 @@ class Passkey:
         self.key = self._hand.key
         self.id = hashlib.sha256(b"credential id" + self.key).digest()[:20]
         self.maker = maker
-        self.aaguid = aaguid or (maker.aaguid if maker else bytes(16))
+        self.aaguid = aaguid if aaguid is not None else maker.aaguid if maker else bytes(16)
         self.synced = synced
         self.rp_id, self.origin = rp_id, origin
         self.counter = 0
@@ -165,11 +174,14 @@ class Passkey:
         data = self._data(self.rp_id, flags, credential, None)
         signed = data + hashlib.sha256(client_data).digest()
         statement: dict[str, Any] = {}
-        if format_ != "none" and self.maker is not None:
+        if format_ == "fido-u2f" and self.maker is not None:
+            statement = self.maker.attest_u2f(data[:32] + hashlib.sha256(client_data).digest(), self.id, self.key)
+        elif format_ != "none" and self.maker is not None:
             statement = self.maker.attest(signed)
         elif format_ == "packed":
             statement = {"alg": ES256 if len(self.key) == 33 else EDDSA, "sig": self._hand.sign(signed)}
-        object_ = {"fmt": "packed" if statement else "none", "attStmt": statement, "authData": data}
+        kind = format_ if format_ == "fido-u2f" else "packed"
+        object_ = {"fmt": kind if statement else "none", "attStmt": statement, "authData": data}
         return client_data, encode_cbor(object_)
 
     def get(

@@ -260,6 +260,148 @@ def test_a_statement_without_credentials_has_no_member_for_them():
     assert rule(KEYS.decode, body | {"credentials": []}) == "S25"
 
 
+# Older security keys
+
+
+def u2f(seed="u2f", **said):
+    maker = said.pop("maker", None) or Maker()
+    return maker, Passkey(seed, maker=maker, aaguid=said.pop("aaguid", bytes(16)), **said)
+
+
+def spoilt(attestation, **changes):
+    """The attestation with other members of its statement."""
+    value = decode(attestation)
+    value["attStmt"] = {name: each for name, each in (value["attStmt"] | changes).items() if each is not None}
+    return encode_cbor(value)
+
+
+def test_an_older_security_key_is_attested_by_its_maker():
+    """``fido-u2f``: up to the maker's root, without a model; the terms decide as of any other what that is worth."""
+    maker, key = u2f()
+    found = enrolled(key, format_="fido-u2f")
+    assert (found.roots, found.aaguid, found.synced) == ((maker.root_digest,), bytes(16), False)
+
+
+def test_whoever_cannot_verify_its_user_is_not_enrolled_whatever_is_attested():
+    """What a maker signs in this format has no flags in it; the proof that the key itself signs has, and they decide."""
+    _, key = u2f()
+    credential = key.enrol(PLACE["accord"], PARTY, REVIEWER, format_="fido-u2f")
+    message = enrolment_binding(PLACE["accord"], PARTY, "webauthn", REVIEWER, RP_ID, ORIGIN)
+    present = replace(credential, proof=key.get(message, flags=0x01))
+    assert rule(verify_credential, present, accord=PLACE["accord"], party=PARTY) == "K02"
+
+
+U2F_SPOILT = {
+    "another's signature": ("K03", lambda a, other: spoilt(a, sig=decode(other)["attStmt"]["sig"])),
+    "another maker's certificate": ("K03", lambda a, _: spoilt(a, x5c=[Maker("Another Maker").u2f_leaf])),
+    "a root as certificate": ("K03", lambda a, _: spoilt(a, x5c=[Maker().root])),
+    "two certificates": ("S32", lambda a, _: spoilt(a, x5c=decode(a)["attStmt"]["x5c"] * 2)),
+    "no certificate": ("S32", lambda a, _: spoilt(a, x5c=[])),
+    "no list": ("S32", lambda a, _: spoilt(a, x5c=b"")),
+    "no bytes": ("S32", lambda a, _: spoilt(a, x5c=["text"])),
+    "no signature": ("S32", lambda a, _: spoilt(a, sig=None)),
+    "an algorithm beside it": ("S32", lambda a, _: spoilt(a, alg=-7)),
+}
+
+
+@pytest.mark.parametrize(("expected", "spoil"), U2F_SPOILT.values(), ids=U2F_SPOILT.keys())
+def test_an_older_security_keys_attestation_is_exactly_that(expected, spoil):
+    """One certificate, one signature, over this registration of this key, and nothing else."""
+    maker, key = u2f()
+    client_data, attestation = key.register(BINDING, format_="fido-u2f")
+    _, another = u2f("other", maker=maker)[1].register(BINDING, format_="fido-u2f")
+    assert verify_attestation(attestation, client_data, (maker.root,)).roots == (maker.root_digest,)
+    assert rule(verify_attestation, spoil(attestation, another), client_data, (maker.root,)) == expected
+
+
+def test_an_older_security_key_has_no_model_and_one_algorithm():
+    """K03: a credential that names a model, and none for another algorithm, did not come from one."""
+    client_data, attestation = u2f(aaguid=b"m" * 16)[1].register(BINDING, format_="fido-u2f")
+    assert rule(verify_attestation, attestation, client_data) == "K03"
+    client_data, attestation = Passkey("edwards", algorithm="EdDSA").register(BINDING)
+    value = decode(attestation) | {"fmt": "fido-u2f", "attStmt": {"sig": b"s", "x5c": [Maker().u2f_leaf]}}
+    assert rule(verify_attestation, encode_cbor(value), client_data) == "K03"
+
+
+def test_a_certificate_for_something_else_attests_no_security_key():
+    """K03: a certificate of the maker's for a web server is none for its devices."""
+    from cryptography import x509
+
+    maker = Maker()
+    purposes = x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH])
+    maker.u2f_leaf = resigned(maker, purposes)
+    client_data, attestation = Passkey("server", maker=maker, aaguid=bytes(16)).register(BINDING, format_="fido-u2f")
+    assert rule(verify_attestation, attestation, client_data, (maker.root,)) == "K03"
+
+
+def resigned(maker, extension):
+    """The maker's certificate for older keys, with one more extension, signed by its root."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    from detente.testing.authenticator import _number
+
+    old = x509.load_der_x509_certificate(maker.u2f_leaf)
+    builder = x509.CertificateBuilder(
+        old.issuer, old.subject, old.public_key(), old.serial_number, old.not_valid_before_utc, old.not_valid_after_utc
+    )
+    root = derive_private_key(_number("root of Example Maker"), SECP256R1())
+    return builder.add_extension(extension, critical=False).sign(root, SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize("kind", ["tpm", "apple", "android-key", "android-safetynet", "compound", 7])
+def test_a_format_that_nobody_checks_is_refused_by_name_with_what_to_do(kind):
+    """K04: what is not verified must not look attested, and whoever stands there hears what to register instead."""
+    client_data, attestation = Passkey().register(BINDING)
+    value = decode(attestation) | {"fmt": kind, "attStmt": {}}
+    with pytest.raises(Refused) as refused:
+        verify_attestation(encode_cbor(value), client_data)
+    assert (refused.value.rule, str(kind) in refused.value.got) == ("K04", True)
+    assert "register a security key" in refused.value.todo
+    assert "without attestation" in refused.value.todo
+
+
+@pytest.mark.parametrize(
+    "spoil", [None, "signature", "flags", "credential", "model"], ids=lambda spoil: spoil or "as made"
+)
+def test_py_webauthn_agrees_on_older_security_keys(spoil):
+    """The maker's word on a key, its flags aside: those are asked for by both."""
+    peer = pytest.importorskip("webauthn")
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509 import load_der_x509_certificate
+
+    maker, key = u2f(aaguid=b"m" * 16 if spoil == "model" else bytes(16))
+    client_data, attestation = key.register(BINDING, format_="fido-u2f")
+    value = decode(attestation)
+    if spoil == "signature":
+        value["attStmt"]["sig"] = u2f("other")[1].maker.attest(b"else")["sig"]
+    if spoil == "flags":
+        value["authData"] = value["authData"][:32] + b"\x41" + value["authData"][33:]
+    if spoil == "credential":
+        value["authData"] = value["authData"][:55] + b"\xff" + value["authData"][56:]
+    attestation = encode_cbor(value)
+    try:
+        check_authenticator(verify_attestation(attestation, client_data, (maker.root,)).said, HERE)
+        ours = True
+    except Refused:
+        ours = False
+    pem = load_der_x509_certificate(maker.root).public_bytes(Encoding.PEM)
+    name = value["authData"][55:75]
+    try:
+        peer.verify_registration_response(
+            credential=_json(name, clientDataJSON=client_data, attestationObject=attestation),
+            expected_challenge=challenge_of(BINDING), expected_rp_id=RP_ID, expected_origin=ORIGIN,
+            require_user_verification=True,
+            pem_root_certs_bytes_by_fmt={peer.helpers.structs.AttestationFormat.FIDO_U2F: [pem]},
+        )  # fmt: skip
+        theirs = True
+    except Exception:  # noqa: BLE001 - it has several roots of errors, and any of them is a refusal
+        theirs = False
+    assert ours == theirs == (spoil is None)
+
+
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_no_certificate_is_anything_but_read_or_refused(data):
