@@ -122,7 +122,7 @@ def test_the_command_prints_what_the_rules_say(folder):
     """For people, and the same as JSON."""
     told = CliRunner().invoke(main, ["measure", "compute", str(folder / "run.yaml")])
     assert told.exit_code == 0, told.output
-    assert "§ 22757.11(i) (1e26): not exceeded" in told.output
+    assert "§ 22757.11(i) (run.cumulative_flop > 1e26 FLOP): not exceeded" in told.output
     said = CliRunner().invoke(main, ["measure", "compute", str(folder / "run.yaml"), "--json"])
     assert (
         json.loads(said.stdout)["indicators"][0]["low"] == str(6 * N) + "e6"

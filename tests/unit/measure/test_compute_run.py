@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from detente.app.measuring.published_rules import published_rules
 from detente.base.errors import Refused
 from detente.measure.compute.declaration import FORMAT, parse_run
 from detente.measure.compute.estimate import measure_compute
@@ -21,7 +22,7 @@ MINIMAL = {"format": FORMAT, "run": "x"}
 
 
 def _measure(**members):
-    return measure_compute(parse_run({**MINIMAL, **members}))
+    return measure_compute(parse_run({**MINIMAL, **members}), published_rules())
 
 
 def _value(result, name):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from detente.accord.document import Node, read_document
+from detente.app.measuring.published_rules import published_rules
 from detente.base.digest import sha256_hex
 from detente.base.errors import Misuse, Refused, shown
 from detente.base.quantity import show_decimal
@@ -42,7 +43,7 @@ def _measure(path: Path, options: dict[str, str], above: tuple[Path, ...]) -> Re
         raise Misuse(f"{path.name} declares the run itself: write {', '.join(sorted(options))} into it")
     _fill_configs(tree, path.parent, inputs)
     _fill_ancestors(tree, path, inputs, above)
-    return measure_compute(parse_run(tree), subject=path.name, inputs=inputs)
+    return measure_compute(parse_run(tree), published_rules(), subject=path.name, inputs=inputs)
 
 
 def _read(path: Path) -> bytes:

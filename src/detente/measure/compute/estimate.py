@@ -14,7 +14,7 @@ Decides how methods combine. Numbered as ``spec/measure-compute.md`` §5.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -24,7 +24,7 @@ from detente.base.quantity import ZERO, Interval, add_exactly, show_decimal
 from detente.lineage.graph import Graph, VersionNode
 from detente.measure.compute.declaration import Run
 from detente.measure.compute.hardware import operations
-from detente.measure.compute.rules import Judged, judge, ratio
+from detente.measure.compute.rules import Judged, Rule, judge, ratio
 from detente.measure.compute.stages import Count, Stage, count
 from detente.measure.indicator import EvidenceClass, Indicator, Ledger, Remark, Result
 from detente.measure.report.wording import show_interval
@@ -53,8 +53,10 @@ class Estimate:
     value: Interval
 
 
-def measure_compute(run: Run, *, subject: str = "", inputs: Mapping[str, str] | None = None) -> Result:
-    """The result for a declared run; ``inputs`` names the files read, with their digests."""
+def measure_compute(
+    run: Run, rules: Sequence[Rule] = (), *, subject: str = "", inputs: Mapping[str, str] | None = None
+) -> Result:
+    """The result for a declared run, compared with ``rules``; ``inputs`` names the files read, with their digests."""
     counts = [(stage, count(stage)) for stage in run.stages]
     rows = [
         *(Estimate(method="configuration", item=s.name, dtype=s.dtype, value=_span(c)) for s, c in counts),
@@ -73,7 +75,7 @@ def measure_compute(run: Run, *, subject: str = "", inputs: Mapping[str, str] | 
     given = {method: value for method, value in by_method.items() if value is not None}
     own, remarks = _combined(given)
     cumulative, original = _lineage(run, own)
-    judged = judge(own=own, cumulative=cumulative, original=original, original_systemic=run.original_systemic)
+    judged = judge(rules, own=own, cumulative=cumulative, original=original, original_systemic=run.original_systemic)
     classes: EvidenceClass = "metered" if set(given) == {"counters"} else "declared"
     indicators = [
         _flop("compute.flop", "FLOP of this run", own, classes, "union of the methods below", len(rows), "methods"),
@@ -262,7 +264,7 @@ def _rule_remark(judged: Judged) -> Remark:
     return Remark(
         rule.name,
         "warning" if weight == "warning" else "note",
-        f"{rule.document}, {rule.clause} ({rule.shown}): {judged.outcome}; if exceeded: {rule.meaning}",
+        f"{rule.document}, {rule.clause} ({rule.shown}): {judged.outcome}; the text: {rule.says}",
         "rules",
     )
 
