@@ -77,6 +77,8 @@ mirrors: self
 entry_into_force: {{when: {{acceded: {{role: developer, at_least: 3}}}}}}
 indicators:
   training-compute: {{supplied_by: auditor, every: 700 d, about: party, unit: FLOP}}
+limits:
+  - {{id: report-first, on: run.start, when: {{more_than: [run.cumulative_flop, 1e24 FLOP]}}, need: [declaration, approval_of: [p-150]]}}
 triggers:
   - {{id: call, when: {{votes: {{of: [auditor, authority], at_least: 1}}}}, then: pause, scope: all}}
   - {{id: too-much, when: {{at_least: [training-compute, 1e26 FLOP]}}, then: slowdown, scope: party}}

@@ -9,7 +9,11 @@ Normative text: ``spec/accord.md`` §7.5.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from decimal import Decimal
+
 from detente.accord.fold import AccordState
+from detente.accord.limits import meets_no_limit
 from detente.accord.membership import Members
 from detente.accord.records import Item
 from detente.accord.standing import Halt, HaltState
@@ -17,9 +21,11 @@ from detente.accord.terms import Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant
+from detente.base.quantity import ZERO
 from detente.statement.accession import Accession, HaltedCondition
 from detente.statement.finding import Finding
 from detente.statement.halted import Halted
+from detente.statement.run import Run
 
 
 def last_halt(state: AccordState, run: Digest, at: int, settle_s: int) -> tuple[Item, int] | None:
@@ -69,6 +75,39 @@ def halt_of(
     if confirmed is not None:
         return Halt(run.id, name, run.party, "confirmed", deadline, (run.id, item.id, confirmed))
     return Halt(run.id, name, run.party, "declared", deadline, (run.id, item.id))
+
+
+@dataclass(slots=True)
+class Roll:
+    """Runs that nobody said anything of but that they run, as they were last shown: most runs of a pause's first minutes.
+
+    ``free`` keeps the spent FLOP by which a run met no limit of ``terms``, and ``shown`` how it stood. Both are what would be found anew.
+    """
+
+    terms: Terms | None = None
+    free: dict[Digest, Decimal] = field(default_factory=dict)
+    shown: dict[Digest, Halt] = field(default_factory=dict)
+
+    def under(self, terms: Terms) -> Roll:
+        """The roll, emptied if other terms are in effect than before."""
+        if self.terms is not terms:
+            self.terms, self.free, self.shown = terms, {}, {}
+        return self
+
+    def running(self, state: AccordState, terms: Terms, run: Item, body: Run, halt_by: int, at: int) -> Halt | None:
+        """How the run stands, if it certainly may run and nobody said that it stopped; None where a closer look is needed."""
+        if body.proposal is not None or ("halt", run.id) in state.index:
+            return None
+        spent = state.progress.get((run.id, run.party), ZERO)
+        if self.free.get(run.id) != spent:
+            if not meets_no_limit(terms, body, spent):
+                return None
+            self.free[run.id] = spent
+        now: HaltState = "overdue" if at > halt_by else "running"
+        shown = self.shown.get(run.id)
+        if shown is None or shown.state != now or shown.halt_by != halt_by:
+            shown = self.shown[run.id] = Halt(run.id, body.run, run.party, now, Instant(halt_by), (run.id,))
+        return shown
 
 
 def met_halted_conditions(

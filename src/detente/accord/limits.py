@@ -104,6 +104,20 @@ def _is_taken_back(state: AccordState, found: Item, at: int) -> bool:
     )
 
 
+def meets_no_limit(terms: Terms, run: Run, spent: Decimal) -> bool:
+    """Does a run that starts from nothing, and says what it plans, meet no limit of the terms, whenever and of whom they are asked?
+
+    False also where only a closer look could tell. What it rests on is its arguments alone.
+    """
+    if not terms.limits:
+        return True
+    if run.parents or not isinstance(run.planned_flop, Decimal):
+        return False
+    planned = exactly(run.planned_flop)
+    view = RunView(run, planned, spent, exactly(max(run.planned_flop, spent)))
+    return all(evaluate(limit.when, view) is False for limit in terms.limits)
+
+
 @dataclass(frozen=True, slots=True)
 class LimitAtWork:
     """A limit that refuses a run, or holds it until what is ``lacking`` is supplied. ``value`` None is unknown.

@@ -407,6 +407,7 @@ def _halts(
             by_party.setdefault(party, []).append(pause)
     halt_by: dict[tuple[Party, str], int | None] = {}
     ancestry = sweep.ancestry_at(at)
+    roll = sweep.roll.under(terms)
     halts = []
     for item, _ in state.upto(("run",), at):
         body = item.body
@@ -422,6 +423,10 @@ def _halts(
             halt_by[asked] = min(stops, default=None)
         stop = halt_by[asked]
         if stop is None:
+            continue
+        running = roll.running(state, terms, item, body, stop, at)
+        if running is not None:
+            halts.append(running)
             continue
         limits = limit_standing(state, terms, item, ancestry, at, flop=None, in_force_since=since, covered=covered)
         may_run = limits.outcome == "free" and (

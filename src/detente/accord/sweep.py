@@ -19,6 +19,7 @@ from itertools import takewhile
 from detente.accord.ancestry import Ancestry
 from detente.accord.conditions import Compare, Votes, atoms
 from detente.accord.fold import AccordState
+from detente.accord.halts import Roll
 from detente.accord.membership import Members, members_at
 from detente.accord.sunset import is_expired, sunset_instants
 from detente.accord.terms import Terms, Trigger
@@ -57,6 +58,7 @@ class Sweep:
         self.tracks: dict[TrackKey, Track] = {}
         self.topics: dict[TrackKey, tuple[Topic, ...]] = {}
         self.ancestry = Ancestry(state, heard_at=None)
+        self.roll = Roll()
         self._heard: tuple[int, Ancestry] | None = None
         self._queue: list[tuple[int, TrackKey]] = []
         self._snapshots: list[tuple[int, Members, int, dict[TrackKey, Track]]] = []

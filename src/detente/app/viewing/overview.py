@@ -8,14 +8,17 @@ Decides what of a status fits one page, and in which order. Leaves single runs, 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from detente.accord.conditions import Compare, Truth, atoms
 from detente.accord.explaining.aloud import say
 from detente.accord.explaining.constraint import spelled
 from detente.accord.oversight import Oversight, oversight
+from detente.accord.standing import DutyStanding, Halt
 from detente.accord.status import proposals_waiting
 from detente.accord.sweep import TrackKey, sweep_of
 from detente.accord.terms import Indicator, Trigger
@@ -30,7 +33,7 @@ from detente.statement.measurement import Measurement
 ROWS_MAX: Final = 48
 """Rows of a list, what restricts most first: more would not be read. Parties are all there."""
 STATES: Final = ("confirmed", "declared", "running", "overdue")
-_ORDER: Final = {"true": 0, "unknown": 1, "false": 2}
+_ORDER: Final[dict[Truth, int]] = {True: 0, None: 1, False: 2}
 
 
 def view_overview(sight: Sight) -> Value:
@@ -70,12 +73,16 @@ def view_enrolment(sight: Sight) -> Value:
 def _overview(sight: Sight) -> Value:
     now = sight.now
     latched = [each.as_json() for each in (*now.pauses, *now.slowdowns, *now.measures)]
-    indicators, indicators_left_out = _first(sorted(_indicators(sight), key=lambda row: _ORDER[row["answer"]]))
+    compared = sorted(_indicators(sight), key=lambda row: _ORDER[row.answer])
+    indicators = [row.as_json() for row in compared[:ROWS_MAX]]
+    indicators_left_out = max(0, len(compared) - ROWS_MAX)
     waiting = sight.keep("waiting", lambda: proposals_waiting(sight.state, sight.at))
-    overdue, overdue_left_out = _first(list(_overdue(sight, indicators)))
-    beside, beside_left_out = _first(
-        [each.as_json() for each in sorted(oversight(sight.state, sight.at), key=lambda each: -_depth_shown(each))]
-    )
+    owing = [halt for halt in now.halts if halt.state == "overdue"]
+    late = [row for row in compared if row.overdue]
+    unmet = [duty for duty in now.duties if duty.state == "overdue"]
+    overdue = list(islice(_overdue(owing, unmet, late), ROWS_MAX))
+    looked = sorted(oversight(sight.state, sight.at), key=lambda each: -_depth_shown(each))
+    beside, beside_left_out = [each.as_json() for each in looked[:ROWS_MAX]], max(0, len(looked) - ROWS_MAX)
     findings = [each.as_json() for each in now.findings if each.state == "open"]
     value: Value = {
         **heading(sight),
@@ -86,7 +93,7 @@ def _overview(sight: Sight) -> Value:
         "indicators": indicators,
         "indicators_left_out": indicators_left_out,
         "overdue": overdue,
-        "overdue_left_out": overdue_left_out,
+        "overdue_left_out": len(owing) + len(unmet) + len(late) - len(overdue),
         "proposals": {"waiting": len(waiting), "first": None if not waiting else waiting[0][0]},
         "findings": findings[:ROWS_MAX],
         "findings_left_out": max(0, len(findings) - ROWS_MAX),
@@ -98,10 +105,6 @@ def _overview(sight: Sight) -> Value:
     return sight.with_entries(value)
 
 
-def _first(rows: list[Value]) -> tuple[list[Value], int]:
-    return rows[:ROWS_MAX], max(0, len(rows) - ROWS_MAX)
-
-
 def _depth_shown(each: Oversight) -> float:
     """By what the list is ordered: the upper end of the AI-proposed depth; not known is the most."""
     return float("inf") if each.ai_proposed_depth.high is None else each.ai_proposed_depth.high
@@ -109,13 +112,13 @@ def _depth_shown(each: Oversight) -> float:
 
 def _parties(sight: Sight) -> Iterator[Value]:
     """Every party: bound or not, and how many of its runs stand how under a pause."""
-    counts: dict[str, Counter[str]] = {}
-    for halt in sight.now.halts:
-        counts.setdefault(halt.party, Counter())[halt.state] += 1
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for (party, state), number in Counter((halt.party, halt.state) for halt in sight.now.halts).items():
+        counts[party][state] = number
     paused = {party for pause in sight.now.pauses for party in pause.parties}
     for binding in sight.now.bindings:
         terms = sight.terms.parties[binding.party]
-        runs = counts.get(binding.party, Counter())
+        runs = counts[binding.party]
         yield {
             "party": binding.party,
             "country": terms.country,
@@ -142,7 +145,7 @@ def halted_word(runs: Counter[str]) -> str:
     return "nothing to stop"
 
 
-def _indicators(sight: Sight) -> Iterator[Value]:
+def _indicators(sight: Sight) -> Iterator[_Row]:
     """Each comparison of each trigger, for each subject that it looks at."""
     sweep, point = sweep_of(sight.state), sight.point
     for key in sorted(point.tracks):
@@ -153,12 +156,12 @@ def _indicators(sight: Sight) -> Iterator[Value]:
                     yield from _compared(sight, key, view, atom)
 
 
-def _compared(sight: Sight, key: TrackKey, view: View, atom: Compare) -> Iterator[Value]:
+def _compared(sight: Sight, key: TrackKey, view: View, atom: Compare) -> Iterator[_Row]:
     indicator = sight.terms.indicators.get(atom.what)
     if atom.what in LINEAGE:
         for party in view.subjects(Indicator(atom.what, (), None, "party", "holds", "holds")):
             value, cited, _ = sight.ancestry.greatest(atom.what, party, view.cut)  # type: ignore[arg-type]
-            yield _row(view.trigger, key, atom, party, value, cited, overdue=False)
+            yield _Row(view.trigger, key[1], atom, party, value, cited, None, overdue=False)
     if indicator is None or not indicator.supplied_by:
         return
     for subject in view.subjects(indicator):
@@ -171,10 +174,8 @@ def _compared(sight: Sight, key: TrackKey, view: View, atom: Compare) -> Iterato
         values = [item.body for item, _ in spoken if isinstance(item.body, Measurement)]
         value = _hull([Interval(body.low, body.high) for body in values])
         cited = tuple(item.id for item, _ in spoken)
-        yield {
-            **_row(view.trigger, key, atom, subject, value, cited, overdue=due is not None and sight.at > due),
-            "due_at": when(due),
-        }
+        overdue = due is not None and sight.at > due
+        yield _Row(view.trigger, key[1], atom, subject, value, cited, due, overdue=overdue)
 
 
 def _hull(values: list[Interval]) -> Interval:
@@ -185,48 +186,53 @@ def _hull(values: list[Interval]) -> Interval:
     return Interval(low, high)
 
 
-def _row(
-    trigger: Trigger,
-    key: TrackKey,
-    atom: Compare,
-    subject: Party | None,
-    value: Interval,
-    cited: tuple[Digest, ...],
-    *,
-    overdue: bool,
-) -> Value:
-    answer: Truth = atom.of(value)
-    return {
-        "indicator": atom.what,
-        "about": subject,
-        "low": None if value.low is None else show_decimal(value.low),
-        "high": None if value.high is None else show_decimal(value.high),
-        "unit": atom.unit,
-        "how": atom.how,
-        "bound": show_decimal(atom.bound),
-        "answer": spelled(answer),
-        "overdue": overdue,
-        "due_at": None,
-        "trigger": trigger.id,
-        "scope": key[1],
-        "then": trigger.then,
-        "clause": say(trigger.when),
-        "cites": list(cited),
-    }
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One comparison. It is spelled only where it is shown: of two hundred parties most are not."""
+
+    trigger: Trigger
+    scope: str
+    atom: Compare
+    about: Party | None
+    value: Interval
+    cited: tuple[Digest, ...]
+    due: int | None
+    overdue: bool
+
+    @property
+    def answer(self) -> Truth:
+        return self.atom.of(self.value)
+
+    def as_json(self) -> Value:
+        low, high = self.value.low, self.value.high
+        return {
+            "indicator": self.atom.what,
+            "about": self.about,
+            "low": None if low is None else show_decimal(low),
+            "high": None if high is None else show_decimal(high),
+            "unit": self.atom.unit,
+            "how": self.atom.how,
+            "bound": show_decimal(self.atom.bound),
+            "answer": spelled(self.answer),
+            "overdue": self.overdue,
+            "due_at": when(self.due),
+            "trigger": self.trigger.id,
+            "scope": self.scope,
+            "then": self.trigger.then,
+            "clause": say(self.trigger.when),
+            "cites": list(self.cited),
+        }
 
 
-def _overdue(sight: Sight, indicators: list[Value]) -> Iterator[Value]:
-    """What somebody owes and has not done: halts, duties, measurements, proposals that wait are not among them."""
-    for halt in sight.now.halts:
-        if halt.state == "overdue":
-            yield _owed("halt", halt.party, f"run {halt.name} has not stopped", when(halt.halt_by), halt.cited)
-    for duty in sight.now.duties:
-        if duty.state == "overdue":
-            yield _owed("duty", duty.party, f"{duty.duty}: {duty.asks}", when(duty.due_at), duty.cited)
-    for row in indicators:
-        if row["overdue"]:
-            of = f" of {row['about']}" if row["about"] else ""
-            yield _owed("measurement", row["about"], f"{row['indicator']}{of}", row["due_at"], row["cites"])
+def _overdue(halts: list[Halt], duties: list[DutyStanding], rows: list[_Row]) -> Iterator[Value]:
+    """What somebody owes and has not done: halts, duties, measurements; proposals that wait are not among them."""
+    for halt in halts:
+        yield _owed("halt", halt.party, f"run {halt.name} has not stopped", when(halt.halt_by), halt.cited)
+    for duty in duties:
+        yield _owed("duty", duty.party, f"{duty.duty}: {duty.asks}", when(duty.due_at), duty.cited)
+    for row in rows:
+        of = f" of {row.about}" if row.about else ""
+        yield _owed("measurement", row.about, f"{row.atom.what}{of}", when(row.due), row.cited)
 
 
 def _owed(what: str, party: str | None, text: str, due_at: str | None, cites: Iterable[str]) -> Value:

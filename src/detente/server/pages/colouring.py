@@ -4,8 +4,9 @@ Decides how lines look. Leaves out what a line is (``measure.changes.unified``) 
 
 - Chunks of ``CHUNK`` lines are laid out by the browser only when they come near: a table of 20,000 rows scrolls like one of 200.
 - The files that matter first are open, up to ``OPEN_LINES``; the rest are folded, and say how much is in them.
-- Only the first ``COLOURED_LINES`` lines are coloured, and only in languages whose lexers are known to take time in proportion to the
-  text: hostile text must not keep a node's processor. A line that is longer than ``LONG_LINE`` has no colours.
+- Only the first ``COLOURED_LINES`` lines are coloured, of a change that is longer than ``OPEN_LINES`` the first ``CHUNK``, and only in
+  languages whose lexers are known to take time in proportion to the text, a sixth of a second for 1,000 lines: hostile text must not
+  keep a node's processor, nor a reader of a long change waiting. A line that is longer than ``LONG_LINE`` has no colours.
 - The rendered change is kept by its digest, which says all that it depends on.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup
 from pygments.lexer import Lexer
@@ -24,7 +25,7 @@ from detente.app.viewing.changes import Bytes
 from detente.base.digest import Digest
 from detente.base.visible import visible
 from detente.measure.changes.unified import FileChange, Line
-from detente.server.pages.rendering import marked
+from detente.server.pages.rendering import marked, marked_lines
 
 CHUNK: Final = 200
 HEIGHTS: Final = (10, 25, 50, 100, CHUNK)
@@ -86,9 +87,9 @@ def _shown(found: Bytes) -> Markup:
     if found.diff is None:
         return _plain(found.text)
     parts: list[Markup] = []
-    colours = COLOURED_LINES
     opened = 0
     far = sum(len(hunk.lines) for each in found.diff.files for hunk in each.hunks) > OPEN_LINES
+    colours = CHUNK if far else COLOURED_LINES
     for number, change in enumerate(found.diff.by_weight(), 1):
         lines = sum(len(hunk.lines) for hunk in change.hunks)
         is_open = number == 1 or opened + lines <= OPEN_LINES
@@ -100,10 +101,8 @@ def _shown(found: Bytes) -> Markup:
 
 def _plain(text: str) -> Markup:
     """A text that is no diff, line by line."""
-    rows = [
-        Markup("<tr><td>{}<td>{}").format(number, marked(line, "\t"))
-        for number, line in enumerate(text.removesuffix("\n").split("\n"), 1)
-    ]
+    lines = marked_lines(text.removesuffix("\n").split("\n"))
+    rows = [f"<tr><td>{number}<td>{line}" for number, line in enumerate(lines, 1)]
     head = Markup('<thead class="hidden"><tr><th scope="col">Line</th><th scope="col">Text</th></tr></thead>')
     far = len(rows) > OPEN_LINES
     return Markup("").join(
@@ -137,72 +136,84 @@ def _chunks(change: FileChange, colours: int, *, far: bool) -> Iterator[Markup]:
         '<thead class="hidden"><tr><th scope="col">Old line</th><th scope="col">New line</th><th scope="col">Sign</th>'
         '<th scope="col">Text</th></tr></thead>'
     )
-    rows: list[Markup] = []
+    rows: list[str] = []  # Of what was escaped or is ours.
     for hunk in change.hunks:
         coloured = hunk.lines[: max(0, colours)]
         texts = _coloured(change.path, coloured) if coloured else []
-        texts += [marked(line.text, "\t") for line in hunk.lines[len(coloured) :]]
+        texts += marked_lines([line.text for line in hunk.lines[len(coloured) :]])
         colours -= len(hunk.lines)
-        rows.append(Markup('<tr class="at"><td colspan="4">{}').format(marked(hunk.head)))
-        rows += [_row(line, text) for line, text in zip(hunk.lines, texts, strict=True)]
-        while len(rows) >= CHUNK:
-            yield _table(head, rows[:CHUNK], far=far)
-            rows = rows[CHUNK:]
+        rows.append(f'<tr class="at"><td colspan="4">{marked(hunk.head)}')
+        rows += map(_row, hunk.lines, texts)
+        whole = len(rows) - len(rows) % CHUNK
+        for at in range(0, whole, CHUNK):
+            yield _table(head, rows[at : at + CHUNK], far=far)
+        rows = rows[whole:]
     if rows:
         yield _table(head, rows, far=far)
 
 
-def _table(head: Markup, rows: Sequence[Markup], *, far: bool, css: str = "diff") -> Markup:
-    """A chunk; its class says about how high it is, for the time before it was laid out."""
+def _table(head: Markup, rows: Sequence[str], *, far: bool, css: str = "diff") -> Markup:
+    """A chunk of rows that are HTML; its class says about how high it is, for the time before it was laid out."""
     height = next(size for size in HEIGHTS if len(rows) <= size)
-    return Markup('<div class="{}"><table class="{}">{}<tbody>{}</tbody></table></div>').format(
-        f"chunk far h{height}" if far else "chunk", css, head, Markup("").join(rows)
-    )
+    place = f"chunk far h{height}" if far else "chunk"
+    body = "".join(rows)
+    return Markup(f'<div class="{place}"><table class="{css}">{head}<tbody>{body}</tbody></table></div>')  # noqa: S704 - see _row
 
 
-def _row(line: Line, text: Markup) -> Markup:
-    """One line; end tags that HTML does without are left out, since there may be 100,000."""
-    ends = Markup("") if line.ends else Markup(' <span class="mark">no newline at the end of the file</span>')
-    # Two numbers, a word of ours, and what was escaped already: nothing here is from outside any more.
-    return Markup(  # noqa: S704
-        f'<tr class="{line.kind[0]}"><td>{line.old or ""}<td>{line.new or ""}<td>{_WORDS[line.kind]}<td>{text}{ends}'
-    )
+def _row(line: Line, text: str) -> str:
+    """One line as HTML; end tags that HTML does without are left out, since there may be 100,000.
+
+    Two numbers, a word of ours, and what was escaped already: nothing here is from outside any more.
+    """
+    ends = "" if line.ends else ' <span class="mark">no newline at the end of the file</span>'
+    return f'<tr class="{line.kind[0]}"><td>{line.old or ""}<td>{line.new or ""}<td>{_WORDS[line.kind]}<td>{text}{ends}'
 
 
-def _coloured(path: str, lines: Sequence[Line]) -> list[Markup]:
-    """The lines of a hunk, coloured as two texts: what was, and what will be."""
+def _coloured(path: str, lines: Sequence[Line]) -> list[str]:
+    """The lines of a hunk, escaped and coloured as two texts: what was, and what will be."""
     lexer = _lexer(path.rpartition(".")[2].lower())
     if lexer is None or any(len(line.text) > LONG_LINE for line in lines):
-        return [marked(line.text, "\t") for line in lines]
+        return marked_lines([line.text for line in lines])
     after = _by_line(lexer, [line.text for line in lines if line.kind != "removed"])
     before = _by_line(lexer, [line.text for line in lines if line.kind != "added"])
-    found: list[Markup] = []
+    found: list[str] = []
     olds, news = iter(before), iter(after)
     for line in lines:
         old = next(olds) if line.kind != "added" else None
         new = next(news) if line.kind != "removed" else None
-        found.append(new if new is not None else old if old is not None else Markup(""))
+        found.append(new if new is not None else old or "")
     return found
 
 
-def _by_line(lexer: Lexer, texts: Sequence[str]) -> list[Markup]:
-    """Each line with its colours; if the lexer gives back another text, without any."""
-    rows: list[list[Markup]] = [[]]
-    plain: list[list[str]] = [[]]
+def _by_line(lexer: Lexer, texts: Sequence[str]) -> list[str]:
+    """Each line with its colours, escaped; if the lexer gives back another text, without any."""
+    names: list[str] = []
+    parts: list[str] = []
+    lines: list[int] = []  # How many parts stand before the end of each line.
     for _, token, value in lexer.get_tokens_unprocessed("\n".join(texts)):
-        name = next((css for kind, css in _CLASSES if token in kind), "")
-        for number, part in enumerate(value.split("\n")):
-            if number:
-                rows.append([])
-                plain.append([])
-            if part:
-                plain[-1].append(part)
-                shown = marked(part, "\t")
-                # The name is one of ours, the text is escaped.
-                rows[-1].append(Markup(f'<i class="{name}">{shown}</i>') if name else shown)  # noqa: S704
-    if ["".join(each) for each in plain] != list(texts):
-        return [marked(text, "\t") for text in texts]
-    return [Markup("").join(row) for row in rows]
+        name = _class_of(token)
+        first, *more = value.split("\n")
+        parts.append(first)
+        names.append(name)
+        for part in more:
+            lines.append(len(parts))
+            parts.append(part)
+            names.append(name)
+    lines.append(len(parts))
+    spans = [(start, end) for start, end in zip([0, *lines[:-1]], lines, strict=True)]
+    if ["".join(parts[start:end]) for start, end in spans] != list(texts):
+        return marked_lines(texts)
+    shown = [
+        f'<i class="{name}">{part}</i>' if name and part else part
+        for name, part in zip(names, marked_lines(parts), strict=True)
+    ]
+    return ["".join(shown[start:end]) for start, end in spans]
+
+
+@cache
+def _class_of(token: Any) -> str:
+    """The class of a token's colour: one of ours, or none. Lexers have some dozens of kinds."""
+    return next((css for kind, css in _CLASSES if token in kind), "")
 
 
 @cache

@@ -10,7 +10,8 @@ Decides the filters and how an instant, a digest or a number of FLOP is written 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any, Final, Literal
@@ -24,6 +25,8 @@ from detente.measure.review.decision import percent
 from detente.server.pages.drawing import gauge, plot, portion, tree
 from detente.server.pages.files import asset_path, packaged
 
+TOGETHER: Final = 100
+"""Lines escaped at once: one that needs a mark costs its neighbours no more than that."""
 _RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ENDS: Final[tuple[Literal["low"], Literal["high"]]] = ("low", "high")
 
@@ -77,13 +80,38 @@ def _finalize(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+@cache
+def _plain(keep: str) -> re.Pattern[str]:
+    """What ASCII shows as it is, and ``keep``."""
+    return re.compile(rf"[ -~{re.escape(keep)}]*\Z")
+
+
+def marked_lines(texts: Sequence[str]) -> list[str]:
+    r"""Each of many lines as ``marked`` has it with its tabs, as a text that is escaped already; none may hold a newline.
+
+    Lines without a mark are escaped together, which for thousands of them takes a tenth of the time.
+
+    >>> marked_lines(["a < b", "\tc"]) == ["a &lt; b", "\tc"]
+    True
+    """
+    found: list[str] = []
+    for at in range(0, len(texts), TOGETHER):
+        part = texts[at : at + TOGETHER]
+        whole = "\n".join(part)
+        if _plain("\t\n").match(whole):
+            found += str(escape(whole)).split("\n")
+        else:
+            found += map(str, (marked(text, "\t") for text in part))
+    return found
+
+
 def marked(text: str, keep: str = "") -> Markup:
     r"""Escaped text whose marks stand out.
 
     >>> print(marked("<b>\u202e"))
     &lt;b&gt;<span class="mark" title="a character that cannot be seen or that changes what is around it">\u202e</span>
     """
-    if text.isascii() and text.translate(str.maketrans("", "", keep)).isprintable():
+    if _plain(keep).match(text):
         return escape(text)
     return Markup("").join(
         Markup(
