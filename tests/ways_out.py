@@ -29,13 +29,13 @@ def cast(way, chance):
     """Somebody for each statement of a way, drawn among those who are named: distinct where statements are alike."""
     wanted = [act for act in way.acts for _ in range(act.count)]
     for _ in range(200):
-        drawn = [chance.choice(act.hands) for act in wanted]
+        drawn: list = []
+        for act in wanted:
+            drawn.append(drawn[-act.count] if act.again else chance.choice(act.hands))
         alike = [
             (one, other)
             for (a, one), (b, other) in itertools.combinations(zip(wanted, drawn, strict=True), 2)
-            if a.kind == b.kind
-            and a.body == b.body
-            and (one == other or (a is b and a.apart and one.party == other.party))
+            if a.is_like(b) and (one == other or (a is b and a.apart and one.party == other.party))
         ]
         if not alike:
             return list(zip(wanted, drawn, strict=True))

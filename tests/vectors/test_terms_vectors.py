@@ -10,12 +10,12 @@ from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import fold
 from detente.accord.reading import TermsRefused, read_terms
 from detente.accord.screened import screened_at
-from detente.accord.status import status
+from detente.accord.status import change_standing, status
 from tests.accord_play import feed
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 TERMS = sorted(case for case in (VECTORS / "terms").iterdir() if case.is_dir())
-FOLDS = sorted(case for room in ("accord", "accord-members") for case in (VECTORS / room).iterdir() if case.is_dir())
+FOLDS = sorted(case for room in ("accord", "accord-members", "accord-times") for case in (VECTORS / room).iterdir() if case.is_dir())
 
 
 @pytest.mark.parametrize("case", TERMS, ids=lambda case: case.name)
@@ -56,6 +56,8 @@ def test_evidence_folds_as_the_vector_says_in_whatever_order(case):
         if "screened" in want:
             found = screened_at(state, state.terms_at(evidence["at"]), evidence["at"])
             assert (found.caught, found.decided, found.void, found.open) == tuple(want["screened"].values())
+        for change, at, outcome in want.get("standings", ()):
+            assert change_standing(state, change, at).outcome == outcome
         if case.name.endswith("_fail"):
             assert want["rule"] in want["notes"]
 

@@ -1,4 +1,4 @@
-"""Writes vectors/terms, accord and accord-members anew: ``python -m tests.vectors.write_accord_vectors``. The same bytes each time."""
+"""Writes vectors/terms, accord, accord-members and accord-times anew: ``python -m tests.vectors.write_accord_vectors``. The same bytes each time."""
 
 import json
 import shutil
@@ -8,11 +8,12 @@ from pathlib import Path
 from detente.accord.screened import screened_at
 from detente.accord.terms import parse_terms
 from detente.base.instant import show_instant
+from detente.accord.status import change_standing
 from detente.statement.accession import Accession
 from detente.statement.facility import Facility
 from detente.statement.keys import Enrolment, KeyRotation, prove_possession
 from detente.testing.authenticator import Passkey
-from tests.accord_play import BODY, DAY, PARTIES, T0, Play, founding, keys_text, signer
+from tests.accord_play import BODY, DAY, PARTIES, SETTLE, T0, Play, founding, keys_text, signer
 from tests.screening_play import Screened
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
@@ -68,6 +69,16 @@ duties:
     found_by: auditor
     on_request: {by: [auditor, authority], within: 24 h, most: {number: 20, every: 365 d}}
 """
+TIMED = """\
+hold_points:
+  - id: next
+    on: version.train
+    when: {change.proposer: model}
+    need: {humans: 1, device: software, by: [auditor]}
+    approved_for: 30 d
+    decide_within: 14 d
+    escalation: {to: [authority], after: 5 d, within: 5 d}
+"""
 SOURCED = edit(SMALL, "id: big", "id: big.first") + """\
 sources:
   limits.big.first: {of: "A draft, version 2", clause: Art. 1, wording: primary, rules: [draft-1], says: no run above it}
@@ -116,6 +127,7 @@ def _terms():
     yield "confidential", "Code for auditors alone, and plans behind commitments.", SMALL + CONFIDENTIAL
     yield "checkpoint", "A capability checkpoint, which two auditors can meet.", SMALL + CHECKPOINT
     yield "screening", "Known-bad changes in the queue, and reviewers who must be shown to catch them.", SMALL + SCREENING
+    yield "hold-times", "Approvals that expire, proposals that lapse, and whom a change is escalated to.", SMALL + TIMED
     yield "on-request", "A challenge inspection: due within 24 hours of a request, twenty times in 365 days.", ASKED
     yield "sources", "Where clauses come from, and what is not expressed; names of clauses may hold dots.", SOURCED
     fails = {
@@ -138,6 +150,8 @@ def _terms():
         "T07-member-missing": ("no permits", edit(SMALL, "permits: {life: {calm: 1 h, alert: 10 min}}\n", "")),
         "T07-need-and-refuse": ("a limit that refuses and also needs", edit(SMALL, "then: refuse}", "then: refuse, need: [declaration]}")),
         "T07-a-date-and-a-request": ("a duty that is due by a date and on request", edit(ASKED, "    on_request", "    by: 2027-01-01\n    on_request")),
+        "T07-no-time-to-answer": ("an escalation that says not by when it is answered", SMALL + edit(TIMED, ", within: 5 d", "")),
+        "T09-escalated-to-nobody": ("an escalation to a role that nobody has", SMALL + edit(TIMED, "to: [authority]", "to: [adjudicator]")),
         "T08-no-duration": ("a duration in words", edit(SMALL, "15 min", "a while")),
         "T08-look-alike": ("a Cyrillic letter in an id", edit(SMALL, "id: call", "id: c\u0430ll")),
         "T08-float": ("a quantity that is no decimal", edit(SMALL, "1e24 FLOP", "1.0e+024 FLOP")),
@@ -346,6 +360,23 @@ def _members():
         ask(p, T0 + 200), ask(p, T0 + 300)))  # fmt: skip
 
 
+def _timed():
+    """Three changes under terms with times at their hold point, each asked about around the instants that decide."""
+    members = "    approved_for: 2 d\n    decide_within: 1 d\n    escalation: {to: [authority], after: 6 h, within: 6 h}\n"
+    body = edit(BODY, "    need: {humans: 2, ", members + "    need: {humans: 1, by: [auditor], ").replace("every: 7 d, ", "")
+    play = Play(founding(body)).begin()
+    expires, lapses, escalated = (play.propose("dev-a", T0 + 100 + n) for n in range(3))
+    play.approve("aud-1", expires, T0 + 200)
+    play.approve("aud-1", escalated, T0 + 210)
+    play.approve("aud-2", escalated, T0 + 220, decision="escalate")
+    play.approve("auth-1", escalated, T0 + 400)
+    play.approve("aud-1", lapses, T0 + 101 + DAY + 1)
+    asked = [(expires, T0 + 259), (expires, T0 + 260), (expires, T0 + 200 + 2 * DAY - 1), (expires, T0 + 200 + 2 * DAY)]
+    asked += [(escalated, T0 + 300), (escalated, T0 + 459), (escalated, T0 + 460)]
+    asked += [(lapses, T0 + 101 + DAY + SETTLE), (lapses, T0 + 101 + DAY + 500)]
+    yield "hold-times", "An approval counts and expires; a proposal lapses; a reviewer who escalates makes one approval more needed.", play, asked
+
+
 def enrolling(party, use, hand):
     return KeyRotation(1, None, (Enrolment(use, hand.public_key, prove_possession(party, use, hand)),), ())
 
@@ -386,7 +417,7 @@ def write(case, name, content):
 
 
 def main():
-    for room in ("terms", "accord", "accord-members"):
+    for room in ("terms", "accord", "accord-members", "accord-times"):
         shutil.rmtree(VECTORS / room, ignore_errors=True)
     for name, why, text in _terms():
         case = VECTORS / "terms" / name
@@ -398,6 +429,10 @@ def main():
         write_fold(VECTORS / "accord", name, why, play, at, expected(play, at))
     for name, why, play, at in _members():
         write_fold(VECTORS / "accord-members", name, why, play, at, {**expected(play, at), "screened": seeds(play, at)})
+    for name, why, play, asked in _timed():
+        at = asked[-1][1]
+        standings = [[change, when, change_standing(play.state, change, when).outcome] for change, when in asked]
+        write_fold(VECTORS / "accord-times", name, why, play, at, {**expected(play, at), "standings": standings})
 
 
 def write_fold(room, name, why, play, at, want):

@@ -18,9 +18,9 @@ from decimal import Decimal
 
 from detente.accord.adjudication import cases_at
 from detente.accord.ancestry import Ancestry
+from detente.accord.change import change_of
 from detente.accord.conditions import Atom, Compare, Proposer, RunActivity, Touches, Truth, atoms, evaluate
 from detente.accord.fold import AccordState
-from detente.accord.holds import change_of
 from detente.accord.limits import run_view
 from detente.accord.membership import Members
 from detente.accord.reason import Reason

@@ -1,7 +1,8 @@
 """What changes from one version of terms to another, said as a person would, and whether it tightens or loosens.
 
 Decides how two readable texts differ in meaning: comments, order and spelling are nothing. Leaves out whether an
-amendment is valid (``chain``) and whether the new terms are sound (``soundness``). ``spec/terms.md`` §5.
+amendment is valid (``chain``), whether the new terms are sound (``soundness``), how one member is told (``member_difference``) and what hold points ask
+(``hold_difference``). ``spec/terms.md`` §5.
 
 1. *Tightens*: something that could be done without leave cannot any more, or more people must agree to let it go on.
 2. *Loosens*: the reverse. What has both sides, or whose effect depends on the rest, only *changes*: a reader should look.
@@ -11,20 +12,29 @@ amendment is valid (``chain``) and whether the new terms are sound (``soundness`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import fields
+from typing import Any
 
-from detente.accord.authenticators import device_at_least
-from detente.accord.condition_difference import Step, compare_conditions
-from detente.accord.conditions import Condition
+from detente.accord.hold_difference import compare_hold_points
+from detente.accord.member_difference import (
+    Change,
+    Effect,
+    condition,
+    effect_of,
+    is_later,
+    narrower,
+    number,
+    optional,
+    span,
+    word,
+    yes,
+)
 from detente.accord.request_difference import compare_requests
 from detente.accord.screening import compare_screening
-from detente.accord.span import ALWAYS, AfterEntry, Moment, Span, show_moment
+from detente.accord.span import ALWAYS, Span, show_moment
 from detente.accord.terms import (
     Checkpoint,
     Duty,
-    HoldNeed,
-    HoldPoint,
     Indicator,
     Lapse,
     LiftTerms,
@@ -36,20 +46,6 @@ from detente.accord.terms import (
 )
 from detente.base.instant import Instant, show_duration, show_instant
 from detente.base.quantity import show_compute_rate, show_decimal
-
-Effect = Literal["tightens", "loosens", "changes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference: the section of the terms, what changed in words, and what that does to the parties."""
-
-    section: str
-    text: str
-    effect: Effect
-
-    def as_json(self) -> dict[str, str]:
-        return {"section": self.section, "text": self.text, "effect": self.effect}
 
 
 def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
@@ -84,58 +80,13 @@ def compare_terms(old: Terms, new: Terms) -> tuple[Change, ...]:
     )
 
 
-def _effect(*, tighter: bool | None) -> Effect:
-    return "changes" if tighter is None else "tightens" if tighter else "loosens"
-
-
-def _number(
-    section: str, what: str, old: Any, new: Any, *, spelled: Any = str, rise: bool | None = None
-) -> Iterator[Change]:
-    """A number that rose or fell; ``rise`` says whether rising tightens."""
-    if old == new:
-        return
-    up = new > old
-    text = f"{'raises' if up else 'lowers'} {what} from {spelled(old)} to {spelled(new)}"
-    yield Change(section, text, _effect(tighter=None if rise is None else up == rise))
-
-
-def _optional(section: str, what: str, old: Any, new: Any, *, spelled: Any, sets: bool | None) -> Iterator[Change]:
-    """A member that may be absent; ``sets`` says whether having it, or a smaller one, tightens."""
-    if old == new:
-        return
-    if old is None:
-        yield Change(section, f"sets {what} to {spelled(new)}", _effect(tighter=sets))
-    elif new is None:
-        yield Change(
-            section, f"drops {what}, which was {spelled(old)}", _effect(tighter=None if sets is None else not sets)
-        )
-    else:
-        yield from _number(section, what, old, new, spelled=spelled, rise=None if sets is None else not sets)
-
-
-def _word(section: str, what: str, old: object, new: object, *, tight: object = None) -> Iterator[Change]:
-    """A word; ``tight`` names the one that restricts."""
-    if old != new:
-        tighter = None if tight is None else True if new == tight else False if old == tight else None
-        yield Change(section, f"changes {what} from {old} to {new}", _effect(tighter=tighter))
-
-
-def _condition(section: str, of: str, old: Condition, new: Condition, *, true_restricts: bool) -> Iterator[Change]:
-    for step in compare_conditions(old, new):
-        yield Change(section, f"{of}: {step.text}", _of_step(step, true_restricts=true_restricts))
-
-
-def _of_step(step: Step, *, true_restricts: bool) -> Effect:
-    return _effect(tighter=None if step.easier is None else step.easier == true_restricts)
-
-
 def _header(old: Terms, new: Terms) -> Iterator[Change]:
-    yield from _word("accord", "the name", old.accord, new.accord)
-    yield from _number("version", "the version", old.version, new.version)
-    yield from _optional(
+    yield from word("accord", "the name", old.accord, new.accord)
+    yield from number("version", "the version", old.version, new.version)
+    yield from optional(
         "review_by", "the review date", _later(old.review_by), _later(new.review_by), spelled=_day, sets=None
     )
-    yield from _optional("expires", "the sunset", _later(old.expires), _later(new.expires), spelled=_day, sets=False)
+    yield from optional("expires", "the sunset", _later(old.expires), _later(new.expires), spelled=_day, sets=False)
     yield from _renewal(old.renewal, new.renewal)
 
 
@@ -145,10 +96,10 @@ def _renewal(a: RenewalTerms | None, b: RenewalTerms | None) -> Iterator[Change]
     if a is None or b is None:
         if a != b:
             text = "the accord can be renewed" if a is None else "the accord cannot be renewed any more"
-            yield Change(section, text, _effect(tighter=a is None))
+            yield Change(section, text, effect_of(tighter=a is None))
         return
-    yield from _number(section, "the time for which a renewal lasts", a.length_s, b.length_s, spelled=show_duration, rise=True)  # fmt: skip
-    yield from _number(section, "the number of renewals", a.at_most, b.at_most, rise=True)
+    yield from number(section, "the time for which a renewal lasts", a.length_s, b.length_s, spelled=show_duration, rise=True)  # fmt: skip
+    yield from number(section, "the number of renewals", a.at_most, b.at_most, rise=True)
     yield from _quorum(section, "to renew the accord", a.votes, b.votes, rise=False)
 
 
@@ -169,7 +120,7 @@ def _parties(old: Terms, new: Terms) -> Iterator[Change]:
         yield Change("parties", f"adds {party} of {new.parties[party].country} ({roles})", "changes")
     for party in sorted(old.parties.keys() & new.parties.keys()):
         before, after = old.parties[party], new.parties[party]
-        yield from _word("parties", f"the country of {party}", before.country, after.country)
+        yield from word("parties", f"the country of {party}", before.country, after.country)
         for role in sorted(before.roles - after.roles):
             yield Change("parties", f"takes the role {role} from {party}", "changes")
         for role in sorted(after.roles - before.roles):
@@ -182,25 +133,23 @@ def _mirrors(old: Terms, new: Terms) -> Iterator[Change]:
         yield Change("mirrors", f"removes the mirror {party}", "changes")
     for party in sorted(set(b.parties) - set(a.parties)):
         yield Change("mirrors", f"adds the mirror {party}", "changes")
-    yield from _word("mirrors", "self-witnessing", _yes(a.self_witnessed), _yes(b.self_witnessed), tight="no")
-    yield from _number("mirrors", "the number of mirrors that may lie or fail", a.may_fail, b.may_fail)
-    yield from _number("mirrors", "the cosignatures that witness an entry", a.witness, b.witness, rise=True)
-    yield from _number("mirrors", "the issuers a permit needs", a.issue, b.issue, rise=True)
-    yield from _number("mirrors", "the settling time", a.settle_s, b.settle_s, spelled=show_duration, rise=True)
-    yield from _number("mirrors", "the entries a log may have in a day", a.day_entries, b.day_entries)
-    yield from _number("mirrors", "the bytes a log may have in a day", a.day_bytes, b.day_bytes)
+    yield from word("mirrors", "self-witnessing", yes(a.self_witnessed), yes(b.self_witnessed), tight="no")
+    yield from number("mirrors", "the number of mirrors that may lie or fail", a.may_fail, b.may_fail)
+    yield from number("mirrors", "the cosignatures that witness an entry", a.witness, b.witness, rise=True)
+    yield from number("mirrors", "the issuers a permit needs", a.issue, b.issue, rise=True)
+    yield from number("mirrors", "the settling time", a.settle_s, b.settle_s, spelled=show_duration, rise=True)
+    yield from number("mirrors", "the entries a log may have in a day", a.day_entries, b.day_entries)
+    yield from number("mirrors", "the bytes a log may have in a day", a.day_bytes, b.day_bytes)
     if a.closes != b.closes:
         yield Change("mirrors", "closes an epoch: times below the heads it names are frozen", "changes")
 
 
 def _entry(old: Terms, new: Terms) -> Iterator[Change]:
     a, b = old.entry_into_force, new.entry_into_force
-    yield from _condition("entry_into_force", "to enter into force", a.when, b.when, true_restricts=True)
+    yield from condition("entry_into_force", "to enter into force", a.when, b.when, true_restricts=True)
     for when, before, after in (("before force", a.before, b.before), ("after expiry", a.after_expiry, b.after_expiry)):
         for activity in before:
-            yield from _word(
-                "entry_into_force", f"{activity} {when}", before[activity], after[activity], tight="refuse"
-            )
+            yield from word("entry_into_force", f"{activity} {when}", before[activity], after[activity], tight="refuse")
 
 
 def _paired(
@@ -237,86 +186,33 @@ def _limits(old: Terms, new: Terms) -> Iterator[Change]:
     yield from _paired("limits", _by_id(old.limits), _by_id(new.limits), _limit)
 
 
-def _span(section: str, key: str, a: Span, b: Span) -> Iterator[Change]:
-    """When a rule begins and ends. Less time is looser, and a date cannot be held against a span from entry into force."""
-    for what, old, new, later_tightens in (("beginning", a.begins, b.begins, False), ("end", a.ends, b.ends, True)):
-        if old == new:
-            continue
-        if old is None or new is None:
-            text = f"gives {key} {_an(what)}, {show_moment(new)}" if new is not None else f"takes the {what} from {key}, which was {show_moment(old)}"  # type: ignore[arg-type]  # fmt: skip
-            yield Change(section, text, _effect(tighter=new is None))
-        else:
-            text = f"moves the {what} of {key} from {show_moment(old)} to {show_moment(new)}"
-            later = _is_later(old, new)
-            yield Change(section, text, _effect(tighter=None if later is None else later == later_tightens))
-
-
-def _an(what: str) -> str:
-    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
-
-
-def _is_later(old: Moment, new: Moment) -> bool | None:
-    if isinstance(old, AfterEntry) != isinstance(new, AfterEntry):
-        return None
-    if isinstance(old, AfterEntry) and isinstance(new, AfterEntry):
-        return new.delay_s > old.delay_s
-    return new > old  # type: ignore[operator]
-
-
 def _limit(key: str, a: Limit, b: Limit) -> Iterator[Change]:
-    yield from _condition("limits", key, a.when, b.when, true_restricts=True)
-    yield from _word("limits", f"unknown in {key}", a.unknown, b.unknown, tight="holds")
-    yield from _span("limits", key, a.span, b.span)
+    yield from condition("limits", key, a.when, b.when, true_restricts=True)
+    yield from word("limits", f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    yield from span("limits", key, a.span, b.span)
     if a.during != b.during:
         told = [
             f"while {during} is latched" if during is not None else "at all times" for during in (a.during, b.during)
         ]
         tighter = None if a.during is not None and b.during is not None else b.during is None
-        yield Change("limits", f"{key}: applies {told[1]} instead of {told[0]}", _effect(tighter=tighter))
+        yield Change("limits", f"{key}: applies {told[1]} instead of {told[0]}", effect_of(tighter=tighter))
     if a.refuse != b.refuse:
         text = (
             f"{key}: refuses instead of asking for approval"
             if b.refuse
             else f"{key}: can be approved instead of being refused"
         )
-        yield Change("limits", text, _effect(tighter=b.refuse))
+        yield Change("limits", text, effect_of(tighter=b.refuse))
     elif a.need is not None and b.need is not None:
         for party in sorted(set(a.need.approval_of) - set(b.need.approval_of)):
             yield Change("limits", f"{key}: no longer needs the approval of {party}", "loosens")
         for party in sorted(set(b.need.approval_of) - set(a.need.approval_of)):
             yield Change("limits", f"{key}: also needs the approval of {party}", "tightens")
-        yield from _word("limits", f"the declaration asked for by {key}", _yes(a.need.declaration), _yes(b.need.declaration), tight="yes")  # fmt: skip
+        yield from word("limits", f"the declaration asked for by {key}", yes(a.need.declaration), yes(b.need.declaration), tight="yes")  # fmt: skip
 
 
 def _hold_points(old: Terms, new: Terms) -> Iterator[Change]:
-    yield from _paired("hold_points", _by_id(old.hold_points), _by_id(new.hold_points), _hold_point)
-
-
-def _hold_point(key: str, a: HoldPoint, b: HoldPoint) -> Iterator[Change]:
-    section = "hold_points"
-    yield from _condition(section, key, a.when, b.when, true_restricts=True)
-    yield from _word(section, f"the place of {key}", a.on, b.on)
-    yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
-    yield from _span(section, key, a.span, b.span)
-    yield from _need(key, a.need, b.need)
-
-
-def _need(key: str, a: HoldNeed, b: HoldNeed) -> Iterator[Change]:
-    section = "hold_points"
-    yield from _number(section, f"the humans {key} needs", a.humans, b.humans, rise=True)
-    yield from _number(section, f"the organisations {key} needs", a.organisations, b.organisations, rise=True)
-    if a.device != b.device:
-        text = f"changes the authenticator {key} takes from {a.device} to {b.device}"
-        yield Change(section, text, _effect(tighter=device_at_least(b.device, a.device)))
-    yield from _word(section, f"a page on the party's own host, in {key},", a.same_host, b.same_host, tight="refuse")
-    for asks, name in (("keeps the author out", "author_excluded"), ("asks for significant oversight", "significant"), ("screens reviewers", "screened"), ("asks for a second approval in a terminal", "confirmed")):  # fmt: skip
-        yield from _word(section, f"whether {key} {asks}", _yes(getattr(a, name)), _yes(getattr(b, name)), tight="yes")
-    if set(a.by) != set(b.by):
-        spelled = [", ".join(sorted(by)) or "any party" for by in (a.by, b.by)]
-        tighter = _narrower(set(a.by), set(b.by))
-        yield Change(
-            section, f"changes who may approve at {key} from {spelled[0]} to {spelled[1]}", _effect(tighter=tighter)
-        )
+    yield from _paired("hold_points", _by_id(old.hold_points), _by_id(new.hold_points), compare_hold_points)
 
 
 def _checkpoints(old: Terms, new: Terms) -> Iterator[Change]:
@@ -325,27 +221,20 @@ def _checkpoints(old: Terms, new: Terms) -> Iterator[Change]:
 
 def _checkpoint(key: str, a: Checkpoint, b: Checkpoint) -> Iterator[Change]:
     section = "checkpoints"
-    yield from _condition(section, key, a.when, b.when, true_restricts=True)
-    yield from _span(section, key, a.span, b.span)
-    yield from _word(section, f"the place of {key}", a.on, b.on)
-    yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    yield from condition(section, key, a.when, b.when, true_restricts=True)
+    yield from span(section, key, a.span, b.span)
+    yield from word(section, f"the place of {key}", a.on, b.on)
+    yield from word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
     before, after = set(a.need.certifications), set(b.need.certifications)
     for certification in sorted(before - after):
         yield Change(section, f"{key}: no longer needs the certification {certification}", "loosens")
     for certification in sorted(after - before):
         yield Change(section, f"{key}: also needs the certification {certification}", "tightens")
-    yield from _number(section, f"the parties that must certify at {key}", a.need.count, b.need.count, rise=True)
+    yield from number(section, f"the parties that must certify at {key}", a.need.count, b.need.count, rise=True)
     if set(a.need.by) != set(b.need.by):
         spelled = [", ".join(sorted(need.by)) for need in (a.need, b.need)]
         # Fewer who may certify are fewer who may withhold, too.
         yield Change(section, f"changes who may certify at {key} from {spelled[0]} to {spelled[1]}", "changes")
-
-
-def _narrower(old: set[str], new: set[str]) -> bool | None:
-    """Do fewer parties qualify? An empty set means every party; sets that overlap only in part cannot be told."""
-    if not old or (new and new < old):
-        return True
-    return False if not new or old < new else None
 
 
 def _indicators(old: Terms, new: Terms) -> Iterator[Change]:
@@ -354,12 +243,12 @@ def _indicators(old: Terms, new: Terms) -> Iterator[Change]:
 
 def _indicator(key: str, a: Indicator, b: Indicator) -> Iterator[Change]:
     section = "indicators"
-    yield from _word(section, f"who supplies {key}", ", ".join(a.supplied_by) or "nobody", ", ".join(b.supplied_by) or "nobody")  # fmt: skip
-    yield from _optional(section, f"how often {key} is due", a.every_s, b.every_s, spelled=show_duration, sets=True)
-    yield from _word(section, f"what {key} is about", a.about, b.about)
-    yield from _word(section, f"an unknown {key}", a.unknown, b.unknown, tight="holds")
-    yield from _word(section, f"an overdue {key}", a.overdue, b.overdue, tight="holds")
-    yield from _word(section, f"the unit of {key}", a.unit or "none", b.unit or "none")
+    yield from word(section, f"who supplies {key}", ", ".join(a.supplied_by) or "nobody", ", ".join(b.supplied_by) or "nobody")  # fmt: skip
+    yield from optional(section, f"how often {key} is due", a.every_s, b.every_s, spelled=show_duration, sets=True)
+    yield from word(section, f"what {key} is about", a.about, b.about)
+    yield from word(section, f"an unknown {key}", a.unknown, b.unknown, tight="holds")
+    yield from word(section, f"an overdue {key}", a.overdue, b.overdue, tight="holds")
+    yield from word(section, f"the unit of {key}", a.unit or "none", b.unit or "none")
 
 
 def _duties(old: Terms, new: Terms) -> Iterator[Change]:
@@ -370,26 +259,26 @@ def _duty(key: str, a: Duty, b: Duty) -> Iterator[Change]:
     section = "duties"
     if set(a.of) != set(b.of):
         spelled = [", ".join(of) for of in (a.of, b.of)]
-        fewer = _narrower(set(a.of), set(b.of))
-        yield Change(section, f"changes who has the duty {key} from {spelled[0]} to {spelled[1]}", _effect(tighter=None if fewer is None else not fewer))  # fmt: skip
+        fewer = narrower(set(a.of), set(b.of))
+        yield Change(section, f"changes who has the duty {key} from {spelled[0]} to {spelled[1]}", effect_of(tighter=None if fewer is None else not fewer))  # fmt: skip
     if a.by is None or b.by is None:
-        yield from (Change(section, text, _effect(tighter=tighter)) for text, tighter in compare_requests(key, a, b))
+        yield from (Change(section, text, effect_of(tighter=tighter)) for text, tighter in compare_requests(key, a, b))
     elif a.by != b.by:
-        later = _is_later(a.by, b.by)
+        later = is_later(a.by, b.by)
         text = f"moves the deadline of {key} from {show_moment(a.by)} to {show_moment(b.by)}"
-        yield Change(section, text, _effect(tighter=None if later is None else not later))
+        yield Change(section, text, effect_of(tighter=None if later is None else not later))
     if a.register_above is not None and b.register_above is not None:
-        yield from _number(section, f"the facilities that {key} lets be", a.register_above, b.register_above, spelled=show_compute_rate, rise=False)  # fmt: skip
+        yield from number(section, f"the facilities that {key} lets be", a.register_above, b.register_above, spelled=show_compute_rate, rise=False)  # fmt: skip
     elif (a.register_above is None) != (b.register_above is None):
         yield Change(section, f"{key}: asks that {b.asks()}, instead of that {a.asks()}", "changes")
     elif set(a.found_by) != set(b.found_by):
         spelled = [", ".join(found_by) for found_by in (a.found_by, b.found_by)]
-        fewer = _narrower(set(a.found_by), set(b.found_by))
-        yield Change(section, f"changes who may find that {key} is done from {spelled[0]} to {spelled[1]}", _effect(tighter=fewer))  # fmt: skip
-    yield from _optional(
+        fewer = narrower(set(a.found_by), set(b.found_by))
+        yield Change(section, f"changes who may find that {key} is done from {spelled[0]} to {spelled[1]}", effect_of(tighter=fewer))  # fmt: skip
+    yield from optional(
         section, f"how often {key} is due again", a.every_s, b.every_s, spelled=show_duration, sets=True
     )
-    yield from _span(section, key, Span(None, a.until), Span(None, b.until))
+    yield from span(section, key, Span(None, a.until), Span(None, b.until))
 
 
 def _triggers(old: Terms, new: Terms) -> Iterator[Change]:
@@ -398,11 +287,11 @@ def _triggers(old: Terms, new: Terms) -> Iterator[Change]:
 
 def _trigger(key: str, a: Trigger, b: Trigger) -> Iterator[Change]:
     section = "triggers"
-    yield from _condition(section, key, a.when, b.when, true_restricts=True)
-    yield from _word(section, f"what {key} starts", a.then, b.then, tight="pause")
-    yield from _word(section, f"whom {key} binds", a.scope, b.scope, tight="all")
-    yield from _word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
-    yield from _span(section, key, a.span, b.span)
+    yield from condition(section, key, a.when, b.when, true_restricts=True)
+    yield from word(section, f"what {key} starts", a.then, b.then, tight="pause")
+    yield from word(section, f"whom {key} binds", a.scope, b.scope, tight="all")
+    yield from word(section, f"unknown in {key}", a.unknown, b.unknown, tight="holds")
+    yield from span(section, key, a.span, b.span)
     yield from _lapse(section, key, a.lapse, b.lapse)
     yield from _on_purpose(section, key, a, b)
 
@@ -414,11 +303,11 @@ def _lapse(section: str, key: str, a: Lapse | None, b: Lapse | None) -> Iterator
             found = a or b
             after = "" if found is None else show_duration(found.after_s)
             text = f"what {key} starts {'now lapses after ' if a is None else 'no longer lapses after '}{after}"
-            yield Change(section, text, _effect(tighter=b is None))
+            yield Change(section, text, effect_of(tighter=b is None))
         return
     what = f"what {key} starts"
-    yield from _number(section, f"the time after which {what} lapses", a.after_s, b.after_s, spelled=show_duration, rise=True)  # fmt: skip
-    yield from _number(section, f"the time for which {key} starts nothing after that", a.again_after_s, b.again_after_s, spelled=show_duration, rise=False)  # fmt: skip
+    yield from number(section, f"the time after which {what} lapses", a.after_s, b.after_s, spelled=show_duration, rise=True)  # fmt: skip
+    yield from number(section, f"the time for which {key} starts nothing after that", a.again_after_s, b.again_after_s, spelled=show_duration, rise=False)  # fmt: skip
     if a.unless is not None and b.unless is not None:
         yield from _quorum(section, f"to confirm {what}", a.unless, b.unless, rise=False)
     elif a.unless is not None:
@@ -433,16 +322,16 @@ def _pause(old: Terms, new: Terms) -> Iterator[Change]:
         yield Change("pause", f"a pause no longer stops {activity}", "loosens")
     for activity in sorted(set(b.activities) - set(a.activities)):
         yield Change("pause", f"a pause also stops {activity}", "tightens")
-    yield from _number("pause", "the time to halt", a.halt_within_s, b.halt_within_s, spelled=show_duration, rise=False)
-    yield from _optional("pause", "the longest pause", a.longest_s, b.longest_s, spelled=show_duration, sets=False)
-    yield from _number("slowdown", "the rate of a slowdown", old.slowdown_rate, new.slowdown_rate, spelled=lambda rate: f"{show_decimal(rate * 100)} %", rise=False)  # fmt: skip
+    yield from number("pause", "the time to halt", a.halt_within_s, b.halt_within_s, spelled=show_duration, rise=False)
+    yield from optional("pause", "the longest pause", a.longest_s, b.longest_s, spelled=show_duration, sets=False)
+    yield from number("slowdown", "the rate of a slowdown", old.slowdown_rate, new.slowdown_rate, spelled=lambda rate: f"{show_decimal(rate * 100)} %", rise=False)  # fmt: skip
 
 
 def _lift(old: Terms, new: Terms) -> Iterator[Change]:
     yield from _quorum("lift", "to lift", old.lift.votes, new.lift.votes)
     before, after = old.lift.when, new.lift.when
     if before is not None and after is not None:
-        yield from _condition("lift", "to lift", before, after, true_restricts=False)
+        yield from condition("lift", "to lift", before, after, true_restricts=False)
     elif before is not None:
         yield Change("lift", f"lifting no longer asks for “{before.spelled()}”", "loosens")
     elif after is not None:
@@ -475,7 +364,7 @@ def _eligible(terms: Terms, quorum: RoleQuorum) -> set[str]:
 
 def _quorum(section: str, what: str, a: RoleQuorum, b: RoleQuorum, *, rise: bool = True) -> Iterator[Change]:
     for role in dict.fromkeys([*a.groups, *b.groups]):
-        yield from _number(
+        yield from number(
             section, f"the votes of {role} {what}", a.groups.get(role, 0), b.groups.get(role, 0), rise=rise
         )
 
@@ -485,7 +374,7 @@ def _permits(old: Terms, new: Terms) -> Iterator[Change]:
         ("calm", old.permits.calm_s, new.permits.calm_s),
         ("alert", old.permits.alert_s, new.permits.alert_s),
     ):
-        yield from _number(
+        yield from number(
             "permits", f"the life of a permit in {when}", before, after, spelled=show_duration, rise=False
         )
 
@@ -506,11 +395,11 @@ def _adjudication(old: Terms, new: Terms) -> Iterator[Change]:
         if a != b:
             yield Change("adjudication", "adds adjudication" if a is None else "removes adjudication", "changes")
         return
-    yield from _number("adjudication", "the time to challenge a finding", a.challenge_within_s, b.challenge_within_s, spelled=show_duration)  # fmt: skip
-    yield from _number("adjudication", "the time to rule", a.rule_within_s, b.rule_within_s, spelled=show_duration)
+    yield from number("adjudication", "the time to challenge a finding", a.challenge_within_s, b.challenge_within_s, spelled=show_duration)  # fmt: skip
+    yield from number("adjudication", "the time to rule", a.rule_within_s, b.rule_within_s, spelled=show_duration)
     yield from _quorum("adjudication", "to rule", a.votes, b.votes)
-    yield from _word("adjudication", "what becomes of a finding on which nobody rules", a.unruled, b.unruled, tight="stands")  # fmt: skip
-    yield from _number("adjudication", "the time to appeal", a.appeal_within_s, b.appeal_within_s, spelled=show_duration, rise=True)  # fmt: skip
+    yield from word("adjudication", "what becomes of a finding on which nobody rules", a.unruled, b.unruled, tight="stands")  # fmt: skip
+    yield from number("adjudication", "the time to appeal", a.appeal_within_s, b.appeal_within_s, spelled=show_duration, rise=True)  # fmt: skip
 
 
 def _reciprocity(old: Terms, new: Terms) -> Iterator[Change]:
@@ -520,27 +409,27 @@ def _reciprocity(old: Terms, new: Terms) -> Iterator[Change]:
             text = (
                 "an uncured breach releases the others" if a is None else "an uncured breach releases nobody any more"
             )
-            yield Change(section, text, _effect(tighter=b is None))
+            yield Change(section, text, effect_of(tighter=b is None))
         return
-    yield from _number(section, "the time after which an uncured breach releases the others", a.uncured_s, b.uncured_s, spelled=show_duration, rise=True)  # fmt: skip
+    yield from number(section, "the time after which an uncured breach releases the others", a.uncured_s, b.uncured_s, spelled=show_duration, rise=True)  # fmt: skip
     if set(a.of) != set(b.of):
         spelled = [", ".join(of) for of in (a.of, b.of)]
         text = f"changes whose breach releases the others from {spelled[0]} to {spelled[1]}"
-        yield Change(section, text, _effect(tighter=_narrower(set(a.of), set(b.of))))
+        yield Change(section, text, effect_of(tighter=narrower(set(a.of), set(b.of))))
 
 
 def _screening(old: Terms, new: Terms) -> Iterator[Change]:
     for text, tighter in compare_screening(old.screening, new.screening):
-        yield Change("screening", text, _effect(tighter=tighter))
+        yield Change("screening", text, effect_of(tighter=tighter))
 
 
 def _leaving(old: Terms, new: Terms) -> Iterator[Change]:
     a, b = old.withdrawal_notice_s, new.withdrawal_notice_s
     if a != b and (a is None or b is None):
         text = "lets parties withdraw with notice of " + show_duration(b) if b is not None else "lets nobody withdraw before the sunset"  # fmt: skip
-        yield Change("withdrawal", text, _effect(tighter=b is None))
+        yield Change("withdrawal", text, effect_of(tighter=b is None))
     elif a is not None and b is not None:
-        yield from _number("withdrawal", "the notice of a withdrawal", a, b, spelled=show_duration, rise=True)
+        yield from number("withdrawal", "the notice of a withdrawal", a, b, spelled=show_duration, rise=True)
     yield from _quorum("amendment", "to amend", old.amendment, new.amendment)
 
 
@@ -557,7 +446,7 @@ def _confidential(old: Terms, new: Terms) -> Iterator[Change]:
     a, b = old.confidential, new.confidential
     for name in sorted(a.keys() | b.keys()):
         before, after = a.get(name, "public"), b.get(name, "public")
-        yield from _word("confidential", f"who learns {name}", before, after, tight="committed" if "committed" in {before, after} else None)  # fmt: skip
+        yield from word("confidential", f"who learns {name}", before, after, tight="committed" if "committed" in {before, after} else None)  # fmt: skip
 
 
 def _authenticators(old: Terms, new: Terms) -> Iterator[Change]:
@@ -592,7 +481,3 @@ def _sources(old: Terms, new: Terms) -> Iterator[Change]:
             yield Change("sources", f"says that {key[1]} of {key[0]} is not expressed", "changes")
         elif before[key] != after[key]:
             yield Change("sources", f"says otherwise why {key[1]} of {key[0]} is not expressed", "changes")
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"

@@ -12,12 +12,14 @@ from typing import Any, Literal, get_args
 from detente.accord.act_reading import ActReader
 from detente.accord.acts import Made
 from detente.accord.document import Node
+from detente.accord.escalation import NO_ESCALATION, EscalationState
 from detente.accord.fields import Fields, flag, one_of, share, text, whole
 from detente.accord.scenario import (
     AlertIs,
     Bound,
     DutyIs,
     Ended,
+    EscalationIs,
     Expectation,
     FindingIs,
     HaltIs,
@@ -43,6 +45,7 @@ TIMED = ("pause_lapsed", "accord_expired", "vote_expired", "rule_ended", "others
 SANCTIONS = ("refuse_compute", "refuse_deployment", "publish")
 HALT_STATES: tuple[str, ...] = get_args(HaltState)
 DUTY_STATES: tuple[str, ...] = get_args(DutyState)
+ESCALATION_STATES: tuple[str, ...] = get_args(EscalationState)
 NOT_LISTED = "not_listed"
 """A run that nothing asks to stop."""
 
@@ -237,6 +240,14 @@ class ExpectationReader:
 
         return self._fields(node, take)
 
+    def _escalation(self, node: Node) -> Iterator[Expectation]:
+        def take(f: Fields) -> Iterator[Expectation]:
+            name = f.take("change", self._acts.made("proposal", "version"))
+            state = f.take("is", one_of(*ESCALATION_STATES, NO_ESCALATION))
+            yield EscalationIs(node.where, name, state, f.take("to", self._acts.party, None))
+
+        return self._fields(node, take)
+
     def _sanctioned(self, node: Node, *, holds: bool) -> Iterator[Expectation]:
         def take(f: Fields) -> Iterator[Expectation]:
             party = f.take("party", self._acts.party)
@@ -296,6 +307,7 @@ EXPECTATIONS: Mapping[str, Callable[[ExpectationReader, Node], Iterator[Expectat
     "halt": ExpectationReader._halt,
     "finding": ExpectationReader._finding,
     "seeds": ExpectationReader._seeds,
+    "escalation": ExpectationReader._escalation,
     "sanctioned": lambda reader, node: reader._sanctioned(node, holds=True),
     "not_sanctioned": lambda reader, node: reader._sanctioned(node, holds=False),
     "released_by_time": lambda reader, node: reader._released(node, holds=True),

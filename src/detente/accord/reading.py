@@ -30,12 +30,12 @@ from detente.accord.fields import (
     unit,
     whole,
 )
-from detente.accord.hold_reading import read_hold_need
+from detente.accord.hold_reading import read_hold
 from detente.accord.key_reading import KeyReader, KeySection
 from detente.accord.screening import read_screening
 from detente.accord.soundness import check_soundness
 from detente.accord.sources import Sources, read_sources
-from detente.accord.span import AfterEntry, Moment, Span
+from detente.accord.span_reading import read_day, read_duration, read_moment, read_span
 from detente.accord.terms import (
     Activity,
     Adjudication,
@@ -47,7 +47,6 @@ from detente.accord.terms import (
     Consequence,
     Duty,
     EntryIntoForce,
-    HoldPoint,
     Indicator,
     Lapse,
     LiftTerms,
@@ -70,7 +69,6 @@ from detente.accord.tree_reading import Context, read_condition
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import Refused, shown
 from detente.base.identity import Party, parse_party
-from detente.base.instant import parse_date, parse_duration, parse_instant
 
 __all__ = ["TermsRefused", "read_terms", "read_tree"]
 
@@ -106,34 +104,8 @@ def read_tree(root: Node, digest: Digest, *, template: bool) -> Terms:
     return terms
 
 
-def _duration(node: Node) -> int:
-    return parse_duration(text(node))
-
-
 def _party(node: Node) -> Party:
     return parse_party(text(node))
-
-
-def _day(node: Node) -> Any:
-    value = text(node)
-    return parse_instant(value) if "T" in value else parse_date(value)
-
-
-def _moment(node: Node) -> Moment:
-    """A date or an instant, or ``{after_entry: 10 d}``."""
-    if node.kind != "mapping":
-        found: Moment = _day(node)
-        return found
-    errors: list[Refused] = []
-    fields = Fields(node, errors)
-    delay_s = fields.take("after_entry", _duration)
-    fields.done()
-    return _unless(errors, AfterEntry(delay_s))  # type: ignore[no-any-return]
-
-
-def _span(f: Fields) -> Span:
-    """``from`` and ``until`` of a rule, each of which may be absent."""
-    return Span(f.take("from", _moment, None), f.take("until", _moment, None))
 
 
 def _country(node: Node) -> str:
@@ -206,15 +178,15 @@ class _Reader:
         values: dict[str, Any] = {
             "accord": fields.take("accord", name),
             "version": fields.take("version", lambda node: whole(node, 1)),
-            "review_by": fields.take("review_by", _day, None),
-            "expires": fields.take("expires", _day, None),
+            "review_by": fields.take("review_by", read_day, None),
+            "expires": fields.take("expires", read_day, None),
             "renewal": fields.take("renewal", self.one(_renewal), None),
             "parties": parties,
             "keys": self._keys(fields, parties),
             "mirrors": fields.take("mirrors", lambda node: self._mirrors(node, parties)),
             "entry_into_force": fields.take("entry_into_force", self.one(self._force), _at_once()),
             "limits": fields.take("limits", self.many(self._limit), ()),
-            "hold_points": fields.take("hold_points", self.many(self._hold), ()),
+            "hold_points": fields.take("hold_points", self.many(lambda f: read_hold(f, self.one)), ()),
             "checkpoints": fields.take("checkpoints", self.many(self._checkpoint), ()),
             "indicators": fields.take("indicators", self._indicators, {}),
             "duties": fields.take("duties", self.many(self._duty), ()),
@@ -302,7 +274,7 @@ class _Reader:
                 may_fail=f.take("may_fail", lambda n: whole(n, 0, 15)),
                 witness=f.take("witness", lambda n: whole(n, 1, 16)),
                 issue=f.take("issue", lambda n: whole(n, 1, 16)),
-                settle_s=f.take("settle", _duration),
+                settle_s=f.take("settle", read_duration),
                 day_entries=day[0] if day else 100_000,
                 day_bytes=day[1] if day else 2**30,
                 closes=f.take("closes", self.many(_closed_log), ()),
@@ -330,7 +302,7 @@ class _Reader:
             refuse,
             need,
             f.take("unknown", _on_unknown, "holds"),
-            _span(f),
+            read_span(f),
             f.take("while", name, None),
         )
         if refuse == (need is not None):
@@ -338,16 +310,6 @@ class _Reader:
                 Refused("T07", "wrong-type", got=f"{f.node.where} both or neither", expected="`then: refuse` or `need`")
             )
         return limit
-
-    def _hold(self, f: Fields) -> HoldPoint:
-        return HoldPoint(
-            f.take("id", name),
-            f.take("on", one_of("version.train", "version.deploy")),
-            f.take("when", self._when("hold")),
-            f.take("need", self.one(read_hold_need)),
-            f.take("unknown", _on_unknown, "holds"),
-            _span(f),
-        )
 
     def _checkpoint(self, f: Fields) -> Checkpoint:
         def need(n: Fields) -> CertificationNeed:
@@ -365,7 +327,7 @@ class _Reader:
             f.take("when", self._when(context)),
             f.take("need", self.one(need)),
             f.take("unknown", _on_unknown, "holds"),
-            _span(f),
+            read_span(f),
         )
 
     def _indicators(self, node: Node) -> dict[str, Indicator]:
@@ -384,7 +346,7 @@ class _Reader:
                 return Indicator(
                     spelled,
                     suppliers,
-                    f.take("every", _duration, None),
+                    f.take("every", read_duration, None),
                     f.take("about", one_of("party", "world"), default),
                     f.take("unknown", _on_unknown, "holds"),
                     f.take("overdue", _on_unknown, "holds"),
@@ -400,11 +362,11 @@ class _Reader:
         duty = Duty(
             f.take("id", name),
             f.take("of", _one_or_more),
-            f.take("by", _moment, None),
+            f.take("by", read_moment, None),
             f.take("register", _registered, None),
             f.take("found_by", _one_or_more, ()),
-            f.take("every", _duration, None),
-            f.take("until", _moment, None),
+            f.take("every", read_duration, None),
+            f.take("until", read_moment, None),
             f.take("on_request", self.one(self._on_request), None),
         )
         given = f.node.entries
@@ -420,10 +382,10 @@ class _Reader:
 
     def _on_request(self, f: Fields) -> OnRequest:
         def at_most(f: Fields) -> AtMost:
-            return AtMost(f.take("number", positive), f.take("every", _duration))
+            return AtMost(f.take("number", positive), f.take("every", read_duration))
 
         return OnRequest(
-            f.take("by", _one_or_more), f.take("within", _duration), f.take("most", self.one(at_most), None)
+            f.take("by", _one_or_more), f.take("within", read_duration), f.take("most", self.one(at_most), None)
         )
 
     def _trigger(self, f: Fields) -> Trigger:
@@ -435,13 +397,13 @@ class _Reader:
             f.take("unknown", _on_unknown, "holds"),
             f.take("alone_on_purpose", listed(_party), ()),
             f.take("veto_on_purpose", listed(_party), ()),
-            _span(f),
+            read_span(f),
             f.take("lapses", self.one(_lapse), None),
         )
 
     def _pause(self, f: Fields) -> PauseTerms:
         activities = f.take("activities", listed(one_of(*ACTIVITIES), 1, 8))
-        return PauseTerms(activities, f.take("halt_within", _duration), f.take("longest", _duration, None))
+        return PauseTerms(activities, f.take("halt_within", read_duration), f.take("longest", read_duration, None))
 
     def _lift(self, f: Fields) -> LiftTerms:
         when = f.take("when", self._when("lift"), None)
@@ -458,21 +420,21 @@ class _Reader:
         return rate
 
     def _permits(self, f: Fields) -> PermitTerms:
-        life = f.take("life", self.one(lambda n: (n.take("calm", _duration), n.take("alert", _duration))))
+        life = f.take("life", self.one(lambda n: (n.take("calm", read_duration), n.take("alert", read_duration))))
         return PermitTerms(*(life or (0, 0)))
 
     def _adjudication(self, f: Fields) -> Adjudication:
         return Adjudication(
-            f.take("challenge_within", _duration),
-            f.take("rule_within", _duration),
+            f.take("challenge_within", read_duration),
+            f.take("rule_within", read_duration),
             f.take("votes", _quorum),
             f.take("unruled", one_of("stands", "falls"), "stands"),
-            f.take("appeal_within", _duration, 0),
+            f.take("appeal_within", read_duration, 0),
         )
 
     def _withdrawal(self, f: Fields) -> int:
         f.take("from_pause", one_of("never"), "never")
-        notice: int = f.take("notice", _duration)
+        notice: int = f.take("notice", read_duration)
         return notice
 
     def _consequences(self, fields: Fields) -> tuple[Consequence, ...]:
@@ -542,7 +504,7 @@ def _reciprocity(f: Fields) -> Reciprocity:
         errors: list[Refused] = []
         fields = Fields(node, errors)
         fields.take("ruling", one_of("breach"))
-        found = Reciprocity(fields.take("of", _one_or_more, ("developer",)), fields.take("uncured_for", _duration))
+        found = Reciprocity(fields.take("of", _one_or_more, ("developer",)), fields.take("uncured_for", read_duration))
         fields.done()
         return _unless(errors, found)  # type: ignore[no-any-return]
 
@@ -555,18 +517,20 @@ def _reciprocity(f: Fields) -> Reciprocity:
 def _renewal(f: Fields) -> RenewalTerms:
     """Without ``votes``, whoever amends renews."""
     votes: Any = f.take("votes", _quorum, None)
-    return RenewalTerms(f.take("for", _duration), f.take("at_most", lambda node: whole(node, 1, 100)), votes)
+    return RenewalTerms(f.take("for", read_duration), f.take("at_most", lambda node: whole(node, 1, 100)), votes)
 
 
 def _lapse(f: Fields) -> Lapse:
-    return Lapse(f.take("after", _duration), f.take("unless", _quorum, None), f.take("again_after", _duration, 0))
+    return Lapse(
+        f.take("after", read_duration), f.take("unless", _quorum, None), f.take("again_after", read_duration, 0)
+    )
 
 
 def _closed_log(f: Fields) -> ClosedLog:
     def cosigned(node: Node) -> ClosedCosignature:
         errors: list[Refused] = []
         fields = Fields(node, errors)
-        value = (fields.take("mirror", _party), fields.take("size", whole), fields.take("time", _day))
+        value = (fields.take("mirror", _party), fields.take("size", whole), fields.take("time", read_day))
         fields.done()
         return _unless(errors, ClosedCosignature(*value))  # type: ignore[no-any-return]
 

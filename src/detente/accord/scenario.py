@@ -246,9 +246,23 @@ class AlertIs:
         return f"permits live as in {'alert' if self.holds else 'calm'}"
 
 
+@dataclass(frozen=True, slots=True)
+class EscalationIs:
+    """How the escalation of a change stands at a hold point that keeps it; ``none``: it was not escalated, or waits no more."""
+
+    where: str
+    name: str
+    state: str
+    to: Party | None
+
+    def spelled(self) -> str:
+        to = "" if self.to is None else f" to {self.to}"
+        return f"the escalation of {self.name}{to} is {self.state}"
+
+
 Expectation: TypeAlias = (
     PhaseIs | Bound | Restricted | Stands | Ended | LiftLacks | HaltIs | FindingIs | Sanctioned | ReleasedByTime
-    | WithoutEffect | PolicyIs | AlertIs | LatchedIs | DutyIs | SeedsShow
+    | WithoutEffect | PolicyIs | AlertIs | LatchedIs | DutyIs | SeedsShow | EscalationIs
 )  # fmt: skip
 
 

@@ -12,15 +12,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from detente.accord.change import change_of
 from detente.accord.duties import told
+from detente.accord.escalation import NO_ESCALATION, shown_at
 from detente.accord.expectation_reading import NOT_LISTED
 from detente.accord.fold import AccordState
+from detente.accord.hold_showing import times_at_holds
 from detente.accord.reason import Reason
 from detente.accord.scenario import (
     AlertIs,
     Bound,
     DutyIs,
     Ended,
+    EscalationIs,
     Expectation,
     FindingIs,
     HaltIs,
@@ -263,6 +267,20 @@ def _policy(asked: PolicyIs, scene: Scene) -> Answer:
     return policy == asked.policy, f"the phase lets {asked.activity} be {policy}", (scene.status.why_phase,)
 
 
+def _escalation(asked: EscalationIs, scene: Scene) -> Answer:
+    terms, change = scene.state.terms_at(scene.at), change_of(scene.state, scene.named[asked.name])
+    since = scene.status.in_force_since
+    times = () if change is None else tuple(times_at_holds(scene.state, terms, change, "version.train", scene.at, in_force_since=since))  # fmt: skip
+    found = [each.escalated for each in times if each.escalated is not None]
+    states: list[str] = [each.state for each in found if asked.to in {None, *each.to}]
+    reasons = tuple(
+        Reason(f"escalated to {', '.join(each.to)} by {each.why} since {shown_at(each.since)}", each.cited)
+        for each in found
+    )
+    got = ", ".join(states) or NO_ESCALATION
+    return asked.state in (states or [NO_ESCALATION]), f"the escalation of {asked.name} is {got}", reasons
+
+
 def _alert(asked: AlertIs, scene: Scene) -> Answer:
     now = scene.status
     return now.alert == asked.holds, f"permits live {now.life_s} s, as in {'alert' if now.alert else 'calm'}", ()
@@ -281,6 +299,7 @@ _JUDGES: Mapping[type[Any], Callable[[Any, Scene], Answer]] = {
     Ended: _ended,
     LatchedIs: _latched_is,
     DutyIs: _duty,
+    EscalationIs: _escalation,
     LiftLacks: _lift_lacks,
     HaltIs: _halt,
     FindingIs: _finding,

@@ -173,22 +173,6 @@ def _rules() -> dict[str, Schema]:
         {"id": _ref("name"), "when": _when("limit")},
         {"on": _words("run.start"), "then": _words("refuse"), "need": need, "while": _ref("name"), **span},
     )
-    humans = _object(
-        {"humans": _ref("count")},
-        {
-            "organisations": _ref("count"),
-            "author_excluded": _ref("flag"),
-            "device": _words(*DEVICES),
-            "same_host": _words("accept", "refuse"),
-            "by": _ref("names"),
-            "significant": _ref("flag"),
-            "confirmed": _ref("flag"),
-            "screened": _ref("flag"),
-        },
-    )
-    hold = _object(
-        {"id": _ref("name"), "on": _words("version.train", "version.deploy"), "when": _when("hold"), "need": humans}, span
-    )  # fmt: skip
     certified = _object({"certifications": _ref("names"), "by": _ref("names")}, {"count": _ref("count")})
     checkpoint = _object(
         {
@@ -223,7 +207,7 @@ def _rules() -> dict[str, Schema]:
     )
     return {
         "limit": limit | {"oneOf": [{"required": ["then"]}, {"required": ["need"]}]},
-        "hold_point": hold,
+        "hold_point": _hold_point(span),
         "checkpoint": checkpoint
         | {
             "if": on_run,
@@ -234,6 +218,27 @@ def _rules() -> dict[str, Schema]:
         "indicator": indicator,
         "duty": _duty(),
     }
+
+
+def _hold_point(span: dict[str, Schema]) -> Schema:
+    humans = _object(
+        {"humans": _ref("count")},
+        {
+            "organisations": _ref("count"),
+            "author_excluded": _ref("flag"),
+            "device": _words(*DEVICES),
+            "same_host": _words("accept", "refuse"),
+            "by": _ref("names"),
+            "significant": _ref("flag"),
+            "confirmed": _ref("flag"),
+            "screened": _ref("flag"),
+        },
+    )
+    escalation = _object({"to": _ref("names"), "after": _ref("duration"), "within": _ref("duration")})
+    return _object(
+        {"id": _ref("name"), "on": _words("version.train", "version.deploy"), "when": _when("hold"), "need": humans},
+        {"approved_for": _ref("duration"), "decide_within": _ref("duration"), "escalation": escalation, **span},
+    )
 
 
 def _one_or_more() -> Schema:

@@ -198,7 +198,7 @@ def _names(terms: Terms) -> Iterator[tuple[str, Iterable[str], bool]]:
     for indicator in terms.indicators.values():
         yield "indicators", indicator.supplied_by, True
     for hold in terms.hold_points:
-        yield "hold_points", hold.need.by, True
+        yield "hold_points", (*hold.need.by, *(() if hold.escalation is None else hold.escalation.to)), True
     if terms.screening is not None:
         yield "screening", terms.screening.by, True
     if terms.reciprocity is not None:

@@ -14,11 +14,12 @@ from decimal import Decimal
 
 from detente.accord.adjudication import Case, cases_at
 from detente.accord.authenticators import Label, label_of
+from detente.accord.change import change_of
 from detente.accord.checkpoints import Seen, checkpoint_standing, rests_on_lineage
 from detente.accord.duties import list_duties
 from detente.accord.fold import AccordState
 from detente.accord.halts import halt_of, met_halted_conditions
-from detente.accord.holds import FREE, change_of, hold_standing
+from detente.accord.holds import FREE, hold_standing
 from detente.accord.lasting import Answer, Question, keep_answer, kept_answer, next_difference
 from detente.accord.limits import limit_standing
 from detente.accord.membership import Members

@@ -191,8 +191,30 @@ class HoldNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class EscalationTerms:
+    """Before whom a change is put that nobody decided on within ``after_s``, or that a reviewer escalates.
+
+    ``to`` are roles or parties, who owe an answer ``within_s`` after that. They pass nothing: once a reviewer escalated it, an approval
+    of theirs is needed besides the others.
+    """
+
+    to: tuple[str, ...]
+    after_s: int
+    within_s: int
+
+    def spelled(self) -> str:
+        """To whom, when and how long they have, as a phrase."""
+        within = show_duration(self.within_s)
+        return f"to {' or '.join(self.to)} after {show_duration(self.after_s)}, to be answered within {within}"
+
+
+@dataclass(frozen=True, slots=True)
 class HoldPoint:
-    """A place that cannot be passed without a human decision, while its ``span`` lasts."""
+    """A place that cannot be passed without a human decision, while its ``span`` lasts.
+
+    An approval counts for ``approved_for_s`` after it was witnessed (None: for good). A proposal that was not approved within
+    ``decide_within_s`` after it was witnessed lapses (None: never).
+    """
 
     id: str
     on: Literal["version.train", "version.deploy"]
@@ -200,6 +222,9 @@ class HoldPoint:
     need: HoldNeed
     unknown: OnUnknown = "holds"
     span: Span = ALWAYS
+    approved_for_s: int | None = None
+    decide_within_s: int | None = None
+    escalation: EscalationTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)

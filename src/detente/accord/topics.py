@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from detente.accord.records import Item, claimed_duty, requested_duty
-from detente.accord.terms import Terms
+from detente.accord.terms import HoldPoint, Terms
 from detente.base.identity import Party, PublicKey
 from detente.statement.approval import Approval
 from detente.statement.assertion import counter_of
@@ -158,12 +158,27 @@ def _instants_of(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[int]
                 if item.kind == "withdrawal" and terms.withdrawal_notice_s is not None:
                     yield said + max(terms.withdrawal_notice_s, terms.mirrors.settle_s)
     elif item.kind == "approval":
-        # What was said of a seeded change counts for so long.
+        # What was said of a seeded change counts for so long, and so does an approval at a hold point.
         yield from (time + terms.screening.window_s for terms in chain if terms.screening is not None)
+        yield from (time + each.approved_for_s for each in _holds(chain) if each.approved_for_s is not None)
+    elif item.kind == "proposal":
+        yield from _of_a_proposal(time, chain)
     elif item.kind in {"finding", "ruling"}:
         yield from _of_a_case(item, time, chain)
     if item.kind in {"finding", "facility"}:
         yield from _due_again(time, chain)
+
+
+def _holds(chain: Sequence[Terms]) -> Iterator[HoldPoint]:
+    return (hold for terms in chain for hold in terms.hold_points)
+
+
+def _of_a_proposal(time: int, chain: Sequence[Terms]) -> Iterator[int]:
+    """When a proposal that was not approved has lapsed."""
+    for terms in chain:
+        for hold in terms.hold_points:
+            if hold.decide_within_s is not None:
+                yield time + hold.decide_within_s + terms.mirrors.settle_s
 
 
 def _of_a_case(item: Item, time: int, chain: Sequence[Terms]) -> Iterator[int]:

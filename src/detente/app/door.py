@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from detente.accord.explain import explain
-from detente.accord.holds import said_on
+from detente.accord.hold_showing import said_on
 from detente.accord.oversight import oversight
+from detente.accord.status import proposals_waiting
 from detente.accord.terms import Terms, parse_terms
 from detente.adapters.client import NodeClient, Receipt, blob_leave
 from detente.adapters.clock import SystemClock
@@ -24,7 +25,7 @@ from detente.app.node import Node
 from detente.app.outfit import find_served
 from detente.app.petition import Speaker
 from detente.app.review_notes import ERASE, NAMESPACE, READ, asserted_leave, review_leave, review_message
-from detente.app.waiting import waiting_for
+from detente.app.waiting import times_of, waiting_for
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Refused, Unavailable
 from detente.base.identity import Party, parse_party
@@ -99,15 +100,27 @@ class Door:
             await client.close()
 
     async def proposals(self) -> list[dict[str, Any]]:
-        """The proposals that wait at a hold point, with what each says and what it lacks."""
+        """The proposals that are held at a hold point, with what each lacks and its times: those that wait, then those that lapsed."""
         if not self.served:
             return await with_node(self.config.home, _proposals)
         client = NodeClient(self.served)
         try:
-            said = (await client.proposals()).get("proposals", [])
+            said = await client.proposals()
         finally:
             await client.close()
-        return [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+        lists = (said.get(name, []) for name in ("proposals", "lapsed"))
+        return [each for listed in lists if isinstance(listed, list) for each in listed if isinstance(each, dict)]
+
+    async def times(self, proposal: Digest) -> dict[str, Any]:
+        """Until when a proposal is approved, by when it must be, that it lapsed, and to whom it was escalated."""
+        if not self.served:
+            return await with_node(self.config.home, lambda node: _times(node, proposal))
+        client = NodeClient(self.served)
+        try:
+            said = (await client.proposal(proposal)).get("times", {})
+        finally:
+            await client.close()
+        return said if isinstance(said, dict) else {}
 
     async def decisions(self, proposal: Digest) -> list[dict[str, Any]]:
         """Every decision on a proposal, the latest last, by what authenticator, and whether it stands."""
@@ -264,11 +277,17 @@ async def _decisions(node: Node, proposal: Digest) -> list[dict[str, Any]]:
     return [each.as_json() for each in said_on(state, proposal, state.terms_at(at), at)]
 
 
+async def _times(node: Node, proposal: Digest) -> dict[str, Any]:
+    return times_of(node.state(), proposal, node.clock.now())
+
+
 async def _proposals(node: Node) -> list[dict[str, Any]]:
-    return [
-        {"proposal": proposal, "party": party, "standing": standing.as_json()}
-        for proposal, party, standing in node.proposals()
+    state, at = node.state(), node.clock.now()
+    found = [
+        {"proposal": proposal, "party": party, "standing": standing.as_json(), "times": times_of(state, proposal, at)}
+        for proposal, party, standing in proposals_waiting(state, at)
     ]
+    return sorted(found, key=lambda each: each["times"]["lapsed_at"] is not None)
 
 
 async def _statement(node: Node, statement: Digest) -> Statement:

@@ -13,9 +13,10 @@ from detente.accord.checking.check import Assumptions, check_terms
 from detente.accord.checking.claim import Claim
 from detente.accord.checking.outages import Outages
 from detente.accord.checking.side_by_side import check_together
-from detente.accord.difference import Change, compare_terms
+from detente.accord.difference import compare_terms
 from detente.accord.document import BYTES_MAX
 from detente.accord.fields import TermsRefused
+from detente.accord.member_difference import Change
 from detente.accord.terms import Terms, parse_terms
 from detente.adapters.clock import SystemClock
 from detente.adapters.files import store_file

@@ -1,6 +1,6 @@
 """Follow what waits at a hold point, as it comes and goes.
 
-Decides what is news: a proposal that begins to wait, or waits no more. Leaves out what waits (``app.waiting``) and printing.
+Decides what is news: a proposal that begins to wait, is escalated, or waits no more. Leaves out what waits (``app.waiting``) and printing.
 
 - A served node tells that its state moved (``/v1/events``); then, and every ``LOOK_S`` since time alone may change something, its queue is read again.
 - A node that cannot be reached is tried again, after at most ``RETRY_MOST_S``; what changed meanwhile is told then.
@@ -26,9 +26,9 @@ RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something began to wait or waits no more, or the node cannot be reached (``trouble``, then ``waiting`` is empty)."""
+    """Something began to wait, was escalated or waits no more, or the node cannot be reached (``trouble``, then ``waiting`` is empty)."""
 
-    what: Literal["waits", "waits no more", "trouble"]
+    what: Literal["waits", "escalated", "overdue", "waits no more", "trouble"]
     waiting: dict[str, Any]
     text: str = ""
 
@@ -37,13 +37,32 @@ class News:
 
 
 def compare_queues(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[News]:
-    """What came, then what went.
+    """What came, what was escalated or is overdue since, then what went.
 
     >>> [news.what for news in compare_queues({"a": {"proposal": "a"}}, {"b": {"proposal": "b"}})]
     ['waits', 'waits no more']
+    >>> waits, told = {"proposal": "a"}, {"proposal": "a", "escalated": [{"since": "2027-01-03T00:00:00Z", "state": "open"}]}
+    >>> [news.what for news in compare_queues({"a": waits}, {"a": told})]
+    ['escalated']
     """
     came = [News("waits", each) for name, each in after.items() if name not in before]
-    return came + [News("waits no more", each) for name, each in before.items() if name not in after]
+    moved = [
+        News(what, each)
+        for name, each in after.items()
+        for what in ("escalated", "overdue")
+        if _escalations(each, what) - _escalations(before.get(name, {}), what)
+    ]
+    return came + moved + [News("waits no more", each) for name, each in before.items() if name not in after]
+
+
+def _escalations(waiting: dict[str, Any], what: Literal["escalated", "overdue"]) -> set[tuple[Any, Any]]:
+    """Hold point and time of each escalation that nobody answered, or of those that are overdue."""
+    states = {"overdue"} if what == "overdue" else {"open", "overdue"}
+    return {
+        (each.get("hold_point"), each.get("since"))
+        for each in waiting.get("escalated", ())
+        if each.get("state") in states
+    }
 
 
 async def watch_queue(door: Door, organisation: str | None, *, look_s: float = LOOK_S) -> AsyncIterator[News]:

@@ -2,7 +2,7 @@
 
 Decides when a notice is sent and that it is sent once. Leaves out what waits (``app.waiting``) and the sending (``adapters.webhook``). ``spec/review.md`` §6.
 
-- Sent when something waits that was not told before, at most once in ``QUIET_S``: what comes meanwhile is told together. Nothing is repeated while nothing is new.
+- Sent when something waits, or was escalated to the recipient, that was not told before, at most once in ``QUIET_S``: what comes meanwhile is told together. Nothing is repeated while nothing is new.
 - What was told is remembered across restarts, so that none of them wakes anybody.
 - Only the recipient's own queue is in it, and of each proposal no more than its log shows to every party.
 - A notice that cannot be delivered is given up, with a line in the node's log; the node waits for nobody.
@@ -87,7 +87,7 @@ class Webhooks:
 
     def _notice(self, party: Party, now: Instant) -> tuple[bytes, set[str], set[str]]:
         waiting = waiting_for(self._state(), now, party)
-        still = {str(each.proposal) for each in waiting}
+        still = {news for each in waiting for news in each.told(party)}
         value = {
             "type": "urn:detente:waiting:v1",
             "accord": self._state().accord,

@@ -25,6 +25,7 @@ from detente.base.errors import Misuse
 from detente.base.quantity import show_decimal
 from detente.cli import home_option, json_option, reports_errors
 from detente.cli.enrolling import enrol, key_option, organisation_option, reviewer_option
+from detente.cli.hold_times import told_times
 from detente.cli.own_review import erase, mine, watch
 from detente.cli.screen import screen
 from detente.measure.review.note import ReviewNote, encode_note
@@ -47,7 +48,7 @@ def hold() -> None:
 @json_option
 @reports_errors
 def list_(home: str | None, as_json: bool) -> None:
-    """List the proposals that wait at a hold point."""
+    """List the proposals that wait at a hold point, and those that lapsed there."""
     door, waiting = asyncio.run(_waiting(home))
     if as_json:
         click.echo(json.dumps({"proposals": waiting}))
@@ -57,6 +58,8 @@ def list_(home: str | None, as_json: bool) -> None:
     for each in waiting:
         lacks = "; ".join(str(reason["text"]) for reason in each["standing"]["reasons"])
         click.echo(f"{each['proposal']}  {each['party']}  {each['standing']['outcome']}: {lacks}")
+        for line in told_times(each["times"]):
+            click.echo(f"  {line}")
     for note in hold_point_notes(door.terms) if waiting else ():
         click.echo(f"hold point {note}", err=True)
 
@@ -67,10 +70,10 @@ def list_(home: str | None, as_json: bool) -> None:
 @json_option
 @reports_errors
 def show(proposal: str, home: str | None, as_json: bool) -> None:
-    """Show what a proposal says, and who decided on it with what. PROPOSAL may be the first characters of its id."""
-    said, standing, decisions = asyncio.run(_show(proposal, home))
+    """Show what a proposal says, who decided on it with what, and its times. PROPOSAL may be the first characters of its id."""
+    said, standing, decisions, times = asyncio.run(_show(proposal, home))
     if as_json:
-        click.echo(json.dumps({**said, "standing": standing, "decisions": decisions}))
+        click.echo(json.dumps({**said, "standing": standing, "decisions": decisions, "times": times}))
         return
     for name, value in said.items():
         click.echo(f"{name:12} {value}")
@@ -81,11 +84,15 @@ def show(proposal: str, home: str | None, as_json: bool) -> None:
             *(["cloned"] if each["cloned"] else []),
         ]
         past = "" if each["counts"] else ", superseded or not settled yet"
+        if each["until"] is not None:
+            past = f", expired {each['until']}" if each["expired"] else f"{past}, until {each['until']}"
         click.echo(
             f"{'decided':12} {each['reviewer']} of {each['organisation']}: {each['decision']} ({', '.join(marks)}){past}"
         )
     if standing is not None:
         click.echo(f"{'stands':12} {standing['outcome']}")
+    for line in told_times(times):
+        click.echo(f"{'time':12} {line}")
 
 
 @hold.command(epilog="Such as: detente hold decide 96043043 --decision approve --significant yes")
@@ -220,10 +227,11 @@ async def _find(door: Door, given: str) -> tuple[Digest, dict[str, Any] | None]:
 
 async def _show(
     given: str, home: str | None
-) -> tuple[dict[str, Any], dict[str, Any] | None, list[dict[str, Any]]]:  # fmt: skip
+) -> tuple[dict[str, Any], dict[str, Any] | None, list[dict[str, Any]], dict[str, Any]]:
     door = await open_door(home)
     proposal, standing = await _find(door, given)
-    return said_of(proposal, await _proposal(door, proposal)), standing, await door.decisions(proposal)
+    said = said_of(proposal, await _proposal(door, proposal))
+    return said, standing, await door.decisions(proposal), await door.times(proposal)
 
 
 async def _proposal(door: Door, proposal: Digest) -> Proposal:

@@ -17,6 +17,7 @@ from detente.base.digest import Digest, parse_digest
 from detente.base.errors import Misuse
 from detente.base.identity import Party, parse_party
 from detente.cli import home_option, json_option, reports_errors
+from detente.cli.hold_times import told_times
 from detente.statement.signing import Signer
 
 WHOLE_DIGEST = 64
@@ -108,6 +109,7 @@ def _show_news(news: News, *, as_json: bool) -> None:
         since = "" if each["since"] is None else f", since {each['since']}"
         click.echo(
             f"{news.what:13}  {each['proposal'][:12]}…  {each['party']}  {', '.join(each['hold_points'])}{since}"
+            f"{''.join(f'; {line}' for line in told_times(each))}"
         )
 
 

@@ -9,7 +9,7 @@ from detente.accord.checking.rules import check_rules
 from detente.accord.difference import compare_terms
 from detente.accord.explaining.aloud import hold_need
 from detente.accord.fold import fold
-from detente.accord.holds import said_on
+from detente.accord.hold_showing import said_on
 from detente.accord.reading import TermsRefused, read_terms
 from detente.accord.status import change_standing, run_standing, status
 from detente.statement.credential import verify_credential

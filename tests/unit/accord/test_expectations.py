@@ -17,8 +17,10 @@ duties:
   - {id: done, of: developer, found_by: auditor, by: {after_entry: 30 s}}
   - {id: shown, of: developer, found_by: auditor, on_request: {by: authority, within: 1 d}}
 """
+ESCALATION = "    escalation: {to: [auth-1], after: 100 s, within: 1 d}\n"
 TEXT = (
     BODY.replace("every: 7 d, ", "")
+    .replace("    need: {humans", f"{ESCALATION}    need: {{humans")
     .replace("triggers:\n", f"{DUTIES}triggers:\n")
     .replace("challenge_within: 72 h", "challenge_within: 10 s")
     + "screening: {by: [auditor], rate: 5 %, decisions: {count: 10, per: 7 d}, window: 365 d}\n"
@@ -114,6 +116,10 @@ MET = {
     ),
     "finding": ("[{finding: breach, is: breach}, {finding: fine, is: open}]", "{finding: fine, is: breach}"),
     "seeds": ("{caught: 0, decided: 1, void: 0, open: 0}", "{caught: 1}", "{decided: 0}", "{void: 1}", "{open: 1}"),
+    "escalation": (
+        "{change: change, is: open, to: auth-1}", "{change: change, is: none}", "{change: change, is: open, to: auth-2}",
+        "{change: change, is: overdue}",
+    ),
     "sanctioned": (
         "[{party: dev-b, act: refuse_compute, by: cloud}, {party: dev-b, act: publish}]",
         "{party: dev-b, act: refuse_compute, by: buyer}", "{party: dev-a, act: publish}",

@@ -6,8 +6,10 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from detente.accord.change import change_of
 from detente.accord.checking.check import Assumptions, check_terms
 from detente.accord.checking.outages import Outages
+from detente.accord.escalation import escalation_of
 from detente.accord.status import change_standing, run_standing
 from detente.accord.terms import Terms, parse_terms
 from detente.base.instant import Instant, show_instant
@@ -261,6 +263,100 @@ def hold_point_begins_at_a_date():
 @deadline("HoldPoint.span")
 def hold_point_ends_after_entry():
     return kept("until: {after_entry: 1 d}"), FORCE + DAY, ["held", "free", "free"]
+
+
+HUMANS = "    need: {humans: 2, "
+
+
+def proposed(times):
+    """A change that waits at a hold point with these members."""
+    found = play(edited((HUMANS, f"    {times}\n{HUMANS}")))
+    return found, found.propose("dev-a", T0 + 100)
+
+
+def held(found, change):
+    return lambda at: change_standing(found.state, change, at).outcome
+
+
+def approved(found, change, at, *, party="aud-1"):
+    for reviewer, before in (("r-1", 1), ("r-2", 0)):
+        found.approve(party, change, at - before, reviewer=reviewer)
+
+
+@deadline("HoldPoint.approved_for_s")
+def approval_expires():
+    """The first of the two that were needed ends it."""
+    found, change = proposed("approved_for: 7 d")
+    approved(found, change, T0 + 200)
+    return held(found, change), T0 + 199 + 7 * DAY, ["free", "held", "held"]
+
+
+@deadline("HoldPoint.approved_for_s", "MirrorTerms.settle_s")
+def approval_that_settles_as_it_expires_never_counts():
+    found, change = proposed("approved_for: 60 s")
+    approved(found, change, T0 + 200)
+    return held(found, change), T0 + 200 + SETTLE, ["held", "held", "held"]
+
+
+@deadline("HoldPoint.decide_within_s")
+def approval_was_in_time():
+    def ask(at):
+        found, change = proposed("decide_within: 14 d")
+        approved(found, change, at)
+        return held(found, change)(T0 + 20 * DAY)
+
+    return ask, T0 + 100 + 14 * DAY, ["free", "free", "held"]
+
+
+@deadline("HoldPoint.decide_within_s", "MirrorTerms.settle_s")
+def proposal_lapses():
+    found, change = proposed("decide_within: 14 d")
+
+    def lapsed(at):
+        return "lapsed" in change_standing(found.state, change, at).reasons[0].text
+
+    return lapsed, T0 + 100 + 14 * DAY + SETTLE, [False, True, True]
+
+
+ESCALATION = "escalation: {to: [auth-1], after: 2 d, within: 3 d}"
+
+
+def escalated(found, change):
+    def ask(at):
+        hold, terms = found.state.terms_at(at).hold_points[0], found.state.terms_at(at)
+        told = escalation_of(found.state, terms, change_of(found.state, change), hold, at)
+        return None if told is None else told.state
+
+    return ask
+
+
+@deadline("EscalationTerms.after_s", "MirrorTerms.settle_s")
+def silence_escalates():
+    ask = escalated(*proposed(ESCALATION))
+    return ask, T0 + 100 + 2 * DAY + SETTLE, [None, "open", "open"]
+
+
+@deadline("EscalationTerms.after_s")
+def enough_approved_before_it_was_escalated():
+    def ask(at):
+        found, change = proposed(ESCALATION)
+        approved(found, change, at)
+        return escalated(found, change)(T0 + 3 * DAY)
+
+    return ask, T0 + 100 + 2 * DAY, [None, None, "open"]
+
+
+@deadline("EscalationTerms.within_s", "MirrorTerms.settle_s")
+def answer_is_overdue():
+    ask = escalated(*proposed(ESCALATION))
+    return ask, T0 + 100 + 5 * DAY + 2 * SETTLE, ["open", "overdue", "overdue"]
+
+
+@deadline("EscalationTerms.within_s")
+def answer_to_a_decision_is_overdue():
+    found, change = proposed(ESCALATION)
+    found.approve("aud-1", change, T0 + 300, decision="escalate")
+    return escalated(found, change), T0 + 300 + 3 * DAY + SETTLE, ["open", "overdue", "overdue"]
 
 
 @deadline("Checkpoint.span")

@@ -70,6 +70,9 @@ hold_points:
     need:
       {{humans: 1, organisations: 1, author_excluded: yes, device: software, same_host: accept, by: [auditor], significant: no, screened: yes, confirmed: no}}
     unknown: silent
+    approved_for: 30 d
+    decide_within: 14 d
+    escalation: {{to: [auditor], after: 5 d, within: 5 d}}
 checkpoints:
   - id: large
     on: run.start

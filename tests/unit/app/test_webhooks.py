@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from detente.adapters.webhook import HEADER, check_address, post_notice, verify_webhook, webhook_header
-from detente.app.waiting import waiting_for
+from detente.app.waiting import times_of, waiting_for
 from detente.app.webhooks import QUIET_S, Webhooks
 from detente.base.errors import Refused, Unavailable
 from detente.base.identity import Party
@@ -77,6 +77,8 @@ def test_what_waits_is_told_once_signed_and_with_nothing_but_ids(tmp_path: Path)
                 "party": "dev-a",
                 "hold_points": ["self-modification"],
                 "since": "2027-01-15T08:01:40Z",
+                "approve_by": None,
+                "escalated": [],
             }
         ],
         "more": 0,
@@ -184,3 +186,44 @@ def test_notices_leave_the_machine_over_tls_alone():
         with pytest.raises(Refused) as refused:
             check_address(url)
         assert refused.value.rule == "Z20"
+
+
+TIMES = "    decide_within: 14 d\n    escalation: {to: [aud-1], after: 1 h, within: 1 d}\n"
+ESCALATING = ONLY_AUTH.replace("every: 7 d, ", "").replace("    need: {humans", f"{TIMES}    need: {{humans")
+
+
+def test_whom_it_was_escalated_to_is_told_and_again_when_somebody_escalates(tmp_path: Path):
+    """It waits for them while they owe an answer, which they could not give before; each escalation is news of its own."""
+    play = Play(founding(ESCALATING)).begin()
+    proposal = play.propose("dev-a", T0 + 100)
+    received, clock = Received(), [NOW]
+    hooks = hooks_of(play, tmp_path, received, clock, {AUD: URL})
+    looked(hooks)
+    assert received.posted == []
+    clock[0] = Instant(T0 + 100 + 3_600 + SETTLE)
+    looked(hooks)
+    [body] = received.bodies()
+    [told] = body["waiting"][0]["escalated"]
+    assert (told["to"], told["why"], told["since"], told["state"]) == (
+        ["aud-1"],
+        "silence",
+        "2027-01-15T09:02:40Z",
+        "open",
+    )
+    assert "by" not in told
+    play.approve("aud-1", proposal, T0 + 5_000, decision="changes")
+    assert waiting_for(play.state, Instant(T0 + 5_100), AUD) == ()
+    play.approve("auth-2", proposal, T0 + 5_200, decision="escalate")
+    clock[0] = Instant(T0 + 5_300)
+    looked(hooks)
+    assert [body["waiting"][0]["escalated"][0]["why"] for body in received.bodies()] == ["silence", "decision"]
+
+
+def test_what_lapsed_waits_for_nobody():
+    """It is held for good: neither its reviewers nor whom it was escalated to can do anything."""
+    play = Play(founding(ESCALATING)).begin()
+    proposal = play.propose("dev-a", T0 + 100)
+    before, after = (Instant(T0 + 100 + 14 * 86_400 + SETTLE + late) for late in (-1, 0))
+    assert [each.proposal for each in waiting_for(play.state, before)] == [proposal]
+    assert [waiting_for(play.state, after, party) for party in (None, AUD, AUTH)] == [(), (), ()]
+    assert times_of(play.state, proposal, after)["lapsed_at"] == "2027-01-29T08:01:40Z"

@@ -23,8 +23,8 @@ from tests.unit.server.test_http import SOLO, asked
 HTML = {"accept": "text/html"}
 
 
-def looked(tmp_path: Path, work, *, pause: bool = False):
-    """Run ``work(http, scene)`` against the node of the scene."""
+def looked(tmp_path: Path, work, *, pause: bool = False, times: str = ""):
+    """Run ``work(http, scene)`` against the node of the scene; ``times`` are members of its hold point."""
 
     async def in_scene(http, node, coalition):
         scene = Scene(node, coalition)
@@ -33,7 +33,8 @@ def looked(tmp_path: Path, work, *, pause: bool = False):
             await scene.pause()
         return await work(http, scene)
 
-    return asked(tmp_path, in_scene, text=TERMS, key_s=1_000, address_s=1_000)
+    text = TERMS.replace("    need: {humans", f"    {times}\n    need: {{humans") if times else TERMS
+    return asked(tmp_path, in_scene, text=text, key_s=1_000, address_s=1_000)
 
 
 def test_the_overview_shows_who_stopped_with_proof_and_who_only_says_so(tmp_path: Path):
@@ -267,6 +268,53 @@ def test_a_change_that_is_not_here_is_asked_of_whoever_proposed_it(
         return kinds, peer.asked
 
     assert looked(tmp_path, work) == ([kind] * 3, 1)
+
+
+async def _shown(http, path: str):
+    return (await http.get(f"/v1{path}")).json(), (await http.get(path, headers=HTML)).text
+
+
+def test_a_proposal_shows_by_when_and_to_whom_it_was_escalated(tmp_path: Path):
+    """In the queue and on its page, with when an approval ends; the page says that it lets nobody more approve."""
+
+    async def work(http, scene):
+        await scene.approve("plain", "r-2", "escalate")
+        return await _shown(http, f"/proposals/{scene.named['plain']}"), await _shown(http, "/proposals")
+
+    times = "approved_for: 7 d\n    decide_within: 14 d\n    escalation: {to: [auth-1], after: 1 d, within: 2 d}"
+    (one, page), (queue, listed) = looked(tmp_path, work, times=times)
+    [found] = one["times"]["escalated"]
+    assert (found["to"], found["by"], found["state"]) == (["auth-1"], ["aud-1/r-2"], "open")
+    assert one["holds"][0]["times"]["approve_by"] == one["times"]["approve_by"] is not None
+    assert "an approval of auth-1, to whom it was escalated" in one["holds"][0]["lacks"]
+    assert {each["decision"]: each["until"] is None for each in one["decisions"]} == {
+        "approve": False,
+        "escalate": True,
+    }
+    assert "To be approved by" in page
+    assert "lets nothing pass" in page
+    row = next(each for each in queue["proposals"] if each["proposal"] == one["proposal"])
+    assert row["times"] == one["times"]
+    assert "escalated" in listed
+
+
+def test_what_lapsed_is_listed_apart_and_counted_as_waiting_nowhere(tmp_path: Path):
+    """It waits for nobody; its page says that it must be proposed anew."""
+
+    async def work(http, scene):
+        return (
+            await _shown(http, "/proposals"),
+            (await http.get("/v1/overview")).json(),
+            await _shown(http, f"/proposals/{scene.named['plain']}"),
+        )
+
+    (queue, listed), overview, (one, page) = looked(tmp_path, work, times="decide_within: 0 s")
+    assert queue["proposals"] == []
+    assert one["proposal"] in {each["proposal"] for each in queue["lapsed"]}
+    assert overview["proposals"] == {"waiting": 0, "first": None}
+    assert one["times"]["lapsed_at"] is not None
+    for text in (listed, page):
+        assert "proposed anew" in text
 
 
 def test_a_successor_stands_beside_its_parent(tmp_path: Path):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from detente.accord.checking.claim import Claim
 from detente.accord.checking.deadlines import check_ageing, check_deadlines
 from detente.accord.checking.disclosure import check_disclosure
+from detente.accord.checking.hold_times import check_hold_times
 from detente.accord.checking.inputs import check_inputs
 from detente.accord.checking.outages import Outages, list_halts
 from detente.accord.checking.powers import check_powers
@@ -42,6 +43,7 @@ def _claims(terms: Terms, assumptions: Assumptions) -> Iterator[Claim]:
     yield from check_inputs(terms)
     yield from check_deadlines(terms)
     yield from check_rules(terms)
+    yield from check_hold_times(terms)
     yield from check_disclosure(terms)
     yield from check_screening(terms)
     if assumptions.doubling_s is not None:

@@ -21,23 +21,19 @@ from decimal import Decimal
 from itertools import product
 
 from detente.accord.adjudication import Case, latest_words
-from detente.accord.authenticators import Device, device_at_least, device_of
 from detente.accord.checkpoints import Missing
 from detente.accord.conditions import Compare, Truth, Votes
-from detente.accord.explaining.aloud import joined, plural, role, verb
+from detente.accord.explaining.aloud import joined, role, verb
 from detente.accord.explaining.constraint import Act, Hand, Plan
 from detente.accord.fold import AccordState
-from detente.accord.holds import Change, HoldAtWork
 from detente.accord.quorum import missing, seats_filled
 from detente.accord.records import Item
 from detente.accord.terms import INSPECTORS, PartyTerms, RoleQuorum, Terms
 from detente.accord.view import View
-from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant
 from detente.base.quantity import Interval, show_decimal
 from detente.statement.accession import Accession
-from detente.statement.approval import Approval
 from detente.statement.audit import Audit
 from detente.statement.facility import Facility
 from detente.statement.finding import Finding
@@ -249,70 +245,6 @@ def report_plans(state: AccordState, view: View, atom: Compare, *, want: bool, a
 def _value(atom: Compare, item: Item) -> Truth:
     body = item.body
     return atom.of(Interval(body.low, body.high)) if isinstance(body, Measurement) else None
-
-
-def approval_act(state: AccordState, party: Party, what: Digest, at: int) -> Act:
-    """Any reviewer of the party approves the run."""
-    names = reviewers_with(state, at, "software").get(party, ())
-    eligible = tuple(Hand(party, name) for name in names) if hands(state, (party,), at) else ()
-    return Act("approval", eligible, 1, party, verb("approves", "the run"), _approval(what))
-
-
-def reviewers_with(
-    state: AccordState, at: int, device: Device, *, on_other_host: bool = False
-) -> dict[Party, list[str]]:
-    """Each party's reviewers who have something that passes for the device; with ``on_other_host``, that decides there."""
-    believed = state.terms_at(at).authenticators
-    found: dict[Party, list[str]] = {}
-    for party in state.terms_at(at).parties:
-        fits = [known for owner, known in state.book.credentials.at(at)
-                if owner == party and device_at_least(device_of(known, believed), device)
-                and not (on_other_host and known.credential.same_host)]  # fmt: skip
-        names = [known.credential.reviewer for known in fits]
-        if device == "software":
-            names += [name for name, _ in state.book.reviewers(at).get(party, ())]
-        if names:
-            found[party] = sorted(set(names))
-    return found
-
-
-def _approval(what: Digest) -> Approval:
-    return Approval(what, "approve", "", Party("nobody"), None, False, "yes")
-
-
-def review_plans(state: AccordState, terms: Terms, change: Change, found: HoldAtWork, at: int) -> tuple[Plan, ...]:
-    """The approvals that a hold point lacks: of so many new organisations first, then of any reviewer left."""
-    lacking, asked = found.lacking, found.hold.need
-    if lacking.unmeetable or change.proposal is None:
-        return ()
-    given = set(lacking.given)
-    organisations = {party for party, _ in given}
-    free: list[Hand] = []
-    with_device = reviewers_with(state, at, asked.device, on_other_host=asked.same_host == "refuse")
-    for party, names in with_device.items():
-        if (asked.author_excluded and party in change.authors) or (asked.by and not terms.among(party, asked.by)):
-            continue
-        if party in terms.parties and hands(state, (party,), at):
-            free += [Hand(party, n) for n in names if (party, n) not in given and
-                     not (asked.author_excluded and n == change.proposed_by.id)]  # fmt: skip
-    approves = verb("approves", "the proposal")
-    body = _approval(change.proposal)
-    new = tuple(hand for hand in free if hand.party not in organisations)
-    apart = (
-        lacking.organisations if given or lacking.organisations > 1 else 0
-    )  # The first reviewer is of one by itself.
-    rest = max(lacking.humans, lacking.organisations) - apart
-    if len(free) < apart + rest or len({hand.party for hand in new}) < lacking.organisations:
-        return ()
-    acts = []
-    if apart:
-        of = " of other organisations" if given and apart > 1 else " of another organisation" if given else ""
-        who = plural(apart, "reviewer") + of + (", each of another," if apart > 1 else "")
-        acts.append(Act("approval", new, apart, who, approves, body))
-    if rest:
-        who = f"{rest} {'more ' if given or acts else ''}{'reviewer' if rest == 1 else 'reviewers'}"
-        acts.append(Act("approval", tuple(free), rest, who, approves, body, apart=False))
-    return (tuple(acts),)
 
 
 def certification_plans(state: AccordState, lacking: Sequence[Missing], at: int) -> tuple[Plan, ...]:

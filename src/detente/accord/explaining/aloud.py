@@ -33,7 +33,8 @@ from detente.accord.conditions import (
     Touches,
     Votes,
 )
-from detente.accord.terms import CertificationNeed, HoldNeed, Need, RoleQuorum
+from detente.accord.terms import CertificationNeed, HoldNeed, HoldPoint, Need, RoleQuorum
+from detente.base.instant import show_duration
 from detente.base.quantity import show_decimal
 
 _ROLES: Final = {
@@ -200,6 +201,22 @@ def hold_need(asked: HoldNeed) -> str:
     if asked.same_host == "refuse":
         marks.append("on a host that the author's agents cannot write")
     return text + "".join(f", {mark}" for mark in marks)
+
+
+def hold_asks(hold: HoldPoint) -> str:
+    """What a hold point asks for, with how long that lasts, by when, and to whom it is escalated."""
+    text = hold_need(hold.need)
+    if hold.approved_for_s is not None:
+        text += f"; each approval counts for {show_duration(hold.approved_for_s)}"
+    if hold.decide_within_s is not None:
+        text += f"; what is not approved within {show_duration(hold.decide_within_s)} lapses"
+    if hold.escalation is not None:
+        to, after, within = hold.escalation.to, hold.escalation.after_s, hold.escalation.within_s
+        text += (
+            f"; undecided for {show_duration(after)}, or when a reviewer asks, it is escalated to {_of(to)}, who answer within"
+            f" {show_duration(within)}, and whom a reviewer asked must approve it too"
+        )
+    return text
 
 
 def may_be_unknown(condition: Condition) -> bool:

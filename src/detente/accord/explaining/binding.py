@@ -15,13 +15,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from detente.accord.change import Change, change_of
 from detente.accord.checkpoints import checkpoints_at_work
 from detente.accord.conditions import All, AnyOf, AtLeast, Atom, Condition, Not, Truth, View, evaluate
-from detente.accord.explaining.aloud import certified, hold_need, may_be_unknown, need, quorum, say
+from detente.accord.explaining.aloud import certified, hold_asks, may_be_unknown, need, quorum, say
 from detente.accord.explaining.constraint import Clause, ClauseKind, Constraint, Effect, Judgement, Subject
 from detente.accord.fold import AccordState
 from detente.accord.halts import last_halt
-from detente.accord.holds import Change, change_of, holds_at_work
+from detente.accord.holds import holds_at_work
 from detente.accord.limits import limits_at_work
 from detente.accord.reason import Place, Reason
 from detente.accord.records import Item
@@ -474,7 +475,7 @@ def _stated_at(scene: Scene, change: Change) -> Instant | None:
 
 def _hold_text(hold: HoldPoint) -> str:
     before = "training" if hold.on == "version.train" else "deployment"
-    return f"if {say(hold.when)}: before {before} it must be approved by {hold_need(hold.need)}"
+    return f"if {say(hold.when)}: before {before} it must be approved by {hold_asks(hold)}"
 
 
 def judge(condition: Condition, view: View, *, restricting: bool = True) -> Iterator[Judgement]:

@@ -37,6 +37,7 @@ ClauseKind = Literal[
     "consequence",
     "trigger",
 ]
+Means = Literal["any", "page", "terminal"]
 Effect = Literal["refused", "held", "paused", "capped", "bound", "free"]
 EFFECTS: tuple[Effect, ...] = ("refused", "paused", "held", "capped", "bound", "free")
 """From what leaves least to what leaves most."""
@@ -92,6 +93,7 @@ class Hand:
 class Act:
     """Any ``count`` of ``hands``, with ``apart`` of distinct parties, file a statement of ``kind`` that says ``body``.
 
+    ``means`` is how an approval is made, on a page or in a terminal; ``again``, by the same hands as the act before it, in their order.
     ``body`` None is ``kind`` ``terms``, an amendment to ``after``, or the witnessing of the statement ``about``. ``who`` and
     ``does`` are its words, a verb for one and for several.
     """
@@ -105,11 +107,18 @@ class Act:
     apart: bool = True
     after: Terms | None = field(default=None, compare=False)
     about: Digest | None = None
+    means: Means = "any"
+    again: bool = False
 
     @property
     def text(self) -> str:
         """The act in words."""
         return f"{self.who} {self.does[self.count != 1]}"
+
+    def is_like(self, other: Act) -> bool:
+        """Do both say the same by the same means, so that nobody files one for the other?"""
+        same = self.kind == other.kind and self.body == other.body
+        return same and (self.means == other.means or "any" in {self.means, other.means})
 
     def said_by(self, hand: Hand) -> Body | None:
         """The body as this hand files it."""

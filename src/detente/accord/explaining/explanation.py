@@ -17,10 +17,12 @@ from detente.accord.explaining.binding import EVERY, JUDGED, Scene, constraints,
 from detente.accord.explaining.constraint import EFFECTS, Constraint, Entry, Explanation, Subject
 from detente.accord.explaining.ways import with_ways
 from detente.accord.fold import AccordState
+from detente.accord.records import Item
 from detente.base.digest import Digest
 from detente.base.identity import Party
 from detente.base.instant import Instant
 from detente.statement.approval import Approval
+from detente.statement.proposal import Proposal
 from detente.statement.run import Run
 
 SEARCHED_MAX = 12
@@ -100,6 +102,16 @@ def _governed_since(scene: Scene, constraint: Constraint) -> int:
     return max(instants)
 
 
+def _ends_after(scene: Scene, item: Item) -> list[int]:
+    """So long after it was witnessed an approval counts no more, or a proposal that was not approved has lapsed."""
+    holds, settle_s = scene.terms.hold_points, scene.terms.mirrors.settle_s
+    if isinstance(item.body, Approval):
+        return [hold.approved_for_s for hold in holds if hold.approved_for_s is not None]
+    if isinstance(item.body, Proposal):
+        return [hold.decide_within_s + settle_s for hold in holds if hold.decide_within_s is not None]
+    return []
+
+
 def _moments(scene: Scene, constraint: Constraint) -> list[int]:
     """The instants up to now at which the clause may have begun or ceased to bind, the latest first."""
     settle_s = scene.terms.mirrors.settle_s
@@ -116,6 +128,7 @@ def _moments(scene: Scene, constraint: Constraint) -> list[int]:
             or (constraint.clause.kind == "checkpoint" and each.kind in {"audit", "measurement"})
         ):
             times |= {int(each.time), int(each.time) + settle_s}
+            times |= {int(each.time) + lasts_s for lasts_s in _ends_after(scene, each)}
     if scene.now.phase_since is not None:
         times.add(int(scene.now.phase_since))
     times |= {int(link.since) for link in scene.state.chain}

@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from detente.accord.explaining.aloud import certified, hold_need, joined, may_be_unknown, need, plural, quorum, say
+from detente.accord.explaining.aloud import (
+    certified,
+    hold_asks,
+    joined,
+    may_be_unknown,
+    need,
+    plural,
+    quorum,
+    role,
+    say,
+)
 from detente.accord.explaining.constraint import Subject
 from detente.accord.span import ALWAYS, Span, show_moment
 from detente.accord.terms import INSPECTORS, Checkpoint, Indicator, Limit, RoleQuorum, Terms, Trigger
@@ -71,7 +81,7 @@ def _every(terms: Terms) -> Iterator[Rule]:
             if hold.unknown == "holds" and may_be_unknown(hold.when)
             else ""
         )
-        ends = (f"it is approved by {hold_need(hold.need)}", _amended(terms))
+        ends = (f"it is approved by {hold_asks(hold)}", _amended(terms))
         yield Rule("binds", "hold_points", hold.id, None, f"{_spanned(hold.span)}{say(hold.when)}{unknown}",
                    f"the change may not be {what} before it is approved", ends)  # fmt: skip
     for checkpoint in terms.checkpoints:
@@ -187,6 +197,8 @@ def _powers(terms: Terms) -> Iterator[Rule]:
         yield Rule(
             "power", "hold_points", hold.id, by, "a change waits there", "its reviewers approve or refuse the change"
         )
+        if hold.escalation is not None:
+            yield Rule("power", "hold_points", hold.id, by, "a change waits there", f"its reviewers escalate it to {joined((role(name, 2) for name in hold.escalation.to), 'or')}, one of whom must then approve it too")  # fmt: skip
     if terms.screening is not None:
         seeds = tuple(party for party in terms.parties if terms.among(party, terms.screening.by))
         yield Rule("power", "screening", "screening", seeds, "before it is proposed", "chooses known-bad changes, which nothing permits once it has revealed them")  # fmt: skip
@@ -223,6 +235,11 @@ def _duties(terms: Terms) -> Iterator[Rule]:
         every = "" if duty.every_s is None else f", and every {show_duration(duty.every_s)} after that"
         ends = () if duty.until is None else (show_moment(duty.until),)
         yield Rule("duty", "duties", duty.id, by, f"{duty.due()}{every}", f"sees to it that {duty.asks()}", ends)
+    for hold in terms.hold_points:
+        if hold.escalation is not None:
+            by = tuple(party for party in terms.parties if terms.among(party, hold.escalation.to))
+            when = f"a change was escalated to it, because nobody decided for {show_duration(hold.escalation.after_s)} or a reviewer asked"
+            yield Rule("duty", "hold_points", hold.id, by, when, f"has its reviewers decide on it within {show_duration(hold.escalation.within_s)}")  # fmt: skip
     for consequence in terms.consequences:
         who = tuple(terms.parties) if consequence.party is None else (consequence.party,)
         whom = "the ruling" if consequence.act == "publish" else "the party in breach"

@@ -10,12 +10,13 @@ supposing (``acts``) and what follows (``status``). A supposed state is asked an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from detente.accord.authenticators import DEVICES, device_of
 from detente.accord.chain import Link
-from detente.accord.explaining.constraint import Act, Hand, Plan
+from detente.accord.explaining.constraint import Act, Hand, Means, Plan
 from detente.accord.fold import AccordState
 from detente.accord.quorum import missing
 from detente.accord.reason import Place
@@ -25,11 +26,17 @@ from detente.base.digest import Digest
 from detente.base.identity import Party, PublicKey
 from detente.base.instant import Instant
 from detente.statement.approval import Approval
-from detente.statement.assertion import Assertion, SoftwareAssertion, SshAssertion
+from detente.statement.assertion import Assertion, SoftwareAssertion, SshAssertion, WebauthnAssertion
 from detente.statement.credential import VerifiedCredential
 from detente.statement.kinds import Use
 from detente.statement.statement import SignerOf
 
+KINDS: Final[Mapping[Means, tuple[str, ...]]] = {
+    "any": ("webauthn", "ssh-sk"),
+    "page": ("webauthn",),
+    "terminal": ("ssh-sk",),
+}
+"""By what authenticators an approval is made on a page or in a terminal; in a terminal a software key does, too."""
 Done = tuple[Act, Hand]
 """One statement of an act, and who files it."""
 
@@ -50,13 +57,17 @@ def seat(plan: Plan) -> tuple[Done, ...] | None:
         return all(
             other != hand and not (act.apart and each is act and other.party == hand.party)
             for each, other in others
-            if each.kind == act.kind and each.body == act.body
+            if each.is_like(act)
         )
+
+    def able(number: int) -> Sequence[Hand]:
+        act = wanted[number]
+        return (chosen[number - act.count],) if act.again else act.hands
 
     def place(number: int) -> bool:
         if number == len(wanted):
             return True
-        for hand in wanted[number].hands:
+        for hand in able(number):
             if fits(wanted[number], hand):
                 chosen.append(hand)
                 if place(number + 1):
@@ -85,7 +96,7 @@ def _items(state: AccordState, act: Act, hand: Hand, when: Instant, number: int)
         return
     use: Use = "root" if act.kind in {"accession", "withdrawal"} else "statement"
     if isinstance(body, Approval):
-        body = replace(body, assertion=_assertion(state, hand, when))
+        body = replace(body, assertion=_assertion(state, hand, when, act.means))
     signers = frozenset(SignerOf(hand.party, key, use) for key in state.keys_in_force(hand.party, use, when))
     name = hashlib.sha256(f"supposed {number} {act.kind} {hand} {when}".encode()).hexdigest()
     restricting = class_of(body, act.kind) == "restricting"
@@ -95,17 +106,22 @@ def _items(state: AccordState, act: Act, hand: Hand, when: Instant, number: int)
                ((when, signers),))  # fmt: skip
 
 
-def _assertion(state: AccordState, hand: Hand, when: Instant) -> Assertion:
-    """By the strongest authenticator that the reviewer has, one for another host first; nobody signs here."""
+def _assertion(state: AccordState, hand: Hand, when: Instant, means: Means) -> Assertion:
+    """By the strongest authenticator of its kind that the reviewer has, one for another host first; nobody signs here."""
     believed = state.terms_at(when).authenticators
     credentials = [
-        known for known in state.book.hands(hand.party, hand.reviewer, when) if isinstance(known, VerifiedCredential)
+        known
+        for known in state.book.hands(hand.party, hand.reviewer, when)
+        if isinstance(known, VerifiedCredential) and known.credential.type in KINDS[means]
     ]
     credentials.sort(key=lambda known: (known.credential.same_host, -DEVICES.index(device_of(known, believed))))
-    if credentials:
-        return SshAssertion("ssh-sk", credentials[0].credential.key, b"")
-    keys = dict(state.book.reviewers(when).get(hand.party, ()))
-    return SoftwareAssertion("software", keys.get(hand.reviewer, PublicKey(b"")), b"")
+    if not credentials:
+        keys = dict(state.book.reviewers(when).get(hand.party, ()))
+        return SoftwareAssertion("software", keys.get(hand.reviewer, PublicKey(b"")), b"")
+    best = credentials[0].credential
+    if best.type == "webauthn":
+        return WebauthnAssertion("webauthn", best.key, b"", b"", b"")
+    return SshAssertion("ssh-sk", best.key, b"")
 
 
 def _witnessed(state: AccordState, about: Digest, when: Instant) -> Iterator[Item]:

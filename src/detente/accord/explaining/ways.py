@@ -18,6 +18,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from detente.accord.adjudication import Case, cases_at
+from detente.accord.change import change_of
 from detente.accord.checkpoints import checkpoints_at_work
 from detente.accord.conditions import (
     Atom,
@@ -33,7 +34,6 @@ from detente.accord.conditions import (
 from detente.accord.explaining.acts import (
     accession_act,
     amendment_plans,
-    approval_act,
     bound_act,
     certification_plans,
     closing_plans,
@@ -43,17 +43,17 @@ from detente.accord.explaining.acts import (
     refuting_plans,
     registration_act,
     report_plans,
-    review_plans,
     ruling_plans,
     withdrawal_act,
 )
 from detente.accord.explaining.aloud import joined, lasting, plural, verb
 from detente.accord.explaining.binding import Scene, constraints, latched_now, look
 from detente.accord.explaining.constraint import Act, Constraint, Hand, How, Plan, Way
+from detente.accord.explaining.reviewing import approval_act, review_plans
 from detente.accord.explaining.solving import least, plans_for, together
 from detente.accord.explaining.supposing import Done, seat, suppose
 from detente.accord.fold import AccordState
-from detente.accord.holds import change_of, holds_at_work
+from detente.accord.holds import holds_at_work
 from detente.accord.limits import limits_at_work, run_view
 from detente.accord.membership import force_view
 from detente.accord.standing import Pause

@@ -19,11 +19,11 @@ from detente.accord.explaining.aloud import say
 from detente.accord.explaining.constraint import spelled
 from detente.accord.oversight import Oversight, oversight
 from detente.accord.standing import DutyStanding, Halt
-from detente.accord.status import proposals_waiting
 from detente.accord.sweep import TrackKey, sweep_of
 from detente.accord.terms import Indicator, Trigger
 from detente.accord.tree_reading import LINEAGE
 from detente.accord.view import View
+from detente.app.viewing.held import held_proposals
 from detente.app.viewing.sight import Sight, Value, when
 from detente.base.digest import Digest
 from detente.base.identity import Party
@@ -76,7 +76,7 @@ def _overview(sight: Sight) -> Value:
     compared = sorted(_indicators(sight), key=lambda row: _ORDER[row.answer])
     indicators = [row.as_json() for row in compared[:ROWS_MAX]]
     indicators_left_out = max(0, len(compared) - ROWS_MAX)
-    waiting = sight.keep("waiting", lambda: proposals_waiting(sight.state, sight.at))
+    waiting, _ = held_proposals(sight)
     owing = [halt for halt in now.halts if halt.state == "overdue"]
     late = [row for row in compared if row.overdue]
     unmet = [duty for duty in now.duties if duty.state == "overdue"]

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from detente.accord.explaining.aloud import hold_need, say
-from detente.accord.holds import change_of, holds_at_work, matching_holds, said_on
+from detente.accord.change import change_of
+from detente.accord.explaining.aloud import hold_asks, say
+from detente.accord.hold_showing import said_on, times_at_holds
+from detente.accord.holds import holds_at_work, matching_holds
 from detente.accord.records import Item
-from detente.accord.status import change_standing, proposals_waiting
+from detente.accord.standing import Standing
+from detente.accord.status import change_standing
 from detente.app.viewing.changes import bytes_of, change_value, fetch_change
+from detente.app.viewing.held import held_proposals
 from detente.app.viewing.lineage import (
     depths,
     line_behind,
@@ -24,7 +28,9 @@ from detente.app.viewing.lineage import (
 )
 from detente.app.viewing.overview import heading
 from detente.app.viewing.sight import Sight, Value, when
+from detente.app.waiting import times_of
 from detente.base.digest import Digest
+from detente.base.identity import Party
 from detente.base.quantity import show_decimal
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
@@ -33,21 +39,17 @@ from detente.statement.version import Version
 QUEUE_MAX: Final = 512
 """Proposals that a queue lists, those that wait longest first; the number of all is said."""
 PASSED_MAX: Final = 24
-"""Proposals listed that wait no more, the newest first."""
+"""Proposals listed that passed, and that lapsed, the newest first."""
 
 
 def view_proposals(sight: Sight) -> Value:
-    """What waits at hold points, longest first, and what lately passed."""
+    """What waits at hold points, longest first, what lapsed, and what lately passed."""
     return sight.keep("proposals", lambda: _queue(sight))
 
 
 def _queue(sight: Sight) -> Value:
-    waiting = sight.keep("waiting", lambda: proposals_waiting(sight.state, sight.at))
-    rows = []
-    for proposal, party, standing in waiting[:QUEUE_MAX]:
-        item = sight.find(proposal, "proposal")
-        rows.append({**_row(sight, item), "party": party, "standing": standing.as_json()})
-    held = {proposal for proposal, _, _ in waiting}
+    waiting, lapsed = held_proposals(sight)
+    held = {proposal for proposal, _, _ in (*waiting, *lapsed)}
     passed = [
         {**_row(sight, item), "party": item.party}
         for item in reversed(sight.state.index.get(("proposal",), [])[-QUEUE_MAX:])
@@ -55,11 +57,19 @@ def _queue(sight: Sight) -> Value:
     ]
     value = {
         **heading(sight),
-        "proposals": rows,
+        "proposals": [_row_of_held(sight, *each) for each in waiting[:QUEUE_MAX]],
         "left_out": max(0, len(waiting) - QUEUE_MAX),
+        "lapsed": [_row_of_held(sight, *each) for each in lapsed[:PASSED_MAX]],
+        "lapsed_left_out": max(0, len(lapsed) - PASSED_MAX),
         "passed": passed[:PASSED_MAX],
     }
     return sight.with_entries(value)
+
+
+def _row_of_held(sight: Sight, proposal: Digest, party: Party, standing: Standing) -> Value:
+    row = _row(sight, sight.find(proposal, "proposal"))
+    times = times_of(sight.state, proposal, sight.at)
+    return {**row, "party": party, "standing": standing.as_json(), "times": times}
 
 
 def _row(sight: Sight, item: Item) -> Value:
@@ -93,6 +103,7 @@ def view_proposal(sight: Sight, proposal: Digest) -> Value:
         "parent": body.parent,
         "for_run": None if body.run is None else {"run": body.run},
         "standing": standing.as_json(),
+        "times": times_of(sight.state, proposal, sight.at),
         "holds": list(_holds(sight, proposal)),
         "decisions": list(_decisions(sight, proposal)),
         "passkeys": list(_passkeys(sight)),
@@ -129,6 +140,10 @@ def _holds(sight: Sight, proposal: Digest) -> Iterator[Value]:
         each.hold.id: each
         for each in holds_at_work(sight.state, sight.terms, change, "version.train", sight.at, in_force_since=since)
     }
+    times = {
+        each.hold: each.as_json()
+        for each in times_at_holds(sight.state, sight.terms, change, "version.train", sight.at, in_force_since=since)
+    }
     for hold, meets in matching_holds(sight.terms, change, "version.train"):
         lacking = at_work.get(hold.id)
         given = lacking.lacking.given if lacking is not None else ()
@@ -136,7 +151,8 @@ def _holds(sight: Sight, proposal: Digest) -> Iterator[Value]:
             "hold": hold.id,
             "when": say(hold.when),
             "certain": meets is True,
-            "asks": hold_need(hold.need),
+            "asks": hold_asks(hold),
+            "times": times.get(hold.id),
             "humans": hold.need.humans,
             "given": [{"organisation": organisation, "reviewer": reviewer} for organisation, reviewer in given],
             "lacks": "" if lacking is None else lacking.lacking.spelled(),
