@@ -10,7 +10,7 @@ DRILL ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env drill test check bench browser-test wheel torch torch-test lock docs cli-docs docs-index clean
+.PHONY: help env drill test check bench browser-test wheel torch torch-test conformance lock docs cli-docs docs-index clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,10 +91,14 @@ torch: env ## Add PyTorch to .venv for --workload torch and torchrun
 	$(BIN)/python -m pip install --disable-pip-version-check torch==2.13.0
 
 # The loader of torchdata is one of those that are tested.
-torch-test: torch ## Run what needs PyTorch: exact resumes, ranks
+torch-test: torch ## Run what needs PyTorch: exact resumes, ranks, the conformance suite
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps torchdata==0.11.0
 	$(BIN)/python -m pytest tests/integration/test_torch_exact_state.py tests/integration/test_torch_ranks.py \
-	  tests/integration/test_workload_torch.py
+	  tests/integration/test_workload_torch.py tests/conformance
+
+conformance: torch ## Run the conformance suite and write its table, docs/reference/conformance.md
+	DETENTE_CONFORMANCE=tests/conformance/record.json $(BIN)/python -m pytest tests/conformance
+	$(BIN)/python -m tests.conformance.page
 
 lock: ## Resolve the dependencies anew (needs uv)
 	@command -v uv >/dev/null || { echo "got no uv; expected it on PATH; python3 -m pip install uv" >&2; exit 1; }

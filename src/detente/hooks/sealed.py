@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +38,6 @@ KEPT = 2
 LISTING_MAX = 64 << 20
 """Bytes. A line is about 150, and a rank of a large job writes a few files."""
 _RECEIPT_ENDING = ".receipt.json"
-_STEP = re.compile(r"step-\d{9,}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +51,26 @@ class Sealed:
 
 
 class SealedFolders:
-    """The folder ``checkpoints`` of one run's output directory; raises ``Refused`` W03 for a run without a sound name."""
+    """The folder ``within`` of one run's output directory; raises ``Refused`` W03 for a run without a sound name.
 
-    def __init__(self, out: Path, *, run: str) -> None:
-        self.place = out / "checkpoints"
+    A checkpoint's folder is named by ``prefix`` and the step in at least ``width`` digits. ``keep``: how many are kept when another is
+    sealed; ``None`` leaves that to whoever else looks after the folder.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        run: str,
+        within: str = "checkpoints",
+        prefix: str = "step-",
+        width: int = 9,
+        keep: int | None = KEPT,
+    ) -> None:
+        self.place = out / within
+        self._prefix = prefix
+        self._width = width
+        self._keep = keep
         self.run = parse_run(run)
         try:
             self.place.mkdir(parents=True, exist_ok=True)
@@ -65,7 +79,7 @@ class SealedFolders:
 
     def folder(self, step: int) -> Path:
         """Where the checkpoint of a step lies."""
-        return self.place / f"step-{step:09d}"
+        return self.place / f"{self._prefix}{step:0{self._width}d}"
 
     def open(self, step: int) -> Path:
         """Make the folder of a step; several ranks may do so at once."""
@@ -96,7 +110,8 @@ class SealedFolders:
             )
             write_durably(self.place / receipt.checkpoint, listing)
             write_durably(self.place / f"{folder.name}{_RECEIPT_ENDING}", encode_receipt(receipt))
-            self._drop_old()
+            if self._keep is not None:
+                self._drop_old(self._keep)
         except OSError as error:
             raise Unavailable(f"cannot seal {folder}: {error.strerror}") from error
         return receipt
@@ -110,9 +125,9 @@ class SealedFolders:
         4. Receipts stood there and none passed: W17, because starting again at step 0 would hide a loss.
         """
         refused: list[Refused] = []
-        for path in sorted(self.place.glob(f"step-*{_RECEIPT_ENDING}"), key=lambda each: (len(each.name), each.name))[
-            ::-1
-        ]:
+        for path in sorted(
+            self.place.glob(f"{self._prefix}*{_RECEIPT_ENDING}"), key=lambda each: (len(each.name), each.name)
+        )[::-1]:
             try:
                 found = self._fetch(path)
             except Refused as refusal:
@@ -137,7 +152,9 @@ class SealedFolders:
         """Remove the folders that no receipt names, what a crash left; returns their names. Call it before anybody writes."""
         left = []
         for folder in self.place.iterdir():
-            if _STEP.match(folder.name) and folder.is_dir() and not self._receipt_path(folder.name).exists():
+            step = folder.name.removeprefix(self._prefix)
+            ours = step.isascii() and step.isdigit() and folder == self.folder(int(step)) and folder.is_dir()
+            if ours and not self._receipt_path(folder.name).exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 left.append(folder.name)
         return left
@@ -166,9 +183,11 @@ class SealedFolders:
     def _receipt_path(self, name: str) -> Path:
         return self.place / f"{name}{_RECEIPT_ENDING}"
 
-    def _drop_old(self) -> None:
-        names = [path.name.removesuffix(_RECEIPT_ENDING) for path in self.place.glob(f"step-*{_RECEIPT_ENDING}")]
-        for name in sorted(names, key=lambda each: (len(each), each))[:-KEPT]:
+    def _drop_old(self, keep: int) -> None:
+        names = [
+            path.name.removesuffix(_RECEIPT_ENDING) for path in self.place.glob(f"{self._prefix}*{_RECEIPT_ENDING}")
+        ]
+        for name in sorted(names, key=lambda each: (len(each), each))[:-keep]:
             self._receipt_path(name).unlink(missing_ok=True)  # First: a crash in between leaves what nobody uses.
             (self.place / f"{name}.listing").unlink(missing_ok=True)
             shutil.rmtree(self.place / name, ignore_errors=True)
