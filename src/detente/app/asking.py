@@ -24,6 +24,7 @@ from typing import Final
 from detente.accord.terms import Terms
 from detente.adapters.rundir import RunFolder
 from detente.adapters.spent import Spent
+from detente.app.config import find_home
 from detente.app.door import Door
 from detente.app.guarding import Channel, Denied, GuardSession
 from detente.app.holding import NoMemory
@@ -118,6 +119,16 @@ def use(answer: Answer, *, act: Digest, home: str | Path | None, once: bool = Fa
     lasting = once and answer.proposal is not None
     until_s = None if lasting else allowance.sent_at_ms / 1_000 + USE_MAX_S
     spent.spend(key, about=f"act {act[:16]}", boot_id=boot_id, until_s=until_s)
+
+
+def spend_call(asker: str, call_id: str, *, home: str | Path | None) -> None:
+    """Spend a host's own id of a call, so that it is let through once; raises ``Refused`` J02, ``Unavailable``."""
+    Spent(find_home(home)).spend(
+        sha256_hex(f"detente-call/v1\n{asker}\n{call_id}".encode()),
+        about=f"a call of {asker}",
+        boot_id="",
+        until_s=None,
+    )
 
 
 def held(act: Digest, why: str) -> Answer:

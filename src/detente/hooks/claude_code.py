@@ -1,6 +1,6 @@
 """The process of a coding agent's ``PreToolUse`` hook: one call on standard input, one answer on standard output.
 
-Decides what the host is told. Leaves out which calls are looked at (``tool_calls``) and asking (``app.asking``). ``spec/asking.md`` §6.
+Decides what the host is told. Leaves out leave itself (``tool_leave``). ``spec/asking.md`` §6.
 
 - The answer is ``deny`` with the reason, or nothing at all: leave of the accord is not the user's, whose own permissions decide then.
 - Whatever goes wrong is a deny. Where even that cannot be written the process ends with 2, which the host takes for one; so does the
@@ -15,31 +15,17 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from detente.base.errors import DetenteError, Refused
-from detente.hooks.tool_calls import (
-    CALL_MAX,
-    DEFAULT_POLICY,
-    POLICY_MAX,
-    Call,
-    Rule,
-    areas_of,
-    parse_call,
-    parse_policy,
-    rule_for,
-)
+from detente.base.errors import Refused
+from detente.hooks.tool_calls import CALL_MAX, parse_call
+from detente.hooks.tool_leave import ANSWER_S, refusal_of
 
-if TYPE_CHECKING:
-    from detente.guard.answer import Answer
-
-ANSWER_S: Final = 8.0
 LAST_WORD_S: Final = 2.0
 HARD_S: Final = 15
 HOST_S: Final = 30
 """What the settings allow: twice as long as the process can live."""
-POLICY_FILE: Final = "agent-policy.toml"
-PROPOSER: Final = "claude-code"
+ASKER: Final = "claude-code"
 REASON_MAX: Final = 2_000
 BLOCKS: Final = 2
 
@@ -93,77 +79,17 @@ def run(*, home: str | None, policy: Path | None, within_s: float = ANSWER_S) ->
     _end_after(within_s + LAST_WORD_S, reply)
     try:
         data = sys.stdin.buffer.read(CALL_MAX + 1)
-        reason = judge(data, home=home, policy=policy, within_s=within_s)
+        call = parse_call(data)
+    except Refused as refused:
+        reason = str(refused)
     except Exception as error:  # noqa: BLE001 - whatever it is, the host must not go on because of it
-        reason = f"the hook failed: {error!r}" if not isinstance(error, DetenteError) else str(error)
+        reason = f"the hook failed: {error!r}"
+    else:
+        reason = refusal_of(call, asker=ASKER, home=home, policy=policy, within_s=within_s)
     if reason:
         return reply.deny(reason)
     reply.said = True
     return 0
-
-
-def judge(data: bytes, *, home: str | None, policy: Path | None, within_s: float) -> str:
-    """Why the call may not be made; empty where it may, or is nothing to the accord. Raises ``Refused`` J20, J21, J22, ``Unavailable``."""
-    call = parse_call(data)
-    rule = rule_for(parse_policy(_policy(home, policy)), call)
-    if rule is None:
-        return ""
-    if rule.refuse:
-        return f"refused by the policy: {rule.name}"
-    answer = _ask(call, rule, home, within_s)
-    if answer.allowed:
-        return ""
-    more = ""
-    if answer.proposal is not None:
-        more = f"; filed as proposal {answer.proposal[:16]}, which `detente hold show {answer.proposal[:16]}` shows"
-    raise Refused(
-        "J22",
-        "held",
-        got=f"{call.tool}, which {rule.name}: {answer.verdict}: {answer.why}{more}",
-        expected="leave of the accord",
-        todo="a person can see why with `detente status --why`; the same call may be made again once that has changed",
-    )
-
-
-def _ask(call: Call, rule: Rule, home: str | None, within_s: float) -> Answer:
-    from dataclasses import replace
-
-    from detente.app.asking import Question, ask, use
-    from detente.app.holding import made_proposal
-    from detente.guard.answer import digest_act
-
-    said = {"tool": call.tool, "arguments": call.arguments}
-    act = digest_act(PROPOSER, said)
-    question = Question(
-        activity=rule.activity, act=act, run=f"agent-{rule.activity.replace('_', '-')}", once=rule.propose
-    )
-    if rule.propose:
-        change = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False).encode()
-        summary = f"call of the tool {call.tool[:100]}, which {rule.name}"
-        proposal = made_proposal(
-            change, touches=sorted(areas_of(call)), summary=summary, proposed_by=("model", PROPOSER)
-        )  # fmt: skip
-        question = replace(question, proposal=proposal, change=change)
-    answer = ask(question, home=home, within_s=within_s)
-    if answer.allowed:
-        use(answer, act=act, home=home, once=rule.propose)
-    return answer
-
-
-def _policy(home: str | None, given: Path | None) -> bytes:
-    """The policy's bytes: as given, else the home's, else the default. One that was given must be there."""
-    if home is None:
-        from detente.app.config import find_home  # heavy: the installed command names its home
-
-        home = str(find_home())
-    path = given or Path(home) / POLICY_FILE
-    try:
-        with path.open("rb") as file:
-            return file.read(POLICY_MAX + 1)
-    except FileNotFoundError:
-        if given is None:
-            return DEFAULT_POLICY
-        raise
 
 
 def _end_after(seconds: float, reply: Reply) -> None:

@@ -30,11 +30,8 @@ from detente.app.ref_moves.touching import (
     check_new_policy,
     is_within,
     nearest,
-    proposal_of,
     read_policy,
-    spell_change,
     touched_by,
-    tree_of,
 )
 from detente.base.errors import DetenteError, Refused
 from detente.base.visible import visible
@@ -139,6 +136,7 @@ def _of_move(repository: Repository, move: Move, policy: Policy, home: str, fold
 
 def _asked(repository: Repository, move: Move, touched: Touched, home: str, folder: Path) -> Answer:
     from detente.app.asking import Question, ask, use
+    from detente.app.ref_moves.proposing import proposal_of, spell_change, tree_of
     from detente.guard.answer import digest_act
 
     base, new = (tree_of(repository, each) for each in (move.base, move.new))
@@ -160,6 +158,8 @@ def _asked(repository: Repository, move: Move, touched: Touched, home: str, fold
 
 
 def _told(repository: Repository, move: Move, touched: Touched, answer: Answer) -> Iterator[str]:
+    from detente.app.ref_moves.proposing import tree_of
+
     yield f"{'denied' if answer.verdict == 'deny' else 'held'}: {visible(move.ref)} touches {touched.spelled()}"
     if move.past:
         yield f"  it went past this hook, from {move.base[:12]} to {move.past[:12]}: asked is for all of it"

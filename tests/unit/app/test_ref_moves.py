@@ -112,9 +112,9 @@ def test_an_undetermined_part_leaves_the_areas_undeclared():
     touched = Touched()
     touched.add("data", "data.py", held=False)
     touched.add("optimisation", "muon.py", held=True)
-    assert touched.touches == ("training", "data")
+    assert touched.declared == {"training", "data"}
     touched.add("undetermined", "link", held=True)
-    assert touched.touches == ()
+    assert touched.declared == set()
     assert touched.held
 
 

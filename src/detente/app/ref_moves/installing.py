@@ -40,18 +40,18 @@ _SCRIPT: Final = """#!/bin/sh
 {mark}
 # `detente hook git status` says whether this file is as it was installed; `detente hook git remove` takes it away.
 moves=$(cat)
-previous={previous}
+case "$moves" in *' refs/heads/'*|*' refs/tags/'*) ours=yes ;; *) ours=no ;; esac
+{note}previous={previous}
 if [ -x "$previous" ]; then
   printf '%s\\n' "$moves" | "$previous" "$@" || exit $?
 fi
-case "$moves" in *' refs/heads/'*|*' refs/tags/'*) ;; *) exit 0 ;; esac
-{body}"""
-_MOVES: Final = """case "$1" in
-  prepared) ;;
-  committed) printf '%s\\n' "$moves" >> {journal}; exit 0 ;;
-  *) exit 0 ;;
-esac
+[ "$ours" = yes ] || exit 0
 {ask}"""
+_NOTE: Final = """if [ "$1" = committed ] && [ "$ours" = yes ]; then
+  printf '%s\\n' "$moves" >> {journal}
+fi
+[ "$1" = prepared ] || ours=no
+"""
 _ASK: Final = """answer=$(printf '%s\\n' "$moves" | timeout -k 2 {hard} {command})
 code=$?
 [ "$code" = 0 ] && [ "$answer" = {let_through} ] && exit 0
@@ -221,9 +221,9 @@ def _read(path: Path) -> Installed:
 def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str) -> bytes:
     command = [sys.executable, "-I", "-m", "detente.hooks.git", name, str(home), str(folder), trunk]
     ask = _ASK.format(hard=HARD_S, command=shlex.join(command), let_through=LET_THROUGH)
-    body = ask if name != HOOKS[0] else _MOVES.format(journal=shlex.quote(str(folder / "moves")), ask=ask)
+    note = _NOTE.format(journal=shlex.quote(str(folder / "moves"))) if name == HOOKS[0] else ""
     previous = shlex.quote(str(target.with_name(target.name + BEFORE)))
-    return _SCRIPT.format(mark=MARK, previous=previous, body=body).encode("utf-8", "surrogateescape")
+    return _SCRIPT.format(mark=MARK, note=note, previous=previous, ask=ask).encode("utf-8", "surrogateescape")
 
 
 def _keep_previous(target: Path) -> None:

@@ -1,7 +1,7 @@
-"""What a move of a ref touches, and the change as it is proposed: one diff between two trees.
+"""What a move of a ref touches: the files that differ between two trees, and which of them are held.
 
-Decides which of a move's files are held, who proposed it, and the exact words of the proposal. Leaves out asking (``app.asking``)
-and git's own process (``adapters.git_running``: nothing that the repository names is run). ``spec/asking.md`` §4.
+Leaves out the words of a proposal (``proposing``) and git's own process (``adapters.git_running``: nothing that the repository names is
+run). Imported for each move, so that it imports little. ``spec/asking.md`` §4.
 
 - A path in a known place is held by its place, whatever the change in it: a comment too.
 - One in no known place is judged by its contents; what cannot be read, and links and submodules, are held.
@@ -13,27 +13,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import islice
 from typing import Final, NamedTuple
 
 from detente.adapters.git_objects import read_blobs
 from detente.adapters.git_running import GitFailed, Repository, run_git
 from detente.app.ref_moves.policy import POLICY_FILE, POLICY_MAX, Policy, parse_policy, policy_of
-from detente.base.digest import sha256_hex
-from detente.base.errors import Refused, shown
 from detente.base.visible import visible
 from detente.measure.changes.paths import path_verdict
 from detente.measure.changes.rules import SETTINGS
-from detente.statement.change import TOUCHES, ProposedBy, Touch
-from detente.statement.proposal import Proposal
 
 TEXTS_MAX: Final = 2_000
 TEXT_BYTES_MAX: Final = 1 << 20
-COMMITS_MAX: Final = 1_000
-"""Commits of one move that are looked through for marks; past it the proposer is undeclared, which holds."""
 SHOWN: Final = 8
-SUBJECT_MAX: Final = 200
 EMPTY_TREES: Final = {
     40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
@@ -42,7 +34,7 @@ EMPTY_TREES: Final = {
 UNDETERMINED: Final = "undetermined"
 NAMED: Final = "named by the policy"
 _LINKS: Final = frozenset({"120000", "160000"})
-_DIFF: Final = ("diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv", "-O/dev/null")
+DIFF: Final = ("diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv", "-O/dev/null")
 
 
 class Entry(NamedTuple):
@@ -70,12 +62,11 @@ class Touched:
         self.undetermined = self.undetermined or area in {UNDETERMINED, NAMED}
 
     @property
-    def touches(self) -> tuple[Touch, ...]:
-        """In the words of a proposal; none where part of it is undetermined."""
+    def declared(self) -> frozenset[str]:
+        """The areas in the words of a proposal; none where part of it is undetermined."""
         if self.undetermined:
-            return ()
-        found = {"training" if area == "optimisation" else area for area in self.areas}
-        return tuple(touch for touch in TOUCHES if touch in found)
+            return frozenset()
+        return frozenset("training" if area == "optimisation" else area for area in self.areas)
 
     def spelled(self) -> str:
         """For people: each area with some of its paths."""
@@ -109,7 +100,7 @@ def _policy_bytes(repository: Repository, commit: str) -> bytes | None:
 
 def changed_entries(repository: Repository, base: str, new: str) -> list[Entry]:
     """Every path that differs between two trees; raises ``GitFailed`` where one cannot be read."""
-    answer = run_git(repository, *_DIFF, "-z", "--raw", "--no-abbrev", "--end-of-options", base, new)
+    answer = run_git(repository, *DIFF, "-z", "--raw", "--no-abbrev", "--end-of-options", base, new)
     fields = answer.decode("utf-8", "backslashreplace").split("\0")
     entries = []
     for facts, path in zip(islice(fields, 0, None, 2), islice(fields, 1, None, 2), strict=False):
@@ -161,54 +152,6 @@ def _judge_contents(repository: Repository, entries: Sequence[Entry], policy: Po
             touched.add(UNDETERMINED, entry.path, held=True)
 
 
-def spell_change(repository: Repository, base: str, new: str) -> bytes:
-    """The unified diff that is proposed; the same two trees give the same bytes. Refuses A04 past 64 MiB."""
-    return run_git(
-        repository,
-        *_DIFF,
-        "-p",
-        "--full-index",
-        "--no-color",
-        "--diff-algorithm=myers",
-        "--unified=3",
-        "--src-prefix=a/",
-        "--dst-prefix=b/",
-        "--end-of-options",
-        base,
-        new,
-    )
-
-
-def proposal_of(
-    repository: Repository, ref: str, *, base: str, new: str, touched: Touched, change: bytes
-) -> Proposal:  # fmt: skip
-    """The words of the proposal. ``base`` and ``new`` are commits, empty for nothing."""
-    tree = tree_of(repository, new)
-    proposer, subject = _proposer(repository, base, new)
-    head = f"git: commit {base or 'none'} to tree {tree} at {visible(ref)}"
-    return Proposal(
-        change=sha256_hex(change),
-        parent=None,
-        proposed_by=proposer,
-        touches=touched.touches,
-        asked_flop=Decimal(0),
-        summary=f"{head[:700]}: {visible(subject[:SUBJECT_MAX])}" if subject else head[:1_000],
-    )
-
-
-def tree_of(repository: Repository, commit: str) -> str:
-    """The id of a commit's tree; that of nothing for the empty name."""
-    if not commit:
-        return EMPTY_TREES[repository.id_length]
-    try:
-        answer = run_git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{tree}}")
-    except GitFailed:
-        raise Refused(
-            "J14", "malformed", got=f"{shown(commit)}, which has no tree", expected="a commit", todo="see `git fsck`"
-        ) from None
-    return answer.decode("ascii").strip()
-
-
 def is_within(repository: Repository, commit: str, tips: Sequence[str]) -> bool:
     """Is the commit, with all that it stands on, in the history of these already?"""
     if not tips:
@@ -230,25 +173,6 @@ def nearest(repository: Repository, commit: str, tips: Sequence[str]) -> str:
 
 def _asked(tips: Iterable[str], without: Iterable[str]) -> bytes:
     return "".join([*(f"{tip}\n" for tip in tips), *(f"^{tip}\n" for tip in without)]).encode()
-
-
-def _proposer(repository: Repository, base: str, new: str) -> tuple[ProposedBy, str]:
-    """A model where a mark says so, else undeclared; and the first line of the last commit's message."""
-    from detente.adapters.git_history import list_commits, read_commits
-    from detente.measure.oversight.marking import mark_of
-
-    undeclared = ProposedBy("undeclared")
-    if not new:
-        return undeclared, "deletes the ref"
-    ids = list_commits(repository, [new], without=[base] if base else [])
-    looked = ids[:COMMITS_MAX] or [new]
-    commits = {commit.id: commit for commit in read_commits(repository, looked)}
-    subject = commits[new].subject if new in commits else ""
-    for one in looked:
-        mark = mark_of(commits[one]) if one in commits else None
-        if mark is not None:
-            return ProposedBy("model", (mark.agents or ("unnamed",))[0]), subject
-    return undeclared, subject
 
 
 def _can_be_read(path: str) -> bool:

@@ -1,0 +1,113 @@
+"""Leave for one call of an agent's tool: the core that each agent's hook wraps.
+
+Decides, from a policy and a call, why it may not be made. Leaves out hosts (``claude_code``, ``openai_agents``, ``langgraph``,
+``inspect``), the policy's own words (``tool_calls``), and asking (``app.asking``). ``spec/asking.md`` §6, rule J22.
+
+- Nothing is raised: what goes wrong is a reason.
+- A call that has an id of its own is let through once, whatever runs it again: an approved state that is resumed twice, a step that
+  is done anew after a crash. J02 then.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from detente.base.errors import DetenteError, Refused
+from detente.hooks.tool_calls import DEFAULT_POLICY, POLICY_MAX, Call, Rule, areas_of, parse_policy, rule_for
+
+if TYPE_CHECKING:
+    from detente.guard.answer import Answer
+
+ANSWER_S: Final = 8.0
+POLICY_FILE: Final = "agent-policy.toml"
+
+
+def refusal_of(
+    call: Call,
+    *,
+    asker: str,
+    home: str | Path | None,
+    policy: Path | None = None,
+    within_s: float = ANSWER_S,
+    call_id: str | None = None,
+) -> str:
+    """Why the call may not be made; empty where it may, or is nothing to the accord. ``asker`` names the host.
+
+    ``call_id`` is the host's own id of the call, where it has one that is the same when it is run again.
+    """
+    try:
+        return check_call(call, asker=asker, home=home, policy=policy, within_s=within_s, call_id=call_id)
+    except DetenteError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the host must not go on because of it
+        return f"the hook failed: {error!r}"
+
+
+def check_call(
+    call: Call, *, asker: str, home: str | Path | None, policy: Path | None, within_s: float, call_id: str | None = None
+) -> str:  # fmt: skip
+    """As ``refusal_of``, for a host that tells errors apart; raises ``Refused`` J02, J20, J21, J22, ``Unavailable``, ``OSError``."""
+    rule = rule_for(parse_policy(_policy(home, policy)), call)
+    if rule is None:
+        return ""
+    if rule.refuse:
+        return f"refused by the policy: {rule.name}"
+    answer = _asked(call, rule, asker, home, within_s, call_id)
+    if answer.allowed:
+        return ""
+    more = ""
+    if answer.proposal is not None:
+        more = f"; filed as proposal {answer.proposal[:16]}, which `detente hold show {answer.proposal[:16]}` shows"
+    raise Refused(
+        "J22",
+        "held",
+        got=f"{call.tool}, which {rule.name}: {answer.verdict}: {answer.why}{more}",
+        expected="leave of the accord",
+        todo="a person can see why with `detente status --why`; the same call may be made again once that has changed",
+    )
+
+
+def _asked(
+    call: Call, rule: Rule, asker: str, home: str | Path | None, within_s: float, call_id: str | None
+) -> Answer:  # fmt: skip
+    from detente.app.asking import Question, ask, spend_call, use
+    from detente.app.holding import made_proposal
+    from detente.guard.answer import digest_act
+
+    said = {"tool": call.tool, "arguments": call.arguments}
+    act = digest_act(asker, {**said, "call": call_id})
+    question = Question(
+        activity=rule.activity, act=act, run=f"agent-{rule.activity.replace('_', '-')}", once=rule.propose
+    )
+    if rule.propose:
+        change = json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False).encode()
+        summary = f"call of the tool {call.tool[:100]}, which {rule.name}"
+        proposal = made_proposal(
+            change, touches=sorted(areas_of(call)), summary=summary, proposed_by=("model", asker)
+        )  # fmt: skip
+        question = replace(question, proposal=proposal, change=change)
+    answer = ask(question, home=home, within_s=within_s)
+    if answer.allowed:
+        if call_id is not None:
+            spend_call(asker, call_id, home=home)
+        use(answer, act=act, home=home, once=rule.propose)
+    return answer
+
+
+def _policy(home: str | Path | None, given: Path | None) -> bytes:
+    """The policy's bytes: as given, else the home's, else the default. One that was given must be there."""
+    if home is None:
+        from detente.app.config import find_home  # heavy: an installed command names its home
+
+        home = find_home()
+    path = given or Path(home) / POLICY_FILE
+    try:
+        with path.open("rb") as file:
+            return file.read(POLICY_MAX + 1)
+    except FileNotFoundError:
+        if given is None:
+            return DEFAULT_POLICY
+        raise

@@ -1,0 +1,83 @@
+"""Leave for one call: nothing is raised, everything that goes wrong is a reason."""
+
+import asyncio
+import dataclasses
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from detente.base.errors import Misuse
+from detente.hooks import openai_agents, tool_leave
+from detente.hooks.openai_agents import held
+from detente.hooks.tool_calls import Call
+from detente.hooks.tool_leave import refusal_of
+
+TRAINS = Call("Bash", {"command": "torchrun train.py"}, "/")
+
+
+def test_a_call_that_no_rule_names_needs_no_home(tmp_path):
+    """Nobody is asked about what is no business of the accord's."""
+    assert refusal_of(Call("Bash", {"command": "ls"}, "/"), asker="test", home=tmp_path / "none") == ""
+
+
+def test_without_a_home_a_named_call_is_refused(tmp_path):
+    """Held, with what to do."""
+    assert "J22 held" in refusal_of(TRAINS, asker="test", home=tmp_path / "none")
+
+
+def test_an_error_of_ours_is_a_reason(tmp_path, monkeypatch):
+    """A host must not go on because its hook has a bug."""
+    monkeypatch.setattr(tool_leave, "check_call", lambda *_a, **_k: 1 / 0)
+    assert "ZeroDivisionError" in refusal_of(TRAINS, asker="test", home=tmp_path)
+
+
+@dataclass
+class Tool:
+    """What the SDK calls a function tool, as far as it is looked at."""
+
+    name: str
+    on_invoke_tool: object
+    description: str = "a tool"
+
+
+class Context:
+    def __init__(self, tool_call_id):
+        self.tool_call_id = tool_call_id
+
+
+def invoked(arguments, *, call_id="call-1", reason="", monkeypatch=None):
+    """What the wrapped tool says, and what the real one was called with."""
+    real = []
+
+    async def on_invoke_tool(_context, given):
+        real.append(given)
+        return "done"
+
+    monkeypatch.setattr(openai_agents, "refusal_of", lambda *_a, **_k: reason)
+    tool = held(Tool("promote", on_invoke_tool))
+    assert (tool.name, tool.description) == ("promote", "a tool")
+    return asyncio.run(tool.on_invoke_tool(Context(call_id), arguments)), real
+
+
+def test_a_wrapped_tool_runs_only_with_leave(monkeypatch):
+    """The very arguments go through, or the model is told why not and nothing runs."""
+    arguments = json.dumps({"version": "v2"})
+    assert invoked(arguments, monkeypatch=monkeypatch) == ("done", [arguments])
+    assert invoked(arguments, reason="paused", monkeypatch=monkeypatch) == ("not done: paused", [])
+
+
+@pytest.mark.parametrize(("arguments", "call_id"), [("{", "c"), ("[1]", "c"), ("{}", None), ("{}", ""), ("{}", 7)])
+def test_a_call_that_cannot_be_told_from_another_is_not_made(arguments, call_id, monkeypatch):
+    """Arguments that do not read, or no id: nothing runs."""
+    said, real = invoked(arguments, call_id=call_id, monkeypatch=monkeypatch)
+    assert said.startswith("not done")
+    assert real == []
+
+
+def test_what_is_no_tool_is_a_misuse():
+    """A function, a class: said when the agent is built."""
+    for each in (print, Tool, object()):
+        with pytest.raises(Misuse):
+            held(each)
+    assert dataclasses.is_dataclass(Tool)
