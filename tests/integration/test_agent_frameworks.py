@@ -36,7 +36,7 @@ def agent_of(home, calls: list, *, needs_approval: bool):
     from detente.hooks.openai_agents import held
 
     class Scripted(Model):
-        async def get_response(self, _instructions, input, *_a, **_k):  # noqa: A002 - the package's own name
+        async def get_response(self, *, input, **_k):  # noqa: A002 - the name that the package gives it
             items = input if isinstance(input, list) else []
             outputs = [item for item in items if isinstance(item, dict) and item.get("type") == "function_call_output"]
             if outputs:
@@ -64,7 +64,7 @@ def agent_of(home, calls: list, *, needs_approval: bool):
         return f"promoted {version}"
 
     agents.set_tracing_disabled(True)
-    return agents, agents.Agent(name="loop", model=Scripted(), tools=[held(promote, home=home, within_s=30)])
+    return agents, agents.Agent(name="loop", model=Scripted(), tools=[held(promote, home=home, within_s=90)])
 
 
 def test_an_agents_tool_runs_with_leave_and_not_in_a_pause(home):
@@ -110,7 +110,7 @@ def graph_of(home, calls: list):
     from detente.hooks.langgraph import await_leave
 
     def promote(state: dict) -> dict:
-        await_leave("promote", {"version": state["version"]}, call_id=None, home=home, within_s=30)
+        await_leave("promote", {"version": state["version"]}, call_id=None, home=home, within_s=90)
         calls.append(state["version"])
         return state
 
@@ -135,7 +135,7 @@ def test_a_graph_is_interrupted_until_people_have_approved_and_no_answer_to_it_c
     assert calls == []
     (one,) = waiting(home)
     approve(home, one["proposal"])
-    graph.invoke(Command(resume=None), config)
+    graph.invoke(Command(resume="again"), config)
     assert calls == ["v2"]
 
 
@@ -151,7 +151,7 @@ def test_an_approver_rejects_what_has_no_leave(home):
 
     def decision(tool, number, **more):
         call = ToolCall(id=f"call-{number}", function=tool, arguments={"version": "v2"})
-        return awaited(accord_approver(home=home, within_s=30, **more)("", call, ToolCallView(), []))
+        return awaited(accord_approver(home=home, within_s=90, **more)("", call, ToolCallView(), []))
 
     assert decision("promote", 1).decision == "approve"
     again = decision("promote", 1)

@@ -23,9 +23,19 @@ from detente.cli import home_option, reports_errors
 )
 @click.option("--settings", "show", is_flag=True, help="Print the settings that install it, and read nothing.")
 @click.option("--default-policy", is_flag=True, help="Print the built-in policy, to start one's own from.")
+@click.option(
+    "--within",
+    "within_s",
+    type=click.FloatRange(1, 600),
+    default=8.0,
+    show_default=True,
+    help="Seconds to wait for the answer; then it is a refusal.",
+)
 @home_option
 @reports_errors
-def claude_code(policy: Path | None, home: str | None, *, show: bool, default_policy: bool) -> None:
+def claude_code(
+    policy: Path | None, home: str | None, *, show: bool, default_policy: bool, within_s: float
+) -> None:  # fmt: skip
     """Answer a coding agent's PreToolUse hook: one call on standard input, a refusal or nothing on standard output."""
     from detente.hooks.claude_code import run, settings
     from detente.hooks.tool_calls import DEFAULT_POLICY
@@ -38,9 +48,9 @@ def claude_code(policy: Path | None, home: str | None, *, show: bool, default_po
 
         folder = find_home(home)
         load_config(folder)
-        click.echo(json.dumps(settings(folder, policy=policy), indent=2))
+        click.echo(json.dumps(settings(folder, policy=policy, within_s=within_s), indent=2))
         return
-    sys.exit(run(home=home, policy=policy))
+    sys.exit(run(home=home, policy=policy, within_s=within_s))
 
 
 @click.command(epilog="Such as: detente hook mcp --home .detente")

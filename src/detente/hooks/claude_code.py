@@ -22,10 +22,10 @@ from detente.hooks.tool_calls import CALL_MAX, parse_call
 from detente.hooks.tool_leave import ANSWER_S, refusal_of
 
 LAST_WORD_S: Final = 2.0
-HARD_S: Final = 15
-HOST_S: Final = 30
-"""What the settings allow: twice as long as the process can live."""
+HARD_MORE_S: Final = 7
+"""So much later than its own deadline the command ends the process; the settings have the host wait twice as long as that."""
 ASKER: Final = "claude-code"
+WITHIN_MAX_S: Final = 600.0
 REASON_MAX: Final = 2_000
 BLOCKS: Final = 2
 
@@ -62,14 +62,16 @@ def denial(reason: str) -> dict[str, Any]:
     }
 
 
-def settings(home: Path, *, policy: Path | None = None) -> dict[str, Any]:
+def settings(home: Path, *, policy: Path | None = None, within_s: float = ANSWER_S) -> dict[str, Any]:
     """What to put into the host's settings: a command that blocks for every way in which it could fail."""
     import shlex
 
     words = [sys.executable, "-I", "-m", "detente.hooks.claude_code", "--home", str(home.resolve())]
     words += [] if policy is None else ["--policy", str(policy.resolve())]
-    command = f"timeout -k 1 {HARD_S} {shlex.join(words)} || exit {BLOCKS}"
-    hook = {"type": "command", "command": command, "timeout": HOST_S}
+    words += [] if within_s == ANSWER_S else ["--within", str(within_s)]
+    hard_s = int(within_s) + HARD_MORE_S
+    command = f"timeout -k 1 {hard_s} {shlex.join(words)} || exit {BLOCKS}"
+    hook = {"type": "command", "command": command, "timeout": 2 * hard_s}
     return {"hooks": {"PreToolUse": [{"matcher": "*", "hooks": [hook]}]}}
 
 
@@ -102,12 +104,16 @@ def _end_after(seconds: float, reply: Reply) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The installed command: ``--home DIR`` and perhaps ``--policy FILE``."""
+    """The installed command: ``--home DIR``, and perhaps ``--policy FILE`` and ``--within SECONDS``."""
     named: dict[str, str] = dict(zip(arguments[::2], arguments[1::2], strict=False))
-    if len(arguments) % 2 or set(named) - {"--home", "--policy"}:
-        return Reply().deny(f"the hook was installed with {arguments}, which it does not know")
     policy = named.get("--policy")
-    return run(home=named.get("--home"), policy=None if policy is None else Path(policy))
+    try:
+        within_s = float(named.get("--within", ANSWER_S))
+    except ValueError:
+        within_s = -1.0
+    if len(arguments) % 2 or set(named) - {"--home", "--policy", "--within"} or not 0 < within_s <= WITHIN_MAX_S:
+        return Reply().deny(f"the hook was installed with {arguments}, which it does not know")
+    return run(home=named.get("--home"), policy=None if policy is None else Path(policy), within_s=within_s)
 
 
 if __name__ == "__main__":
