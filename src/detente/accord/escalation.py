@@ -5,7 +5,7 @@ change lacks because of it (``lacking``). Nothing here permits, and no permit wa
 
 - By silence: by the time that the terms name too few had approved, and nobody who may decide had said otherwise.
 - By decision: a reviewer whom the hold point accepts decided to escalate. That lasts whatever the same reviewer says later.
-- An answer is a decision of a reviewer of those parties, other than to escalate, and later than what it answers; it need not settle, since it
+- An answer is a decision of a reviewer of those parties who did not escalate it, later than what it answers; it need not settle, since it
   permits nothing here.
 """
 
@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from detente.accord.approvals import Counting, decided_otherwise
 from detente.accord.change import Change
 from detente.accord.fold import AccordState
-from detente.accord.lacking import approvals_lacking, escalation_parties, proposed_at
+from detente.accord.lacking import approvals_lacking, escalated_at, escalation_parties, proposed_at
 from detente.accord.terms import HoldPoint, Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party
@@ -138,11 +138,13 @@ def _silent_since(state: AccordState, terms: Terms, change: Change, hold: HoldPo
 def _answers(
     state: AccordState, terms: Terms, change: Change, hold: HoldPoint, at: int, *, heard: bool
 ) -> list[int]:  # fmt: skip
-    """When reviewers of the parties that it was escalated to decided."""
+    """When reviewers of the parties that it was escalated to decided, without those who escalated it."""
     to = escalation_parties(terms, change, hold)
+    _, out = escalated_at(state, terms, change, hold, Counting(at, heard, terms.mirrors.settle_s))
     return [
         time
         for item, time in state.upto(("approval", change.proposal or ""), at, heard=heard)
         if isinstance(item.body, Approval) and item.body.decision != "escalate" and item.party in to
+        and (item.party, item.body.reviewer) not in out
         and not (hold.need.author_excluded and change.is_by(item, item.body))
     ]  # fmt: skip

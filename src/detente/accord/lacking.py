@@ -36,7 +36,8 @@ class Lacking:
     """So many humans and organisations are missing at a hold point; ``given`` counted, by (organisation, reviewer).
 
     ``device`` is what they must decide with; ``aside`` says of approvals that do not count for it why. Of ``escalated_to``, where there are
-    any, one reviewer's approval is missing besides; ``answered`` is whose counted for that. ``lapsed`` says that and when the proposal lapsed.
+    any, one reviewer's approval is missing besides, none of those who ``escalated`` it; ``answered`` is whose counted for that. ``lapsed`` says
+    that and when the proposal lapsed.
     """
 
     humans: int
@@ -47,6 +48,7 @@ class Lacking:
     device: Device = "software"
     aside: tuple[str, ...] = ()
     escalated_to: tuple[Party, ...] = ()
+    escalated: frozenset[tuple[Party, str]] = frozenset()
     answered: tuple[tuple[Party, str], ...] = ()
     lapsed: str = ""
 
@@ -94,18 +96,23 @@ def approvals_lacking(
     """The approvals that are missing, and those that counted.
 
     1. Distinct reviewers with distinct keys; distinct organisations.
-    2. Once it was escalated, one more, of a party that it was escalated to, given after that; nobody counts for both.
+    2. Once it was escalated, one more, of a party that it was escalated to, given after that, by somebody else than who escalated it; nobody
+       counts for both.
     """
     need = hold.need
     if need.device == "attested" and not terms.authenticators:
         return Lacking(0, 0, unmeetable="an attested authenticator, and these terms name none that they believe")
     counted, aside = count_approvals(state, terms, change, need, counting)
-    asked = escalated_at(state, terms, change, hold, counting)
+    asked, escalated = escalated_at(state, terms, change, hold, counting)
     to = escalation_parties(terms, change, hold) if asked is not None else ()
     answers: list[Counted] = []
     if asked is not None and hold.escalation is not None:  # 2
         by = replace(need, by=hold.escalation.to)
-        answers = [each for each in count_approvals(state, terms, change, by, counting)[0] if each.since > asked]
+        answers = [
+            each
+            for each in count_approvals(state, terms, change, by, counting)[0]
+            if each.since > asked and (each.party, each.reviewer) not in escalated
+        ]
     answer, rest = _set_apart(need, counted, answers)
     humans, organisations = _short(need, rest)  # 1
     missing = to if asked is not None and answer is None else ()
@@ -121,6 +128,7 @@ def approvals_lacking(
         device=need.device,
         aside=tuple(sorted(aside)[:ASIDE_MAX]),
         escalated_to=missing,
+        escalated=escalated,
         answered=() if answer is None else ((answer.party, answer.reviewer),),
     )
 
@@ -147,12 +155,18 @@ def _set_apart(
     return (None, counted) if best is None else best[1:]
 
 
-def escalated_at(state: AccordState, terms: Terms, change: Change, hold: HoldPoint, counting: Counting) -> int | None:
-    """When a reviewer whom the hold point accepts last decided to escalate; None: nobody did, or the hold point names nobody to."""
+def escalated_at(
+    state: AccordState, terms: Terms, change: Change, hold: HoldPoint, counting: Counting
+) -> tuple[int | None, frozenset[tuple[Party, str]]]:
+    """When a reviewer whom the hold point accepts last decided to escalate, and all who did; None where the hold point names nobody to."""
     if hold.escalation is None:
-        return None
-    said = decided_otherwise(state, terms, change, hold.need, counting)
-    return max((time for _, body, time in said if body.decision == "escalate"), default=None)
+        return None, frozenset()
+    said = [
+        each for each in decided_otherwise(state, terms, change, hold.need, counting) if each[1].decision == "escalate"
+    ]
+    return max((time for *_, time in said), default=None), frozenset(
+        (item.party, body.reviewer) for item, body, _ in said
+    )
 
 
 def escalation_parties(terms: Terms, change: Change, hold: HoldPoint) -> tuple[Party, ...]:

@@ -130,6 +130,6 @@ def _can_help(
         return False
     if need.author_excluded and organisation in change.authors:
         return False
-    given = (*lacking.given, *lacking.answered)
+    given = (*lacking.given, *lacking.answered, *(() if asked else lacking.escalated))
     left = names.get(organisation, set()) - {name for party, name in given if party == organisation}
     return bool(left - ({change.proposed_by.id} if need.author_excluded else set()))

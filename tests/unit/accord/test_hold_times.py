@@ -187,6 +187,19 @@ def test_nobody_counts_for_both():
     assert outcome(play, change) == "free"
 
 
+def test_who_escalated_does_not_answer_it():
+    """Though of a party that it went to: what one reviewer doubts, another decides."""
+    play, change = played(ESCALATION, body=ONE.replace("by: [auditor]", "by: [auditor, authority]"))
+    play.approve("auth-1", change, T0 + 200, decision="escalate")
+    play.approve("aud-1", change, T0 + 300)
+    play.approve("auth-1", change, T0 + 400)
+    assert escalated(play, change).state == "open"
+    assert "to whom it was escalated" in lacks(play, change)
+    play.approve("auth-1", change, T0 + 500, reviewer="r-2")
+    assert escalated(play, change).state == "answered"
+    assert outcome(play, change) == "free"
+
+
 def test_a_decision_to_escalate_counts_on_receipt():
     """Heard and in no log it restricts already; an approval from before does not answer it."""
     play, change = played(ESCALATION)

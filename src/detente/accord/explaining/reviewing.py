@@ -111,11 +111,12 @@ class _Review:
     def answers(self) -> Iterator[Plan]:
         """One approval of whom it was escalated to."""
         to = self.found.lacking.escalated_to
-        able = tuple(hand for hand in self._able() if hand.party in to)
+        out = self.found.lacking.escalated
+        able = tuple(hand for hand in self._able() if hand.party in to and (hand.party, hand.reviewer) not in out)
         if able:
             yield self._asked(Act("approval", able, 1, f"1 reviewer of {joined(to, 'or')}", self._does(), self._body()))
         for where in ("page", "terminal") if self.need.confirmed else ():
-            half = [hand for hand in self._halves(where) if hand.party in to]
+            half = [hand for hand in self._halves(where) if hand.party in to and (hand.party, hand.reviewer) not in out]
             if half:
                 yield (self._completing(where, half, 1),)
 
