@@ -233,7 +233,8 @@ def change() -> None:
 
 
 def row(name: str, values: list[float]) -> None:
-    print(f"  {name:58} {spread(values)} ms")
+    least, middle, most = spread(values)
+    print(f"  {name:58} least {least:7.1f}, median {middle:7.1f}, most {most:7.1f} ms")
 
 
 async def browse(folder: Path) -> None:
