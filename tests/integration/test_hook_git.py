@@ -1,12 +1,16 @@
 """Changes of training and evaluation wait in git until they are approved; each way past the hook is held or evident."""
 
+import asyncio
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from detente.adapters.content import Content
+from detente.app.node import open_node
 from detente.measure.changes.unified import parse_unified
 from tests.integration.asking_rig import (
     CLAUDE,
@@ -208,6 +212,32 @@ def test_a_removed_changed_or_passed_by_hook_is_a_finding(repo, home):
     assert findings(repo, home) == []
 
 
+def test_a_node_and_a_measurement_tell_of_a_hook_that_went(repo, home, caplog):
+    """Not only who asks for it hears: the node logs it once and counts it in its health, and the next measurement says it."""
+    hook_of(repo).unlink()
+
+    async def looked() -> tuple[tuple[str, ...], object]:
+        node = open_node(home)
+        try:
+            await node.upkeep.look_at_hooks()
+            await node.upkeep.look_at_hooks()
+            return node.upkeep.hook_findings, node.health()["hook_findings"]
+        finally:
+            await node.close()
+
+    found, counted = asyncio.run(looked())
+    assert counted == 1
+    assert "the hook reference-transaction was removed" in found[0]
+    assert sum("FINDING" in record.getMessage() for record in caplog.records) == 1
+    measured = subprocess.run(
+        [sys.executable, "-m", "detente", "measure", "changes", str(repo.path), "--no-cache"],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "DETENTE_HOME": str(home)},
+    )
+    assert b"FINDING the hook reference-transaction was removed" in measured.stderr
+
+
 def test_a_repository_without_the_hook_is_a_finding_too(tmp_path, home):
     """Not installed is not "all is well"."""
     assert findings(repository(tmp_path / "bare"), home) == ["no hook is installed"]
@@ -217,7 +247,9 @@ def test_hooks_that_were_there_run_first_and_come_back(tmp_path, home):
     """Chained, not overwritten: the old hook sees every state and can still refuse; `remove` puts it back."""
     repo = repository(tmp_path / "repo")
     hook, log = hook_of(repo), tmp_path / "log"
-    hook.write_text(f'#!/bin/sh\ncat >> "{log}"\n[ "$1" = prepared ] && [ -e "{tmp_path}/refuse" ] && exit 1\nexit 0\n')
+    hook.write_text(
+        f'#!/bin/sh\ncat >> "{log}"\n[ "$1" = prepared ] && [ -e "{tmp_path}/refuse" ] && exit 1\n[ "$1" != committed ]\n'
+    )
     hook.chmod(0o755)
     old = hook.read_bytes()
     for _ in range(2):
@@ -229,6 +261,7 @@ def test_hooks_that_were_there_run_first_and_come_back(tmp_path, home):
     repo.write(README__md="More words.\n")
     repo.commit("more", fails=True)
     (tmp_path / "refuse").unlink()
+    assert findings(repo, home) == [], "a chained hook that fails once git has moved the ref hides nothing"
     repo.write(train__py="DEPTH = 9\n")
     assert "held" in repo.commit("deeper", fails=True)
     assert detente("hook", "git", "remove", str(repo.path), home=home).returncode == 0

@@ -11,14 +11,13 @@ False
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from detente.base.digest import Digest, parse_digest, sha256_hex
-from detente.base.errors import Refused, shown
-from detente.base.identity import Party, PublicKey, show_key
-from detente.base.strict_json import encode_json, parse_json
+from detente.base.digest import Digest, sha256_hex
+from detente.base.errors import Refused
+from detente.base.identity import PublicKey
+from detente.base.strict_json import encode_json
 from detente.guard.permit import (
     PERMIT_TYPE,
     Permit,
@@ -26,19 +25,12 @@ from detente.guard.permit import (
     VerifiedPermit,
     parse_permit,
     verify_permit,
-    verify_signers,
 )
 from detente.guard.trust import IssuerTrust
-from detente.guard.wire import seal, unseal
-from detente.statement.envelope import MAX_ENVELOPE_BYTES
-from detente.statement.signing import Signer
+from detente.guard.wire import unseal
 
-ANSWER_TYPE = "application/vnd.detente.answer+json"
 USE_MAX_S = 60
 """An answer is for an act that is about to be done; whoever does it later asks again."""
-_MEMBERS = frozenset({"act", "salt", "permit", "boot_id", "sent_at_ms"})
-_SALT = 32
-_BOOT_ID_MAX = 64
 
 Verdict = Literal["allow", "hold", "deny"]
 
@@ -156,43 +148,6 @@ def spent_key(answer: Answer, *, once: bool) -> str:
     return bound_nonce(answer.act, answer.allowance.salt)
 
 
-def seal_answer(allowance: Allowance, signer: Signer) -> bytes:
-    """The answer for another process of the same guard."""
-    payload = {
-        "act": allowance.act,
-        "salt": allowance.salt,
-        "permit": base64.b64encode(allowance.permit).decode(),
-        "boot_id": allowance.boot_id,
-        "sent_at_ms": allowance.sent_at_ms,
-    }
-    return seal(encode_json(payload), ANSWER_TYPE, signer)
-
-
-def parse_answer(data: bytes, guard: PublicKey) -> Allowance:
-    """Read what ``seal_answer`` made; raises ``Refused`` J01 for anything else."""
-    try:
-        envelope = unseal(data, ANSWER_TYPE)
-        if [each.keyid for each in envelope.signatures] != [show_key(guard)]:
-            raise _unread("a signature of another key")
-        verify_signers(envelope, {guard: Party("guard")})
-        value = parse_json(envelope.payload, limit=MAX_ENVELOPE_BYTES)
-        if not isinstance(value, dict) or set(value) != _MEMBERS:
-            raise _unread(shown(value))
-        salt, boot_id, sent_at_ms = value["salt"], value["boot_id"], value["sent_at_ms"]
-        if not isinstance(salt, str) or len(salt) != _SALT or type(sent_at_ms) is not int:
-            raise _unread(f"salt {shown(salt)}, sent_at_ms {shown(sent_at_ms)}")
-        if not isinstance(boot_id, str) or not 0 < len(boot_id) <= _BOOT_ID_MAX:
-            raise _unread(f"boot_id {shown(boot_id)}")
-        permit = base64.b64decode(value["permit"], validate=True)
-        return Allowance(
-            act=parse_digest(value["act"]), salt=salt, permit=permit, boot_id=boot_id, sent_at_ms=sent_at_ms
-        )
-    except (Refused, ValueError, TypeError) as error:
-        if isinstance(error, Refused) and error.rule == "J01":
-            raise
-        raise _unread(str(error)) from None
-
-
 def _request(permit: Permit, trust: IssuerTrust, guard: PublicKey) -> PermitRequest:
     """The request that this permit would answer if it is ours: accord and guard are not taken from it."""
     return PermitRequest(
@@ -203,7 +158,3 @@ def _request(permit: Permit, trust: IssuerTrust, guard: PublicKey) -> PermitRequ
         nonce=permit.nonce,
         intent=permit.intent,
     )
-
-
-def _unread(got: str) -> Refused:
-    return Refused("J01", "malformed", got=got[:300], expected="an answer sealed by this guard", todo="ask again")
