@@ -11,7 +11,8 @@ The stop is agreed ahead, as JAX does with its preemption sync point, and costs 
    so no rank is ever beyond what was posted for it.
 3. All stop at the greatest of these numbers: each rank goes on to that boundary, and none waits there for the next step of
    another. Then each saves; rank 0 answers once every rank has said that its part is durable; the others wait for that.
-4. A rank that says nothing in time ends all of it: nobody saves, nobody answers, and every rank ends. So does a board that
+4. A rank that has come to the end of its run has nothing to stop: the others go on to the same step, and not beyond it.
+5. A rank that says nothing in time ends all of it: nobody saves, nobody answers, and every rank ends. So does a board that
    cannot be read: what a rank cannot hear restricts it.
 
 Ranks must pass the same boundaries, as they do where each step ends in a reduction over all of them.
@@ -139,8 +140,12 @@ class StopMeeting:
         watch = threading.Thread(target=self._watch, args=(steps, leave, cell), name="detente-ranks", daemon=True)
         watch.start()
 
-    def end(self) -> None:
+    def end(self, *, finished_at: int | None = None) -> None:
+        """Take part no more. ``finished_at``: the step at which this rank's run has ended by itself."""
         self._ended.set()
+        if finished_at is not None and self.ranks.world > 1:
+            with contextlib.suppress(Unavailable):
+                self.ranks.post("over", str(finished_at))
 
     def stops_here(self, step: int) -> bool:
         """At a boundary with the gate closed: is this where all ranks stop? ``failed`` says whether they agree at all."""
@@ -148,10 +153,26 @@ class StopMeeting:
             try:
                 self.ranks.post("ask", "1")
                 self._post(step)
-                self._agreed = max(int(text) for text in self.ranks.gather("at", within_s=self._within_s))
+                self._agreed = self._greatest()
             except (Unavailable, ValueError) as error:
                 self.failed = Unavailable(f"the ranks did not agree on a step: {error}")
         return self._agreed is None or step >= self._agreed
+
+    def _greatest(self) -> int:
+        """The greatest boundary that a rank has named; one more than the last, where a rank has come to the end of its run."""
+        end = time.monotonic() + self._within_s
+        while True:
+            said = [self.ranks.read(f"at/{rank}") for rank in range(self.ranks.world)]
+            if (last := self.ranks.read("over")) is not None:
+                # It has left and will save no more. The others may come to the same end, and not beyond it.
+                self.failed = Unavailable(f"another rank has finished, at step {last}")
+                return int(last) + 1
+            steps = [int(step) for step in said if step is not None]
+            if len(steps) == self.ranks.world:
+                return max(steps)
+            if time.monotonic() >= end:
+                raise Unavailable(f"rank {said.index(None)} has not said where it is for {self._within_s:g} s")
+            time.sleep(min(self.ranks.poll_s, 0.005))
 
     def _post(self, step: int) -> None:
         with self._posting:
@@ -224,7 +245,7 @@ class RankLeader:
 
     def finish(self, step: int, *, failed: bool) -> None:
         """Rank 0 delivers what it has to say; others leave after it, because a launcher ends all when one has left."""
-        self._meeting.end()
+        self._meeting.end(finished_at=None if failed else step)
         self._inner.finish(step, failed=failed)
         if not self._halted or self._meeting.failed is not None:
             return

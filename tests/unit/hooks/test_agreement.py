@@ -104,6 +104,22 @@ def test_a_rank_that_is_alone_agrees_with_itself():
     assert job.saved[0] == job.ended[0].step >= 3
 
 
+def test_a_stop_that_comes_at_the_end_lets_the_others_come_to_the_same_end():
+    """A rank that has finished saves no more: nobody waits for it, and nobody trains beyond it."""
+    board, saved = MemoryBoard(), []
+    with RankedGuard(Leader(), ranks=Ranks(0, 2, board), save=None, at_step=0) as first:
+        first.step()
+        first.step()
+    second = RankedGuard(Follower(), ranks=Ranks(1, 2, board), save=lambda: saved.append(1), at_step=0)
+    with pytest.raises(Paused, match="another rank has finished, at step 2") as caught, second as g:
+        second._leader._meeting.end()  # the thread looks no more: what follows is the loop's own doing
+        second._cell.set(until_s=1.0)
+        g.step()
+        g.step()
+        g.step()
+    assert (caught.value.step, saved) == (3, [])
+
+
 def test_a_gathering_names_the_rank_that_is_missing():
     """Whoever reads the error knows where to look."""
     ranks = Ranks(0, 2, MemoryBoard())
