@@ -298,6 +298,20 @@ def test_a_proposal_shows_by_when_and_to_whom_it_was_escalated(tmp_path: Path):
     assert "escalated" in listed
 
 
+def test_an_answer_that_is_overdue_is_owed_on_the_overview(tmp_path: Path):
+    """Like a halt or a duty: whose it is, on what, since when it was due, with the proposal as its entry."""
+
+    async def work(http, scene):
+        return (await http.get("/v1/overview")).json(), (await http.get("/", headers=HTML)).text, scene.named["plain"]
+
+    times = "escalation: {to: [auth-1], after: 0 s, within: 0 s}"
+    value, page, proposal = looked(tmp_path, work, times=times)
+    owed = [each for each in value["overdue"] if each["what"] == "answer"]
+    assert {each["party"] for each in owed} == {"auth-1"}
+    assert proposal in {each["cites"][0] for each in owed}
+    assert "an answer of auth-1 on a proposal that was escalated" in page
+
+
 def test_what_lapsed_is_listed_apart_and_counted_as_waiting_nowhere(tmp_path: Path):
     """It waits for nobody; its page says that it must be proposed anew."""
 

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import Final
 
 from detente.accord.conditions import Compare, Truth, atoms
+from detente.accord.escalation import Escalated, shown_at
 from detente.accord.explaining.aloud import say
 from detente.accord.explaining.constraint import spelled
 from detente.accord.oversight import Oversight, oversight
@@ -23,7 +24,7 @@ from detente.accord.sweep import TrackKey, sweep_of
 from detente.accord.terms import Indicator, Trigger
 from detente.accord.tree_reading import LINEAGE
 from detente.accord.view import View
-from detente.app.viewing.held import held_proposals
+from detente.app.viewing.held import held_proposals, overdue_answers
 from detente.app.viewing.sight import Sight, Value, when
 from detente.base.digest import Digest
 from detente.base.identity import Party
@@ -80,7 +81,8 @@ def _overview(sight: Sight) -> Value:
     owing = [halt for halt in now.halts if halt.state == "overdue"]
     late = [row for row in compared if row.overdue]
     unmet = [duty for duty in now.duties if duty.state == "overdue"]
-    overdue = list(islice(_overdue(owing, unmet, late), ROWS_MAX))
+    unanswered = overdue_answers(sight)
+    overdue = list(islice(_overdue(owing, unmet, late, unanswered), ROWS_MAX))
     looked = sorted(oversight(sight.state, sight.at), key=lambda each: -_depth_shown(each))
     beside, beside_left_out = [each.as_json() for each in looked[:ROWS_MAX]], max(0, len(looked) - ROWS_MAX)
     findings = [each.as_json() for each in now.findings if each.state == "open"]
@@ -93,7 +95,7 @@ def _overview(sight: Sight) -> Value:
         "indicators": indicators,
         "indicators_left_out": indicators_left_out,
         "overdue": overdue,
-        "overdue_left_out": len(owing) + len(unmet) + len(late) - len(overdue),
+        "overdue_left_out": len(owing) + len(unmet) + len(late) + len(unanswered) - len(overdue),
         "proposals": {"waiting": len(waiting), "first": None if not waiting else waiting[0][0]},
         "findings": findings[:ROWS_MAX],
         "findings_left_out": max(0, len(findings) - ROWS_MAX),
@@ -224,12 +226,19 @@ class _Row:
         }
 
 
-def _overdue(halts: list[Halt], duties: list[DutyStanding], rows: list[_Row]) -> Iterator[Value]:
-    """What somebody owes and has not done: halts, duties, measurements; proposals that wait are not among them."""
+def _overdue(
+    halts: list[Halt], duties: list[DutyStanding], rows: list[_Row], answers: list[tuple[Digest, Escalated]]
+) -> Iterator[Value]:
+    """What somebody owes and has not done: halts, duties, answers to what was escalated, measurements; what only waits is not among them."""
     for halt in halts:
         yield _owed("halt", halt.party, f"run {halt.name} has not stopped", when(halt.halt_by), halt.cited)
     for duty in duties:
         yield _owed("duty", duty.party, f"{duty.duty}: {duty.asks}", when(duty.due_at), duty.cited)
+    for proposal, escalated in answers:
+        to = " or ".join(escalated.to) or "nobody who is left"
+        party = escalated.to[0] if len(escalated.to) == 1 else None
+        text = f"{escalated.hold}: an answer of {to} on a proposal that was escalated"
+        yield _owed("answer", party, text, shown_at(escalated.due), (proposal, *escalated.cited))
     for row in rows:
         of = f" of {row.about}" if row.about else ""
         yield _owed("measurement", row.about, f"{row.atom.what}{of}", when(row.due), row.cited)
