@@ -28,7 +28,7 @@ def test_the_help_of_every_command_has_an_example_that_parses(path: tuple[str, .
         command = command.get_command(click.Context(command), name)
     assert command is not None
     assert command.epilog, "no example"
-    words = shlex.split(command.epilog.removeprefix("Such as: "))
+    words = shlex.split(command.epilog.removeprefix("Such as: ").partition(" > ")[0])  # where it goes to is the shell's
     assert tuple(words[: len(path) + 1]) == ("detente", *path)
     # Below `detente`, as in life: the first context that a command has decides for good how its help is asked for.
     command.make_context(path[-1], words[len(path) + 1 :], parent=click.Context(main, **main.context_settings))
