@@ -7,8 +7,10 @@ import pytest
 
 from detente.base.digest import sha256_hex
 from detente.base.errors import Refused
-from detente.hooks.checkpointing import digest_checkpoint
+from detente.guard.receipt import parse_receipt
+from detente.hooks.checkpointing import SavedCheckpoint, digest_checkpoint
 from detente.hooks.sealed import SealedFolders, parse_listing
+from detente.hooks.supervised import Supervised
 
 
 @pytest.fixture
@@ -115,3 +117,15 @@ def test_a_listing_with_a_line_that_is_none_is_refused(line: str):
     with pytest.raises(Refused) as caught:
         parse_listing(line.format(digest=sha256_hex(b"a")).encode() + b"\n")
     assert (caught.value.rule, caught.value.kind) == ("V10", "malformed")
+
+
+def test_a_supervised_loop_answers_with_the_receipt_of_its_own_save(vault: SealedFolders, tmp_path: Path):
+    """What `save` knows of exactness and ranks reaches the supervisor; the loop adds its count of FLOP and where it lies."""
+    control = tmp_path / "control"
+    control.mkdir()
+    saved = SavedCheckpoint(vault.folder(20), vault.newest().receipt)
+    _, digest = Supervised(control, "run", flop_per_step=10).halt(20, lambda: saved)
+    answer = parse_receipt((control / "receipt.json").read_bytes())
+    assert (answer.exact, answer.ranks, answer.flop, answer.sha256) == (True, 2, 200, digest)
+    listing = (Path(answer.directory) / answer.checkpoint).read_bytes()
+    assert (len(listing), sha256_hex(listing)) == (answer.size, digest)
