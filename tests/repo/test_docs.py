@@ -28,6 +28,14 @@ def test_every_relative_link_resolves():
     assert not found, "\n" + "\n".join(found)
 
 
+def test_every_decision_has_a_number_of_its_own():
+    """A decision is cited by its number: its file and its heading bear the same one, and no other does."""
+    records = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    numbers = [record.name[:4] for record in records]
+    assert len(numbers) == len(set(numbers)), f"given twice: {sorted({n for n in numbers if numbers.count(n) > 1})}"
+    assert [record.read_text("utf-8")[2:6] for record in records] == numbers
+
+
 def test_the_list_of_pages_is_fresh():
     """docs/README.md links every page of docs/ and spec/; `make docs-index` writes it."""
     text = (ROOT / "docs" / "README.md").read_text("utf-8")
