@@ -68,7 +68,9 @@ def test_special_floats_keep_their_sign():
 
 
 @pytest.mark.parametrize(
-    "value", [{1, 2}, print, object(), 1j, {(1, 2): 3}, {2**60: 1}, np.array(["a"]), np.array([object()])], ids=repr
+    "value",
+    [{1, 2}, print, object(), 1j, {(1, 2): 3}, {2**60: 1}, np.array(["a"]), np.array([object()])],
+    ids=["set", "function", "object", "complex", "key-of-two", "large-key", "array-of-text", "array-of-objects"],
 )
 def test_what_has_no_form_is_refused_with_its_place(value: object):
     """V02: before the first step, and by name."""
