@@ -1,5 +1,6 @@
 """The self-improvement loop: its best model proposes, records say who, and its state resumes exactly."""
 
+import json
 import signal
 
 import pytest
@@ -17,6 +18,7 @@ from detente.hooks.workload.model import Shape  # noqa: E402
 from detente.hooks.workload.policy import mutate  # noqa: E402
 from detente.hooks.workload.recipe import Recipe, difference, parse_recipe, replace, touched  # noqa: E402
 from detente.hooks.workload.search import Search  # noqa: E402
+from detente.measure.changes.unified import parse_unified  # noqa: E402
 
 TEXT = Corpus(bytes((i * i // 7 + i) % 90 + 32 for i in range(6_000)))
 FOUNDER = Recipe(shape=Shape(context=6, embedding=4, hidden=10, depth=1), batch=8, steps=12, warmup=2)
@@ -45,6 +47,20 @@ def test_the_best_model_proposes_its_own_successor():
     assert proposal.recipe == mutate(founder.recipe, sampled=proposal.sampled, seed=5)
     expected = sha256_hex(f"{weights_digest({'weights': founder.weights})} {founder.recipe.digest}".encode())
     assert founder.digest == expected
+
+
+def test_a_proposal_is_shown_as_what_it_would_change_and_nothing_of_it_is_left_out():
+    """A reviewer reads a diff of one file; before and after it are the proposal with the previous recipe and with the new one."""
+    proposal = run(Search(FOUNDER, TEXT, seed=4), 1).propose()
+    (change,) = parse_unified(proposal.as_diff()).files
+    lines = [line for hunk in change.hunks for line in hunk.lines]
+    before, after = (
+        json.loads("\n".join(line.text for line in lines if line.kind != other)) for other in ("added", "removed")
+    )
+    said = proposal.as_json()
+    previous = said.pop("previous")
+    assert (before, after) == (said | {"recipe": previous}, said)
+    assert before != after
 
 
 def test_another_model_proposes_another_successor():

@@ -21,7 +21,6 @@ import sys
 from pathlib import Path
 
 from detente.base.digest import Digest
-from detente.base.strict_json import encode_json
 from detente.hooks.loop import LoopGuard, guard
 from detente.hooks.workload.corpus import fetch_standard_library
 from detente.hooks.workload.job import Job, Pace, exit_code, options, pace_of, recipe_of, say
@@ -85,7 +84,7 @@ def hold(proposal: Proposal, g: LoopGuard) -> Digest:
     """Wait at the hold point; returns the id of the proposal that was approved."""
     say(f"generation {proposal.number}: held ({'; '.join(proposal.changes)})")
     return g.propose(
-        encode_json(proposal.as_json()),
+        proposal.as_diff(),
         touches=proposal.touches,
         proposed_by=("model", proposal.proposer),
         summary=f"generation {proposal.number}: {'; '.join(proposal.changes)}"[:1_000],

@@ -18,8 +18,10 @@ True
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from difflib import unified_diff
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ from detente.hooks.workload.policy import mutate, sample_bytes
 from detente.hooks.workload.recipe import Aspect, Recipe, difference, parse_recipe, touched
 
 KIND = "searcher"
+RECIPE_FILE = "training/recipe.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,14 @@ class Proposal:
     def planned_flop(self) -> int:
         """FLOP of training it, without evaluations."""
         return self.recipe.steps * self.recipe.shape.training_flop(self.recipe.batch)
+
+    def as_diff(self) -> bytes:
+        """Everything that the digest covers as one unified diff, from the previous recipe to the new one: for a person to read."""
+        after = self.as_json()
+        before = after | {"recipe": after.pop("previous")}
+        old, new = (json.dumps(each, indent=1, sort_keys=True).splitlines() for each in (before, after))
+        lines = unified_diff(old, new, f"a/{RECIPE_FILE}", f"b/{RECIPE_FILE}", lineterm="", n=len(old))
+        return "".join(f"{line}\n" for line in lines).encode()
 
     def as_json(self) -> dict[str, Any]:
         """Everything that the digest covers."""
