@@ -48,6 +48,17 @@ def wait_for_text(browser: Browser, words: str) -> None:
     WebDriverWait(browser.driver, WITHIN_S).until(lambda driver: words in driver.find_element(By.ID, "main").text)
 
 
+def spelled(files: list[dict]) -> str:
+    """The unified diff that these files were read from."""
+    signs = {"context": " ", "added": "+", "removed": "-"}
+    lines = []
+    for each in files:
+        lines += each["header"]
+        for hunk in each["hunks"]:
+            lines += [hunk["head"], *(signs[kind] + text for kind, _, _, text, _ in hunk["lines"])]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def trained(loop, number: int) -> bool:
     """Has the loop trained this generation, whatever it then did with it?"""
     return loop.says(f"generation {number}: kept") or loop.says(f"generation {number}: dropped")
@@ -68,16 +79,19 @@ def test_a_loop_waits_for_a_passkey_and_then_goes_on(parties: Founded, browser: 
     waiting = parties.ask("aud-1", "/v1/proposals")["proposals"][0]["proposal"]
     change = eventually(
         "the change can be read at the auditor's node, which asks the developer's for it",
-        lambda: (found := parties.ask("aud-1", f"/v1/proposals/{waiting}/change"))["kind"] == "text" and found,
+        lambda: (found := parties.ask("aud-1", f"/v1/proposals/{waiting}/change"))["kind"] == "diff" and found,
     )
-    assert sha256(change["text"].encode()).hexdigest() == change["digest"]
+    assert sha256(spelled(change["files"]).encode()).hexdigest() == change["digest"]
     browser.picture("first-queue-1280-light")
     browser.driver.find_element(By.PARTIAL_LINK_TEXT, "generation 1:").click()
     proposal = browser.driver.current_url.rpartition("/")[2]
     shown = text_of(browser)
     assert proposal == waiting
     assert "each by a passkey that its maker attests" in shown
-    assert change["text"].strip()[:60] in browser.driver.find_element(By.CSS_SELECTOR, ".change").text
+    changed = [text for kind, _, _, text, _ in change["files"][0]["hunks"][0]["lines"] if kind == "added"]
+    seen = browser.driver.find_element(By.CSS_SELECTOR, ".change").text
+    assert changed
+    assert [text for text in changed if text.strip() not in seen] == []
 
     # On the way: nobody verified, nobody enrolled, an assertion that says itself that nobody was verified.
     asked = {
