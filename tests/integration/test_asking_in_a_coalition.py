@@ -5,37 +5,20 @@ import signal
 from pathlib import Path
 
 from detente.adapters.client import NodeClient
-from detente.adapters.clock import SystemClock
 from detente.app.asking import Question, ask, use
-from detente.app.holding import signed_approval
-from detente.app.petition import Speaker
 from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.guard.answer import digest_act
-from detente.testing.coalition import REVIEWER, Coalition
+from detente.testing.coalition import Coalition
 from detente.testing.loopback import Loopback
 from tests.integration.asking_rig import CLAUDE, detente, proposal_in, repository
+from tests.integration.reviewer_of_auditor import approval_envelope
 
 
 async def approved(nodes: Loopback, coalition: Coalition, proposal: Digest) -> None:
     """A reviewer of an auditor decides, at the auditor's own node."""
     auditor = coalition.mirrors[0]
-    speaker = Speaker(
-        accord=coalition.accord,
-        terms_version=1,
-        party=auditor,
-        signer=coalition.signer(auditor, "statement"),
-        wall=SystemClock().now,
-    )
-    _, envelope = signed_approval(
-        proposal,
-        "approve",
-        reviewer=REVIEWER,
-        reviewer_key=coalition.signer(auditor, "reviewer"),
-        speaker=speaker,
-        same_host=False,
-        significant="yes",
-    )
+    envelope = approval_envelope(coalition, proposal)
     client = NodeClient(nodes.url(auditor))
     try:
         await client.submit(envelope)

@@ -12,18 +12,18 @@ from detente.adapters.client import NodeClient
 from detente.adapters.clock import SystemClock
 from detente.adapters.transport import HttpChannel
 from detente.app import holding
-from detente.app.holding import await_decision, made_proposal, signed_approval
+from detente.app.holding import await_decision, made_proposal
 from detente.app.notices import Hub
-from detente.app.petition import Speaker
 from detente.base.identity import Party
 from detente.base.quantity import parse_decimal
 from detente.guard.intent import Intent
 from detente.guard.permit import VerifiedPermit
 from detente.guard.trust import trust_of
 from detente.statement.run import Run
-from detente.testing.coalition import REVIEWER, Coalition
+from detente.testing.coalition import Coalition
 from detente.testing.loopback import Loopback
 from tests.integration.guard_issuers import Issuers
+from tests.integration.reviewer_of_auditor import approval_envelope
 from tests.unit.guard import messages as m
 
 PROPOSAL = "a" * 64
@@ -121,22 +121,7 @@ async def wait_through(nodes: Loopback, coalition: Coalition, developer: Party, 
             timeout_s=None,
         )
     )
-    speaker = Speaker(
-        accord=coalition.accord,
-        terms_version=1,
-        party=auditor,
-        signer=coalition.signer(auditor, "statement"),
-        wall=SystemClock().now,
-    )
-    _, envelope = signed_approval(
-        proposal,
-        "approve",
-        reviewer=REVIEWER,
-        reviewer_key=coalition.signer(auditor, "reviewer"),
-        speaker=speaker,
-        same_host=False,
-        significant="yes",
-    )
+    envelope = approval_envelope(coalition, proposal)
     client = NodeClient(nodes.url(auditor))
     try:
         done, _ = await asyncio.wait([wait], timeout=1.0)

@@ -518,10 +518,6 @@ class Terms:
             self._by_id.update({("trigger", trigger.id): trigger for trigger in reversed(self.triggers)})
         return self._by_id.get((kind, clause_id))
 
-    def operator_of(self, origin: str) -> Party | None:
-        """The party whose log has ``origin``."""
-        return next((p for p, keys in self.keys.items() if keys.log is not None and keys.log.name == origin), None)
-
 
 def parse_terms(data: bytes, *, template: bool = False) -> Terms:
     """Read terms; every error carries line and column. A ``template`` may lack the ``keys`` section.

@@ -15,7 +15,6 @@ Rules C04 to C07 and C10 of ``spec/store.md``.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import hashlib
@@ -267,9 +266,3 @@ class HeadFile:
         if self._handle is None:
             raise Unavailable(f"{self._path} is not open")
         return self._handle
-
-
-def remove_quietly(path: Path) -> None:
-    """Remove a file that may be gone."""
-    with contextlib.suppress(OSError):
-        path.unlink()

@@ -279,15 +279,3 @@ def make_control_group(name: str, environment: Mapping[str, str] = os.environ) -
         group.remove()
         return None
     return group
-
-
-def show_tree(processes: Iterable[Process]) -> str:
-    """One line: how many of what, ``3 processes (2 python, 1 sh)``."""
-    names: dict[str, int] = {}
-    for process in processes:
-        names[process.command] = names.get(process.command, 0) + 1
-    total = sum(names.values())
-    if not total:
-        return "no process"
-    kinds = ", ".join(f"{count} {name}" for name, count in sorted(names.items(), key=lambda item: (-item[1], item[0])))
-    return f"{total} process{'es' if total > 1 else ''} ({kinds})"

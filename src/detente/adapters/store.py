@@ -332,11 +332,6 @@ class Store:
         query = "SELECT id, log, size, root, body FROM heads WHERE log = ? AND size >= ? ORDER BY size DESC, id DESC LIMIT ?"
         return [self._head(row) for row in self._rows(query, (log, least, most))]
 
-    def head_at(self, log: int, size: int) -> list[HeadRow]:
-        """Every head of this size."""
-        query = "SELECT id, log, size, root, body FROM heads WHERE log = ? AND size = ? ORDER BY id"
-        return [self._head(row) for row in self._rows(query, (log, size))]
-
     def heads_since(self, since: int, most: int) -> tuple[int, list[HeadRow]]:
         """Heads that got a line after number ``since``, and the number to ask with next."""
         rows = self._rows("SELECT seq, head FROM lines WHERE seq > ? ORDER BY seq LIMIT ?", (since, most))

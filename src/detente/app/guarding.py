@@ -277,12 +277,6 @@ class GuardSession:
         await self._changed.wait()
         return self.leave
 
-    async def wait_until_given(self) -> Leave:
-        """Wait for leave, however long that takes. ``run`` must be running."""
-        while not self.leave.given:
-            await self.wait_change()
-        return self.leave
-
     def ask_now(self) -> None:
         """Do not wait for the next renewal: something has happened that may change the answer."""
         self._wake.set()

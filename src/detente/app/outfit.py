@@ -21,7 +21,7 @@ from detente.app.config import Config, find_home, load_config
 from detente.app.direct import DirectChannel
 from detente.app.guarding import Channel, GuardSession, Leave
 from detente.app.petition import Speaker
-from detente.base.digest import Digest, parse_digest
+from detente.base.digest import parse_digest
 from detente.base.errors import Misuse, Refused, Unavailable
 from detente.base.identity import Party
 from detente.base.quantity import parse_decimal
@@ -186,8 +186,3 @@ def shown_reasons(leave: Leave) -> str:
     """Why there is no leave, in one line."""
     said = "; ".join(dict.fromkeys(reason.text for reason in leave.reasons))
     return said or ", ".join(leave.held_by)
-
-
-def run_id_short(run: Digest) -> str:
-    """The first twelve characters of a run's id, for people."""
-    return f"{run[:12]}…"

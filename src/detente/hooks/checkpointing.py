@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detente.base.digest import Digest, sha256_hex
-from detente.base.errors import Misuse
+from detente.base.errors import Misuse, Unavailable
 from detente.guard.receipt import Receipt
 
 
@@ -75,3 +75,14 @@ def _sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_at_most(path: Path, limit: int) -> bytes:
+    """At most ``limit`` bytes of a file: one more than is right shows that it is too long. No file is no bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise Unavailable(f"cannot read {path}: {error.strerror}") from error

@@ -30,7 +30,7 @@ from pathlib import Path
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import Refused, Unavailable, shown
 from detente.guard.receipt import RECEIPT_MAX, Receipt, encode_receipt, parse_receipt, parse_run, verify_checkpoint
-from detente.hooks.checkpointing import list_checkpoint
+from detente.hooks.checkpointing import list_checkpoint, read_at_most
 from detente.hooks.workload.control import sync_directory, write_durably
 
 KEPT = 2
@@ -166,7 +166,7 @@ class SealedFolders:
         return found
 
     def _listed(self, path: Path) -> Sealed:
-        receipt = parse_receipt(_read(path, RECEIPT_MAX + 1))  # 1
+        receipt = parse_receipt(read_at_most(path, RECEIPT_MAX + 1))  # 1
         name = path.name.removesuffix(_RECEIPT_ENDING)
         folder = self.folder(receipt.step)
         if receipt.run != self.run or receipt.checkpoint != f"{name}.listing" or folder.name != name:
@@ -176,7 +176,7 @@ class SealedFolders:
                 got=f"a receipt of {shown(receipt.checkpoint)}, step {receipt.step}, run {shown(receipt.run)}",
                 expected=f"{path.name} to speak of the listing beside it and of run {shown(self.run)}",
             )
-        listing = _read(self.place / receipt.checkpoint, min(receipt.size, LISTING_MAX) + 1)
+        listing = read_at_most(self.place / receipt.checkpoint, min(receipt.size, LISTING_MAX) + 1)
         verify_checkpoint(receipt, size=len(listing), sha256=sha256_hex(listing))  # 2
         return Sealed(receipt, folder, parse_listing(listing))
 
@@ -230,14 +230,3 @@ def verify_listed(path: Path, size: int, sha256: Digest) -> None:
             expected=f"{size} bytes, SHA-256 {sha256}, as the listing says",
             todo="use an older checkpoint",
         )
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """At most ``limit`` bytes of the file: one more than is right shows that it is too long. No file is no bytes."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit)
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise Unavailable(f"cannot read {path}: {error.strerror}") from error

@@ -39,7 +39,7 @@ from detente.log.witness import AddCheckpoint
 from detente.statement.accession import Accession
 from detente.statement.approval import Approval, sign_approval
 from detente.statement.change import ProposedBy
-from detente.statement.envelope import encode_envelope, parse_envelope, sign_payload, statement_id
+from detente.statement.envelope import encode_envelope, sign_payload, statement_id
 from detente.statement.kinds import Kind
 from detente.statement.proposal import Proposal
 from detente.statement.run import Run
@@ -512,10 +512,6 @@ class World:
                 held = guard.permit
                 if held is None or guard.boot_s >= held.lapse_s:
                     raise AssertionError(f"a guard of {guard.party} runs without a permit")
-
-    def envelope_of(self, data: bytes) -> Digest:
-        """The statement id of envelope bytes."""
-        return statement_id(parse_envelope(data))
 
     def crash(self, party: Party | str) -> None:
         """Restart a member from its disk."""

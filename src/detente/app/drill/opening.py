@@ -11,7 +11,6 @@ from detente.adapters.keys import make_key
 from detente.app.drill.coalition import FLOP_LIMIT, configure
 from detente.app.drill.plan import PlannedJob
 from detente.app.drill.scene import Scene
-from detente.base.digest import Digest
 from detente.base.errors import Refused
 from detente.base.identity import Party
 from detente.statement.accession import Accession, BoundCondition
@@ -161,8 +160,3 @@ async def refuse_statements(scene: Scene) -> None:
             scene.check("bad input", tried, ok=False, detail="it was taken")
     after = (await scene.clients[developer].health())["log"]["size"]
     scene.check("bad input", "what was refused left the log as it was", size == after, f"{after} entries")
-
-
-def run_id_of(scene: Scene, job: PlannedJob) -> Digest:
-    """The statement id of a job's declared run."""
-    return scene.runs[job.name]

@@ -26,6 +26,7 @@ from detente.base.digest import sha256_hex
 from detente.base.errors import Refused, Unavailable, shown
 from detente.base.strict_json import parse_json
 from detente.guard.receipt import RECEIPT_MAX, Receipt, encode_receipt, parse_receipt, parse_run, verify_checkpoint
+from detente.hooks.checkpointing import read_at_most
 from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
 from detente.hooks.workload.control import write_durably
 
@@ -116,7 +117,7 @@ class Checkpoints:
         return None
 
     def _fetch(self, path: Path) -> tuple[Receipt, dict[str, Any], dict[str, Array]]:
-        receipt = parse_receipt(_read(path, RECEIPT_MAX + 1))  # 1
+        receipt = parse_receipt(read_at_most(path, RECEIPT_MAX + 1))  # 1
         named = receipt.checkpoint == _name(receipt.step) and path == self._receipt_path(receipt.checkpoint)
         if receipt.run != self.run or not named:
             raise Refused(
@@ -125,7 +126,7 @@ class Checkpoints:
                 got=f"a receipt of {shown(receipt.checkpoint)}, step {receipt.step}, run {shown(receipt.run)}",
                 expected=f"{path.name} to speak of the file beside it and of run {shown(self.run)}",
             )
-        data = _read(self.folder / receipt.checkpoint, receipt.size + 1)
+        data = read_at_most(self.folder / receipt.checkpoint, receipt.size + 1)
         verify_checkpoint(receipt, size=len(data), sha256=sha256_hex(data))  # 2
         meta, arrays = parse_container(data)
         if receipt.weights_sha256 != (found := weights_digest(arrays)):  # 3
@@ -149,14 +150,3 @@ def answer_members(receipt: Receipt, folder: Path) -> dict[str, Any]:
 
 def _name(step: int) -> str:
     return f"step-{step:09d}.ckpt"
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """At most ``limit`` bytes of the file: one more than is right shows that it is too long. No file is no bytes."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit)
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise Unavailable(f"cannot read {path}: {error.strerror}") from error

@@ -109,9 +109,3 @@ class Export:
     repository: str | None
     complete: bool
     pulls: tuple[Pull, ...]
-
-
-def merged_lists(pull: Pull) -> tuple[str, ...]:
-    """Which of the lists that decide about review were not exported, or may be cut."""
-    absent = [name for name, value in (("commits", pull.commits), ("reviews", pull.reviews)) if value is None]
-    return tuple(sorted({*absent, *pull.partial}))
