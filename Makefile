@@ -10,7 +10,7 @@ DRILL ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env drill test check bench browser-test wheel torch torch-test conformance lock docs cli-docs docs-index clean
+.PHONY: help env drill test check bench browser-test wheel torch frameworks torch-test conformance lock docs cli-docs docs-index clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,11 @@ wheel: env ## Build the wheel, install it into an empty environment, ask its ver
 torch: env ## Add PyTorch to .venv for --workload torch and torchrun
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
 	$(BIN)/python -m pip install --disable-pip-version-check torch==2.13.0
+
+# The versions that the conformance table was seen with; torch first, so that nothing else chooses its build.
+FRAMEWORKS := torchdata==0.11.0 transformers==5.23.0 accelerate==1.15.0 lightning==2.6.6 jax==0.10.2 orbax-checkpoint==0.12.8
+frameworks: torch ## Add the training frameworks to .venv for their hooks' tests
+	$(BIN)/python -m pip install --disable-pip-version-check torch==2.13.0 $(FRAMEWORKS)
 
 # The loader of torchdata is one of those that are tested.
 torch-test: torch ## Run what needs PyTorch: exact resumes, ranks, the conformance suite
