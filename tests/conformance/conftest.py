@@ -1,35 +1,62 @@
-"""Keep what each scenario showed, and write it where ``DETENTE_CONFORMANCE`` says: the record behind the page."""
+"""Keep what each scenario showed, and write the records of adapters that went through all of them.
 
-import json
+``DETENTE_CONFORMANCE=1`` asks for the records; an adapter of which anything failed keeps the record that it had.
+"""
+
 import os
 import platform
 from collections.abc import Callable
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 
-from tests.conformance.adapters import Adapter
+from tests.conformance.families import FAMILIES
+from tests.conformance.table import write_record
 
 _CELLS: dict[str, dict[str, str]] = {}
+_VERSIONS: dict[str, dict[str, str]] = {}
+_FAILED: set[str] = set()
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """The versions of what is installed of these, after Python's own."""
+    found = {"Python": platform.python_version()}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 @pytest.fixture
-def shown(adapter: Adapter, request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Note what a scenario showed of this adapter."""
-    return lambda scenario, text: _CELLS.setdefault(adapter.name, {}).__setitem__(scenario, text)
+def shown(adapter) -> Callable[..., None]:
+    """Note what a scenario showed of this adapter: ``shown(scenario, words)``; ``versions`` besides those of its packages."""
+
+    def note(scenario: str, words: str, **versions: str) -> None:
+        _CELLS.setdefault(adapter.key, {})[scenario] = words
+        _VERSIONS[adapter.key] = (
+            versions_of(*getattr(adapter, "packages", ())) | _VERSIONS.get(adapter.key, {}) | versions
+        )
+
+    return note
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    adapter = getattr(item, "funcargs", {}).get("adapter")
+    if report.failed and adapter is not None:
+        _FAILED.add(adapter.key)
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A run in which anything failed writes nothing."""
-    place = os.environ.get("DETENTE_CONFORMANCE")
-    if not place or exitstatus:
+    """The record of an adapter whose every scenario was shown in this run, and of which nothing failed."""
+    if not os.environ.get("DETENTE_CONFORMANCE"):
         return
-    versions = {"Python": platform.python_version()}
-    for name in ("numpy", "torch"):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    record = {"versions": versions, "cells": _CELLS}
-    Path(place).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    for family in FAMILIES:
+        for row in family.adapters:
+            cells = _CELLS.get(row.key, {})
+            if row.key not in _FAILED and set(cells) == set(family.scenarios):
+                write_record(family, row.key, _VERSIONS[row.key], cells)

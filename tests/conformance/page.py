@@ -1,40 +1,40 @@
-"""Write ``docs/reference/conformance.md`` from the suite's record: ``make conformance``."""
+"""Write ``docs/reference/conformance.md`` from the suite's records: ``make conformance``."""
 
-import json
 from pathlib import Path
 
-from tests.conformance.adapters import ADAPTERS, SCENARIOS
+from tests.conformance.families import FAMILIES
+from tests.conformance.table import Family, read_record
 
-ROOT = Path(__file__).resolve().parents[2]
-RECORD = Path(__file__).with_name("record.json")
-PAGE = ROOT / "docs" / "reference" / "conformance.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "conformance.md"
 HEAD = """# What each adapter was seen to do
 
-One suite, `tests/conformance`, starts each adapter's real job below a real guard with four issuers, and stops it at the worst moments. The table is what it saw;
-`make conformance` runs it and writes this page.
-
-*exact*: after the resume, the weights at the end have the digest of a run that nobody stopped, and the receipt said so before. *ended*: every process was gone by the
-deadline of the terms. *held*: no process of the job was ever started. *unmoved*: nothing changed.
-
+One suite, `tests/conformance`, drives each adapter's real host and writes down what it saw; nobody types a cell. `make conformance` runs what is installed and writes this page.
 """
 TAIL = """
-What the suite does not show: more than one machine, GPUs, training for longer than seconds. A job that answers its guard only between steps is stopped by the
+## What the suite does not show
+
+More than one machine, GPUs, training for longer than seconds. A job that answers its guard only between steps is stopped by the
 deadline if a step does not end; a guard that its machine's owner has removed stops nothing.
 """
 
 
-def rendered(record: dict) -> str:
-    """The page of a record; ``KeyError`` where a cell is missing."""
-    lines = ["| | " + " | ".join(f"[{each.name}](../guides/{each.page})" for each in ADAPTERS) + " |"]
-    lines.append("| --- |" + " --- |" * len(ADAPTERS))
-    cells = record["cells"]
-    lines += [
-        f"| {heading} | " + " | ".join(cells[each.name][scenario] for each in ADAPTERS) + " |"
-        for scenario, heading in SCENARIOS.items()
+def rendered() -> str:
+    """The page of the records; ``FileNotFoundError`` or ``KeyError`` where one is missing."""
+    return HEAD + "".join(_section(family) for family in FAMILIES) + TAIL
+
+
+def _section(family: Family) -> str:
+    records = {row.key: read_record(row.key) for row in family.adapters}
+    lines = ["| | " + " | ".join(family.scenarios.values()) + " |", "| --- |" + " --- |" * len(family.scenarios)]
+    for row in family.adapters:
+        cells = [records[row.key]["cells"][scenario] for scenario in family.scenarios]
+        lines.append(f"| [{row.name}](../guides/{row.page}) | " + " | ".join(cells) + " |")
+    seen = [
+        f"{row.name} with " + ", ".join(f"{name} {version}" for name, version in records[row.key]["versions"].items())
+        for row in family.adapters
     ]
-    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    return HEAD + "\n".join(lines) + f"\n\nSeen with {versions}.\n" + TAIL
+    return f"\n## {family.title}\n\n{family.text}\n" + "\n".join(lines) + f"\n\nSeen: {'; '.join(seen)}.\n"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(rendered(json.loads(RECORD.read_text("utf-8"))), "utf-8")
+    PAGE.write_text(rendered(), "utf-8")

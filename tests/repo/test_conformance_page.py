@@ -1,30 +1,39 @@
-"""The table of docs/reference/conformance.md is what the suite last saw, of every adapter, in every scenario."""
-
-import json
+"""The tables of docs/reference/conformance.md are what the suite last saw, of every adapter, in every scenario."""
 
 import pytest
 
 from tests.conformance import page
-from tests.conformance.adapters import ADAPTERS, SCENARIOS
+from tests.conformance.families import FAMILIES
+from tests.conformance.table import RECORDS, read_record, write_record
 
 
 def test_the_page_is_the_record_of_the_suite():
     """`make conformance` writes both; nobody edits the table."""
-    assert page.PAGE.read_text("utf-8") == page.rendered(json.loads(page.RECORD.read_text("utf-8"))), (
-        "out of date: make conformance"
-    )
+    assert page.PAGE.read_text("utf-8") == page.rendered(), "out of date: make conformance"
 
 
 def test_no_cell_is_empty_and_none_is_of_an_adapter_that_is_gone():
     """Every adapter went through every scenario that there is."""
-    cells = json.loads(page.RECORD.read_text("utf-8"))["cells"]
-    assert {name: set(row) for name, row in cells.items()} == {each.name: set(SCENARIOS) for each in ADAPTERS}
-    assert all(text.strip() for row in cells.values() for text in row.values())
+    rows = {row.key: family for family in FAMILIES for row in family.adapters}
+    assert {path.stem for path in RECORDS.glob("*.json")} == set(rows)
+    for key, family in rows.items():
+        record = read_record(key)
+        assert record["family"] == family.key
+        assert set(record["cells"]) == set(family.scenarios), key
+        assert all(text.strip() for text in record["cells"].values()), key
 
 
-def test_a_record_without_a_cell_makes_no_page():
+def test_every_adapter_has_a_guide_of_its_own():
+    """A row leads to the page that says how it is installed."""
+    guides = page.PAGE.parents[1] / "guides"
+    assert [row.page for family in FAMILIES for row in family.adapters if not (guides / row.page).is_file()] == []
+
+
+def test_what_was_not_seen_whole_makes_no_record():
     """A scenario that was not run is an error, not a blank."""
-    cells = {each.name: dict.fromkeys(SCENARIOS, "exact") for each in ADAPTERS}
-    del cells[ADAPTERS[0].name]["killed"]
+    family = FAMILIES[0]
+    cells = dict.fromkeys(family.scenarios, "exact")
+    del cells["killed"]
     with pytest.raises(KeyError, match="killed"):
-        page.rendered({"versions": {}, "cells": cells})
+        write_record(family, "nothing", {}, cells)
+    assert not (RECORDS / "nothing.json").exists()

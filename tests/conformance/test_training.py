@@ -17,8 +17,8 @@ from detente.app.supervising import NO_CHECKPOINT
 from detente.guard.issue import Signed, encode_reply
 from detente.guard.permit import parse_ask, sign_permit_body
 from detente.guard.receipt import Receipt, parse_receipt
-from tests.conformance.adapters import ADAPTERS, Adapter
 from tests.conformance.jobs.places import EPOCH, SAVE_SLOWLY_FROM, STEPS
+from tests.conformance.training import ADAPTERS, Adapter
 from tests.integration.guard_bench import Bench
 from tests.unit.guard import messages as m
 
@@ -27,7 +27,7 @@ PATIENCE_S = 300
 """Starting PyTorch twice takes 5 s on two free cores, and a minute on busy ones."""
 
 
-@pytest.fixture(scope="module", params=ADAPTERS, ids=lambda each: each.name)
+@pytest.fixture(scope="module", params=ADAPTERS, ids=lambda each: each.key)
 def adapter(request) -> Adapter:
     """One adapter after another, each with all that it needs."""
     if request.param.absent:
