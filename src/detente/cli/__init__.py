@@ -40,6 +40,7 @@ COMMANDS: dict[str, str] = {
     "lift": "detente.cli.lift:lift",
     "renew": "detente.cli.renew:renew",
     "retract": "detente.cli.retract:retract",
+    "slurm": "detente.cli.slurm:slurm",
     "status": "detente.cli.status:status",
     "accord": "detente.cli.accord:accord",
     "measure": "detente.cli.measure:measure",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -18,34 +20,58 @@ def vote_command(choice: VoteChoice, said: str, *, default: str, such_as: str) -
     """The command that casts one vote of this choice. ``default`` says which trigger is meant where none is named."""
 
     @click.command(choice, help=said, epilog=f"Such as: {such_as}")
-    @click.option("--trigger", metavar="ID", help=f"The trigger of the terms. [default: {default}]")
-    @click.option("--reason", default="", help="Why, for people; kept here, in no log.")
-    @click.option("--as", "party", metavar="PARTY", help="The party that votes, of those whose keys are here.")
-    @click.option("--scope", metavar="all|PARTY", help="Whom it is for, where the trigger is by party.")
-    @click.option("--expires", default="7 d", show_default=True, help="How long the vote counts.")
-    @home_option
-    @json_option
+    @vote_options(default)
     @reports_errors
-    def command(
-        trigger: str | None,
-        reason: str,
-        party: str | None,
-        scope: str | None,
-        expires: str,
-        home: str | None,
-        as_json: bool,
-    ) -> None:
-        async def work() -> Cast:
-            door = await open_door(home)
-            expires_s = parse_duration(expires)
-            return await cast_vote(
-                door, choice, trigger=trigger, party=party, scope=scope, expires_s=expires_s, reason=reason
-            )
-
-        cast = asyncio.run(work())
+    def command(as_json: bool, **given: str | None) -> None:
+        cast = cast_one(choice, **given)
         click.echo(json.dumps(cast.as_json()) if as_json else shown(cast))
 
     return command
+
+
+def vote_options(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of a vote, which ``cast_one`` takes, and ``--json``."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(
+            (
+                click.option("--trigger", metavar="ID", help=f"The trigger of the terms. [default: {default}]"),
+                click.option("--reason", default="", help="Why, for people; kept here, in no log."),
+                click.option(
+                    "--as", "party", metavar="PARTY", help="The party that votes, of those whose keys are here."
+                ),
+                click.option("--scope", metavar="all|PARTY", help="Whom it is for, where the trigger is by party."),
+                click.option("--expires", default="7 d", show_default=True, help="How long the vote counts."),
+                home_option,
+                json_option,
+            )
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def cast_one(
+    choice: VoteChoice,
+    *,
+    trigger: str | None,
+    reason: str | None,
+    party: str | None,
+    scope: str | None,
+    expires: str | None,
+    home: str | None,
+) -> Cast:
+    """Cast it; raises as ``cast_vote``."""
+
+    async def work() -> Cast:
+        door = await open_door(home)
+        expires_s = parse_duration(expires)
+        return await cast_vote(
+            door, choice, trigger=trigger, party=party, scope=scope, expires_s=expires_s, reason=reason or ""
+        )
+
+    return asyncio.run(work())
 
 
 def shown(cast: Cast) -> str:

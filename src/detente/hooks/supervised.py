@@ -31,7 +31,7 @@ class Supervised:
     """The leader of a loop that a supervisor watches over."""
 
     def __init__(self, directory: Path, run: str, *, flop_per_step: int) -> None:
-        self._control = Control(run=run, directory=directory)
+        self._control = Control(run=run, directory=directory, poll_s=0.0)
         self._run = run
         self._directory = directory
         self._flop_per_step = flop_per_step
@@ -45,6 +45,7 @@ class Supervised:
             # The supervisor asks those that have a handler; the others it takes for deaf. The file is what counts.
             signal.signal(signal.SIGUSR1, self._on_signal)
         threading.Thread(target=self._watch, args=(cell,), name="detente-supervised", daemon=True).start()
+        self._control.announce()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._control.interrupt()

@@ -4,8 +4,9 @@ Decides when the loop should save and stop, and how slow it should go. Leaves ou
 to pause: that is the supervisor's, ``detente guard -- COMMAND``, which sets two environment variables:
 
 * ``DETENTE_RUN``: the name of the run, which goes into every receipt;
-* ``DETENTE_CONTROL_DIR``: a directory with four files, each published by atomic rename: ``pause`` (asked),
-  ``receipt.json`` (answered), ``rate.json`` (the cap) and ``rate-kept.json`` (the cap that the job keeps to by itself).
+* ``DETENTE_CONTROL_DIR``: a directory with five files, each published by atomic rename: ``listening`` (this job answers),
+  ``pause`` (asked), ``receipt.json`` (answered), ``rate.json`` (the cap) and ``rate-kept.json`` (the cap that the job keeps to
+  by itself).
 
 Whatever cannot be read restricts: an unreadable request is still a request, an unreadable cap still holds the job.
 Specification: ``spec/receipt.md`` §3. A loop needs four lines::
@@ -62,9 +63,10 @@ class Control:
     Without a directory (a job started by hand) only SIGUSR1 pauses, and nobody is answered.
     """
 
-    def __init__(self, *, run: str, directory: Path | None) -> None:
+    def __init__(self, *, run: str, directory: Path | None, poll_s: float = POLL_S) -> None:
         self.run = run
         self.directory = directory
+        self._poll_s = poll_s
         self._signalled = False
         self._answered: str | None = None
         self._next_poll = 0.0
@@ -79,7 +81,17 @@ class Control:
         directory = os.environ.get("DETENTE_CONTROL_DIR")
         control = cls(run=os.environ.get("DETENTE_RUN") or run, directory=Path(directory) if directory else None)
         signal.signal(signal.SIGUSR1, control._on_signal)
+        control.announce()
         return control
+
+    def announce(self) -> None:
+        """Say that this job answers: a scheduler stops what does not say so at once, since it has nothing to wait for.
+
+        A directory that takes no file is one that takes no answer either.
+        """
+        if self.directory is not None:
+            with contextlib.suppress(OSError):
+                write_durably(self.directory / "listening", f"{os.getpid()}\n".encode())
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._signalled = True
@@ -94,7 +106,7 @@ class Control:
             now = time.monotonic()
             if now < self._next_poll:
                 return None
-            self._next_poll = now + POLL_S
+            self._next_poll = now + self._poll_s
         # Cleared before the file is read: a signal that comes meanwhile speaks of a newer file.
         signalled, self._signalled = self._signalled, False
         request = self._read_request()

@@ -1,0 +1,127 @@
+"""Keep a cluster to its leave: pause it as soon as leave ends, whoever ended it, and look again while it is paused.
+
+Decides when the sequence runs. Leaves out the sequence itself, and asking: this process reads one file, so a network, an issuer or a
+`detente slurm watch` that is gone stops the cluster when the leave lapses, and cannot stop this. A gate that was taken away or
+changed is no leave either. ``spec/slurm.md`` §6.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from detente.adapters.slurm import Slurm
+from detente.app.slurm.gate import Gate
+from detente.app.slurm.installing import inspect_files
+from detente.app.slurm.lifting import lift
+from detente.app.slurm.pausing import Pausing
+from detente.app.slurm.record import RecordFile
+from detente.base.errors import DetenteError, Refused
+
+LOOK_S = 0.02
+"""How often the file is looked at: reading it takes 20 µs, its signatures are verified when it has changed."""
+AGAIN_S = 2.0
+"""How often a paused cluster is looked at, and how soon after a failure the sequence is run again."""
+
+
+class Keeper:
+    """``run`` until ``over``. ``lifts``: lift what this keeper paused as soon as there is leave again."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        slurm: Slurm,
+        *,
+        within_s: float,
+        lifts: bool,
+        say: Callable[[str], None],
+        over: Callable[[], bool],
+    ) -> None:
+        self._gate = gate
+        self._slurm = slurm
+        self._within_s = within_s
+        self._lifts = lifts
+        self._say = say
+        self._over = over
+        self._seen: tuple[int, int] | None = None
+        self._until_s = 0.0
+        self._looked_s = 0.0
+        self._changed: list[str] = []
+        self._gone = ""
+
+    def run(self) -> None:
+        """Until ``over`` says so."""
+        looked = 0.0
+        while not self._over():
+            why = self._shut_by()
+            paused = self._gate.closed.exists()
+            if why and (not paused or time.monotonic() - looked > AGAIN_S):
+                looked = time.monotonic()
+                self._pause(why, again=paused)
+            elif not why and paused and self._lifts and time.monotonic() - looked > AGAIN_S:
+                looked = time.monotonic()
+                self._lift()
+            time.sleep(LOOK_S)
+
+    def _shut_by(self) -> str:
+        """Why there is no leave; empty where there is. Verified when the file has changed, compared with the clock each time."""
+        try:
+            found = self._gate.leave.stat()
+            if (found.st_ino, found.st_mtime_ns) != self._seen:
+                self._seen, self._until_s = None, 0.0
+                self._until_s = self._gate.check_leave().lapse_s
+                self._seen = (found.st_ino, found.st_mtime_ns)
+        except (DetenteError, OSError) as error:
+            return str(error)
+        if why := self._gate_gone():
+            return why
+        if time.clock_gettime(time.CLOCK_BOOTTIME) >= self._until_s:
+            return "the posted leave has lapsed"
+        return ""
+
+    def _gate_gone(self) -> str:
+        """A gate that is not as it was installed, at two looks in a row, is none: Slurm starts jobs past a prolog that is gone."""
+        now = time.monotonic()
+        if now - self._looked_s > AGAIN_S:
+            self._looked_s = now
+            found = inspect_files(self._gate.folder)
+            self._gone = "; ".join(found) if found and found == self._changed else ""
+            self._changed = found
+        return self._gone
+
+    def _pause(self, why: str, *, again: bool) -> None:
+        """A cluster that is paused already is looked at: what runs in it all the same is stopped again, and said."""
+        try:
+            if again:
+                jobs = [job.id for job in self._slurm.list_jobs() if job.runs]
+                phase = RecordFile(self._gate.folder).load().phase
+                if not jobs and self._slurm.is_reserved() and phase == "paused":
+                    return
+                self._say(
+                    f"FINDING the paused cluster was opened from outside; running: {', '.join(jobs) or 'nothing'}"
+                )
+            else:
+                self._say(f"leave has ended: {why}")
+            report = Pausing(self._gate, self._slurm, within_s=self._within_s, say=self._say).run(why, by="leave")
+            self._say(summary(report.as_json()))
+        except (DetenteError, OSError) as error:
+            self._say(f"the pause did not end: {error}; it is tried again")
+
+    def _lift(self) -> None:
+        try:
+            if RecordFile(self._gate.folder).load().by == "leave":
+                lift(self._gate, self._slurm, say=self._say)
+        except (Refused, DetenteError, OSError) as error:
+            self._say(f"the lift did not end: {error}; it is tried again")
+
+
+def summary(report: dict[str, object]) -> str:
+    """One line about a pause."""
+    jobs = report["jobs"]
+    assert isinstance(jobs, dict)
+    counts = {
+        name: sum(each["outcome"] == name for each in jobs.values())
+        for name in ("saved", "suspended", "ended", "failed")
+    }
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing ran"
+    return f"{'paused' if report['paused'] else 'NOT PAUSED'}: {said}; {report['stopped_ms']} ms"
