@@ -10,7 +10,7 @@ DRILL ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env drill test check bench browser-test wheel torch frameworks torch-test conformance lock docs cli-docs docs-index clean
+.PHONY: help env drill test check bench k8s-check browser-test wheel torch frameworks torch-test conformance lock docs cli-docs docs-index clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ $(AXE)/axe_playwright_python/axe.min.js: requirements/axe.txt $(STAMP)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(AXE) -r $<
 	@touch $@
+
+k8s-check: env ## Try the gate on a real cluster: K8S_CONTEXT=… K8S_IMAGE=… (nobody has yet); the transcript is k8s-transcript.txt
+	$(BIN)/python -m tests.integration.k8s_check --context "$(K8S_CONTEXT)" --image "$(K8S_IMAGE)"
 
 browser-test: $(AXE)/axe_playwright_python/axe.min.js ## Open every page in Chromium: axe, keyboard, passkeys; pictures are in browser-test/
 	@for each in chromium chromedriver; do command -v $$each >/dev/null || { \

@@ -12,12 +12,15 @@ detente.base.errors.Refused: B12 duplicate-key: got two members named 'vote'; ex
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 from detente.base.errors import Refused, shown
 
 DEPTH_MAX = 16
 """Deepest statement today is 7; a parser bomb needs thousands."""
+FOREIGN_DEPTH_MAX = 64
+"""Objects of Kubernetes have some twenty levels, with the names of who manages which field."""
 INT_MAX = 2**53 - 1
 """Every JSON reader agrees up to here (RFC 8259 §6)."""
 
@@ -42,6 +45,33 @@ def parse_json(data: bytes, *, limit: int) -> Any:
             "B11", "malformed", got=f"{error.msg} at line {error.lineno} column {error.colno}", expected="JSON"
         ) from None
     if "\\u" in text:
+        _check_surrogates(value)
+    return value
+
+
+def parse_foreign_json(data: bytes, *, limit: int) -> Any:
+    """Parse what another program's format says: as ``parse_json``, with finite floats and ``FOREIGN_DEPTH_MAX`` levels.
+
+    For formats that are not ours, such as an object of Kubernetes; nothing of ours is written with it. Refusals B10 to B14.
+
+    >>> parse_foreign_json(b'{"fraction": 0.5}', limit=100)
+    {'fraction': 0.5}
+    """
+    if len(data) > limit:
+        raise Refused("B10", "oversized", got=f"{len(data)} bytes", expected=f"at most {limit} bytes")
+    try:
+        value = _FOREIGN.decode(data.decode("utf-8"))
+    except RecursionError:
+        raise _deep(FOREIGN_DEPTH_MAX) from None
+    except ValueError as error:  # Not UTF-8, not JSON, or digits without end.
+        raise Refused("B11", "malformed", got=str(error)[:200], expected="JSON in UTF-8") from None
+    level, depth = [value], 0
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        if depth > FOREIGN_DEPTH_MAX:
+            raise _deep(FOREIGN_DEPTH_MAX)
+        level = [member for each in level for member in (each.values() if isinstance(each, dict) else each)]
+    if b"\\u" in data:
         _check_surrogates(value)
     return value
 
@@ -72,10 +102,22 @@ def _parse_int(text: str) -> int:
     return number
 
 
+def _deep(most: int) -> Refused:
+    return Refused("B14", "oversized", got="deeper nesting", expected=f"at most {most} levels")
+
+
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        _refuse_float(text)
+    return number
+
+
 # One decoder for all: ``json.loads`` with hooks builds a new one for each text, a third of a small statement's cost.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_refuse_float, parse_int=_parse_int, parse_constant=_refuse_float
 )
+_FOREIGN = json.JSONDecoder(object_pairs_hook=_object, parse_float=_parse_float, parse_constant=_refuse_float)
 
 
 def _decode(text: str) -> Any:
@@ -105,7 +147,7 @@ def _check_depth(text: str) -> None:
         elif char in "{[":
             depth += 1
             if depth > DEPTH_MAX:
-                raise Refused("B14", "oversized", got="deeper nesting", expected=f"at most {DEPTH_MAX} levels")
+                raise _deep(DEPTH_MAX)
         elif char in "}]":
             depth -= 1
 

@@ -10,6 +10,7 @@ HOOKS: dict[str, str] = {
     "git": "detente.cli.hook_git:git",
     "claude-code": "detente.cli.hook_agent:claude_code",
     "mcp": "detente.cli.hook_agent:mcp",
+    "kubernetes": "detente.cli.hook_kubernetes:kubernetes",
 }
 
 

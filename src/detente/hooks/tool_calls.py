@@ -16,7 +16,6 @@ True
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import tomllib
@@ -24,9 +23,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal
 
 from detente.base.errors import Refused, shown
+from detente.base.strict_json import parse_foreign_json
 
 CALL_MAX: Final = 8 << 20
 """Bytes of one call: a file that is written whole stands in it."""
@@ -140,13 +140,10 @@ def _texts(value: dict[str, Any], name: str, where: str) -> tuple[str, ...]:
 
 def parse_call(data: bytes) -> Call:
     """Read what a host says before a call; raises ``Refused`` J21. Members that are not known are the host's own."""
-    if len(data) > CALL_MAX:
-        raise _unread(f"over {CALL_MAX >> 20} MiB")
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_members, parse_constant=_constant)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (UnicodeError, ValueError, RecursionError) as error:
-        raise _unread(str(error)[:200] or type(error).__name__) from None
+        value = parse_foreign_json(data, limit=CALL_MAX)
+    except Refused as refused:
+        raise _unread(refused.got) from None
     if not isinstance(value, dict):
         raise _unread(shown(value))
     tool, arguments, folder = value.get("tool_name"), value.get("tool_input"), value.get("cwd", "/")
@@ -222,17 +219,6 @@ def _texts_in(value: Any, depth: int) -> Iterator[str]:
     elif isinstance(value, list):
         for member in value:
             yield from _texts_in(member, depth + 1)
-
-
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise _unread("one member named twice")
-    return value
-
-
-def _constant(name: str) -> NoReturn:
-    raise _unread(f"the number {name}")
 
 
 def _unread(got: str) -> Refused:
