@@ -8,12 +8,13 @@ the node and of its workers, together. Files lie below DETENTE_BENCH_DIR, else i
 
 import asyncio
 import os
-import platform
 import shutil
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+from timing import machine
 
 from detente.accord.fold import fold
 from detente.app.init import make_solo
@@ -30,14 +31,6 @@ from detente.statement.statement import Header, make_payload
 STATEMENTS = 4_000
 BATCH = 1_000
 ROUNDS = 7
-
-
-def _machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.processor() or platform.machine()
-    return f"{model}, {len(models) or '?'} cores, Python {platform.python_version()}"
 
 
 def _statements(node: Node, count: int, first: int) -> list[bytes]:
@@ -131,7 +124,7 @@ def main() -> None:
             figures = asyncio.run(_measure(home, pool))
     finally:
         shutil.rmtree(folder)
-    print(f"{_machine()}; {ROUNDS} rounds of {STATEMENTS} statements in batches of {BATCH}")
+    print(f"{machine()}; {ROUNDS} rounds of {STATEMENTS} statements in batches of {BATCH}")
     figures.show()
     print("target: admitted at least 10,000 a second on two free cores")
 

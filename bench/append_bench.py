@@ -6,12 +6,13 @@ the folder named by DETENTE_BENCH_DIR, else in the working folder: a memory file
 
 import asyncio
 import os
-import platform
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from timing import machine
 
 from detente.adapters.files import HeadFile, HeadMark
 from detente.adapters.store import Store
@@ -25,14 +26,6 @@ APPENDS = 400
 BATCH = 1_000
 ROUNDS = 9
 ORIGIN = "bench.example/log"
-
-
-def _machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.processor() or platform.machine()
-    return f"{model}, {len(models) or '?'} cores, Python {platform.python_version()}"
 
 
 def _rate(count: int, work: Callable[[], object]) -> float:
@@ -130,7 +123,7 @@ def main() -> None:
                     rates[name].append(rate)
     finally:
         shutil.rmtree(folder)
-    print(f"{_machine()}; entries of {len(ENTRY)} bytes, {ROUNDS} rounds of {APPENDS}")
+    print(f"{machine()}; entries of {len(ENTRY)} bytes, {ROUNDS} rounds of {APPENDS}")
     print(f"{'a second':<28}{'least':>10}{'median':>10}{'most':>10}{'of raw':>9}")
     base = sorted(rates[names[0]])[ROUNDS // 2]
     for name, found in rates.items():

@@ -10,7 +10,6 @@ Target: at most 100 ms for what is not asked about.
 import asyncio
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -18,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from timing import machine
 
 from detente.app.init import make_solo
 from detente.app.ref_moves.installing import install
@@ -86,7 +87,7 @@ def main() -> None:
             ("a call that is asked and allowed", runs_ms(["sh", "-c", hook], call("torchrun train.py"))),
             ("detente gate, allowed", runs_ms(gate)),
         ]
-    print(f"{platform.machine()}, Python {platform.python_version()}, {ROUNDS} rounds; milliseconds")
+    print(f"{machine()}, {ROUNDS} rounds; milliseconds")
     print(f"{'':36}{'median':>9}{'least':>9}{'most':>9}")
     for what, taken in rows:
         print(f"{what:36}{statistics.median(taken):9.0f}{min(taken):9.0f}{max(taken):9.0f}")

@@ -7,7 +7,6 @@ DETENTE_BENCH_DIR, else in the working folder.
 """
 
 import os
-import platform
 import random
 import shutil
 import subprocess
@@ -16,6 +15,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from timing import machine
 
 GIT = shutil.which("git") or "git"
 COMMITS = 100_000
@@ -138,15 +139,6 @@ def git(folder: Path, *arguments: str) -> str:
 def row(name: str, runs: list[tuple[float, float, int]], remark: str) -> None:
     cpu = min(run[1] for run in runs)
     print(f"{name:<32}{least(runs):>8.2f} s   {cpu:>7.2f} s of processor   {remark}")
-
-
-def machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return (
-        f"{models[0] if models else platform.machine()}, {len(models) or '?'} cores, Python {platform.python_version()}"
-    )
 
 
 if __name__ == "__main__":

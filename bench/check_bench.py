@@ -12,7 +12,7 @@ import re
 import time
 from pathlib import Path
 
-from fold_bench import machine, spread
+from timing import machine, spread
 
 from detente.accord.checking.check import Assumptions, check_terms
 from detente.accord.checking.outages import Outages

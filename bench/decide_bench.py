@@ -13,7 +13,7 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-from fold_bench import machine, spread
+from timing import machine, spread
 
 from detente.accord import acts
 from detente.accord.fold import AccordState, fold

@@ -9,8 +9,6 @@ let nothing settle; settling time comes on top, in whole seconds). Target, from 
 
 import argparse
 import asyncio
-import os
-import platform
 import random
 import statistics
 import tempfile
@@ -18,6 +16,7 @@ import time
 from pathlib import Path
 
 import uvloop
+from timing import machine
 
 from detente.accord.terms import parse_terms
 from detente.adapters.client import NodeClient
@@ -102,7 +101,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--issuers", type=int, nargs="*", default=[4])
     given = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; milliseconds")
+    print(f"{machine()}; milliseconds")
     print(f"{'':20}{'':20}{'median':>9}{'p90':>9}{'most':>9}")
     for issuers in given.issuers:
         coalition = Coalition(seed=1, developers=1, mirrors=issuers, f=(issuers - 1) // 3, settle_s=0)

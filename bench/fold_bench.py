@@ -8,12 +8,12 @@ Targets: at least 100,000 statements a second; at most 1 ms for one more.
 """
 
 import hashlib
-import platform
 import time
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
+
+from timing import machine, spread
 
 from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import fold
@@ -130,19 +130,6 @@ def steps(made: list[tuple[str, VerifiedStatement]]) -> Iterator[tuple[Any, ...]
             for log in DEVELOPERS:
                 for mirror in MIRRORS:
                     yield "cosign", f"{log}.example/log", mirror, sizes[log], T0 + number // CHECKPOINT_EVERY
-
-
-def machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.processor() or platform.machine()
-    return f"{model}, {len(models) or '?'} cores, Python {platform.python_version()}"
-
-
-def spread(values: list[float]) -> tuple[float, float, float]:
-    ordered = sorted(values)
-    return ordered[0], ordered[len(ordered) // 2], ordered[-1]
 
 
 def main() -> None:

@@ -11,12 +11,12 @@ import os
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import platform
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from timing import machine
 
 from detente.adapters.run_files import read_file, read_lines
 from detente.measure.horizon.estimate import Estimate, Settings, estimate_horizons
@@ -26,14 +26,6 @@ from detente.measure.horizon.runs import Outcomes, Run, collect_runs, tabulate
 DRAWS = 1_000
 ROUNDS = 9
 RUNS, TASKS, FAMILIES, AGENTS = 7_059, 83, 36, 9
-
-
-def machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.processor() or platform.machine()
-    return f"{model}, {len(models) or '?'} cores, Python {platform.python_version()}, NumPy {np.__version__}"
 
 
 def made() -> Outcomes:

@@ -1,9 +1,9 @@
 """How fast the log's tree is: proofs a second at 100,000 leaves, appends a second. ``python bench/log_bench.py``."""
 
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+from timing import machine
 
 from detente.log.merkle import CompactTree, MerkleTree, leaf_hash, verify_inclusion
 
@@ -22,14 +22,6 @@ def _rates(work: Callable[[], int]) -> tuple[float, float, float]:
         rates.append(done / (time.perf_counter() - start))
     rates.sort()
     return rates[0], rates[len(rates) // 2], rates[-1]
-
-
-def _machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.processor() or platform.machine()
-    return f"{model}, {len(models) or '?'} cores, Python {platform.python_version()}"
 
 
 def main() -> None:
@@ -74,7 +66,7 @@ def main() -> None:
             stored.extend(leaves[at : at + 200])
         return LEAVES
 
-    print(f"{_machine()}; {LEAVES} leaves, {ROUNDS} rounds; per second")
+    print(f"{machine()}; {LEAVES} leaves, {ROUNDS} rounds; per second")
     print(f"{'':34}{'least':>12}{'median':>12}{'most':>12}")
     for name, work in (
         ("inclusion proofs, nodes in memory", prove),

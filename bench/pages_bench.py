@@ -22,7 +22,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-from fold_bench import machine, spread
+from timing import machine, spread
 
 from detente.accord.key_reading import ProvenKey, spell_keys
 from detente.accord.reason import Place

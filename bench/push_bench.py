@@ -13,8 +13,6 @@ was asked, the second is the commit. Target, from the commit: median at most 50 
 import argparse
 import asyncio
 import hashlib
-import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ import time
 from pathlib import Path
 
 import uvloop
+from timing import machine
 
 from detente.accord.terms import parse_terms
 from detente.adapters.client import NodeClient
@@ -286,7 +285,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--issuers", type=int, nargs="*", default=[1, 4])
     given = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; milliseconds")
+    print(f"{machine()}; milliseconds")
     print(f"{'':42}{'':17}{'median':>9}{'p99':>9}{'most':>9}")
     for issuers in given.issuers:
         words = "1 issuer, self-witnessed" if issuers == 1 else f"{issuers} issuers, f = 1"

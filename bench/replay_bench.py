@@ -6,12 +6,13 @@ included, and its parts in this process. Texts that were read once are kept, so 
 Target: at most 10 s for the process.
 """
 
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from timing import machine
 
 from detente.accord.comparison import compare_facts
 from detente.accord.replay import replay_facts
@@ -45,9 +46,7 @@ def main() -> None:
     compare_facts(facts, accords, vocabulary)
     compare_s = time.perf_counter() - started
     rounds = sorted(process_s() for _ in range(ROUNDS))
-    print(
-        f"{platform.machine()}, Python {platform.python_version()}; {len(accords)} texts, {len(facts.facts)} facts, {len(played.days)} dates"
-    )
+    print(f"{machine()}; {len(accords)} texts, {len(facts.facts)} facts, {len(played.days)} dates")
     print(f"reading texts and facts   {read_s:.2f} s")
     print(f"every date, every text    {replay_s:.3f} s")
     print(f"one date, every text      {compare_s * 1000:.1f} ms")

@@ -22,7 +22,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from fold_bench import machine, signer
+from fold_bench import signer
+from timing import machine
 
 from detente.accord.evidence import Evidence, Place
 from detente.accord.fold import fold

@@ -4,11 +4,11 @@ In a batch, a process for each further core checks signatures: that needs free c
 verifier holds the interpreter's lock.
 """
 
-import platform
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
+
+from timing import machine
 
 from detente.app.batch_checking import BatchChecking
 from detente.base.digest import Digest
@@ -38,14 +38,6 @@ def _rates(work: Callable[[], object]) -> tuple[float, float, float]:
         rates.append(STATEMENTS / (time.perf_counter() - start))
     rates.sort()
     return rates[0], rates[len(rates) // 2], rates[-1]
-
-
-def _machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    model = models[0] if models else platform.processor() or platform.machine()
-    return f"{model}, {len(models) or '?'} cores, Python {platform.python_version()}"
 
 
 def _statements(signer: SoftwareSigner) -> list[bytes]:
@@ -96,7 +88,7 @@ def main() -> None:
         for message, signature in signed:
             verify_ed25519(signer.public_key, message, signature)
 
-    print(f"{_machine()}; {STATEMENTS} statements of about {len(data[0])} bytes, {ROUNDS} rounds; per second")
+    print(f"{machine()}; {STATEMENTS} statements of about {len(data[0])} bytes, {ROUNDS} rounds; per second")
     print(f"{'':46}{'least':>10}{'median':>10}{'most':>10}")
     batches_of = BatchChecking(ring)
     rows: tuple[tuple[str, Callable[[], object]], ...] = (

@@ -5,29 +5,14 @@
 Target: at most 1 µs.
 """
 
-import platform
 import statistics
 import time
-from collections.abc import Callable
+
+from timing import machine, prices_ns, spread
 
 from detente.hooks.loop import guard
 
 CALLS, ROUNDS = 100_000, 25
-
-
-def price_ns(call: Callable[[], object]) -> list[float]:
-    """Nanoseconds per call, each round's mean over CALLS, with the loop around it taken off."""
-    prices = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter_ns()
-        for _ in range(CALLS):
-            pass
-        empty = time.perf_counter_ns() - began
-        began = time.perf_counter_ns()
-        for _ in range(CALLS):
-            call()
-        prices.append((time.perf_counter_ns() - began - empty) / CALLS)
-    return prices
 
 
 def main() -> None:
@@ -39,13 +24,12 @@ def main() -> None:
             ("g.step()", g.step),
             ("g.check()", g.check),
         ):
-            rows.append((name, price_ns(call)))
-    print(
-        f"{platform.machine()}, Python {platform.python_version()}, {ROUNDS} rounds of {CALLS:,} calls; nanoseconds per call"
-    )
-    print(f"{'':36}{'median':>9}{'least':>9}{'most':>9}")
+            rows.append((name, prices_ns(call, calls=CALLS, rounds=ROUNDS)))
+    print(f"{machine()}; {ROUNDS} rounds of {CALLS:,} calls; nanoseconds per call")
+    print(f"{'':36}{'least':>9}{'median':>9}{'most':>9}")
     for name, prices in rows:
-        print(f"{name:36}{statistics.median(prices):9.0f}{min(prices):9.0f}{max(prices):9.0f}")
+        least, median, most = spread(prices)
+        print(f"{name:36}{least:9.0f}{median:9.0f}{most:9.0f}")
     median = statistics.median(rows[2][1])
     print(f"target 1000 ns: {'met' if median <= 1000 else 'MISSED'}")
 
