@@ -11,6 +11,7 @@ from detente.app.guarding import GuardSession
 from detente.app.holding import NoMemory, await_decision
 from detente.app.outfit import first_leave
 from detente.base.errors import Refused
+from detente.guard.decide import LAPSED
 from detente.guard.permit import VerifiedPermit
 from tests.integration.guard_issuers import Issuers
 from tests.unit.guard import messages as m
@@ -108,6 +109,26 @@ def test_a_loop_waits_for_a_decision_no_longer_than_it_said():
     assert (refused.value.rule, refused.value.kind) == ("G44", "held")
     assert issuers.quoted > 4, "it asked more than once"
     assert issuers.epochs == {}
+
+
+def test_a_loop_does_not_wait_for_a_proposal_that_has_lapsed():
+    """G45: nothing that anybody says can let it pass any more; the loop is told to propose anew, however long it would wait."""
+    issuers = denying()
+    for offer in issuers.offers.values():
+        offer["held_by"] = ("review", LAPSED)
+    with pytest.raises(Refused, match="propose it anew") as refused:
+        decided(issuers, None)
+    assert (refused.value.rule, refused.value.kind) == ("G45", "expired")
+    assert issuers.epochs == {}
+
+
+def test_one_issuer_that_may_lie_ends_no_wait():
+    """Of four issuers one may lie: its word alone that the proposal has lapsed changes nothing."""
+    issuers = denying()
+    issuers.offers[str(min(m.ISSUERS))]["held_by"] = ("review", LAPSED)
+    with pytest.raises(Refused) as refused:
+        decided(issuers, 0.3)
+    assert refused.value.rule == "G44"
 
 
 def test_a_decision_that_comes_in_time_is_a_permit():

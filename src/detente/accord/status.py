@@ -19,7 +19,7 @@ from detente.accord.checkpoints import Seen, checkpoint_standing, rests_on_linea
 from detente.accord.duties import list_duties
 from detente.accord.fold import AccordState
 from detente.accord.halts import halt_of, met_halted_conditions
-from detente.accord.holds import FREE, hold_standing
+from detente.accord.holds import FREE, hold_standing, holds_at_work
 from detente.accord.lasting import Answer, Question, keep_answer, kept_answer, next_difference
 from detente.accord.limits import limit_standing
 from detente.accord.membership import Members
@@ -169,6 +169,17 @@ def _of_run(state: AccordState, item: Item, at: Instant, flop: Decimal | None) -
 def change_standing(state: AccordState, change: Digest, at: Instant) -> Standing:
     """Hold points and checkpoints (on ``version.train``) for a proposal (statement id) or a version (digest)."""
     return _of_change(state, change, "version.train", at)
+
+
+def has_lapsed(state: AccordState, proposal: Digest, at: Instant) -> bool:
+    """Has the proposal lapsed at a hold point that keeps it? Then nothing that is said from now on lets it pass."""
+    terms, change = state.terms_at(at), change_of(state, proposal)
+    if change is None or all(hold.decide_within_s is None for hold in terms.hold_points):
+        return False
+    since = status(state, at).in_force_since
+    return any(
+        each.lacking.lapsed for each in holds_at_work(state, terms, change, "version.train", at, in_force_since=since)
+    )
 
 
 def release_standing(state: AccordState, version: Digest, at: Instant) -> Standing:

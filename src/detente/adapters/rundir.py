@@ -121,6 +121,13 @@ class RunFolder:
             self._spare = False
             _fill(self.path / RESERVED, data, self.path / name)
 
+    def drop(self, name: str) -> None:
+        """Forget the file, if there is one; raises ``Unavailable``."""
+        try:
+            (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"cannot remove {self.path / name}: {error.strerror}") from None
+
     def post(self, envelope: bytes, *, reserved: bool = False) -> Path:
         """Keep a signed statement until it is delivered; returns its file. ``reserved``: it is the one with a place."""
         with self._posting:  # The loop's thread and its guard's may both have something to say.

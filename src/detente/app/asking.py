@@ -151,7 +151,9 @@ async def _ask(question: Question, home: str | Path | None, deadline_s: float) -
                 flop=parse_decimal(question.planned_flop) if run is not None else None,
                 on_behalf_of=None if question.on_behalf_of is None else parse_party(question.on_behalf_of),
             )
-            answer = await _answered(question, intent, outfit, channel, deadline_s)
+            answer, lapsed = await _answered(question, intent, outfit, channel, deadline_s)
+            if lapsed and question.run and question.proposal is not None and run is not None:
+                await _forget(RunFolder(outfit.home, question.run), replace(question.proposal, run=run))
             if trouble and not answer.allowed:
                 answer = replace(answer, reasons=(*answer.reasons, trouble))
             return replace(answer, proposal=proposal)
@@ -161,8 +163,8 @@ async def _ask(question: Question, home: str | Path | None, deadline_s: float) -
 
 async def _answered(
     question: Question, intent: Intent, outfit: Outfit, channel: Channel, deadline_s: float
-) -> Answer:  # fmt: skip
-    """Ask until there is an answer that waiting here will not change."""
+) -> tuple[Answer, bool]:  # fmt: skip
+    """Ask until there is an answer that waiting here will not change; with it, whether the proposal has lapsed."""
     while True:
         salt = secrets.token_hex(16)
         sent_at_s = outfit.clock.boottime_s()
@@ -185,9 +187,9 @@ async def _answered(
                 boot_id=outfit.clock.boot_id(),
                 sent_at_ms=int(sent_at_s * 1_000),
             )
-            return Answer(verdict="allow", act=question.act, answered=True, allowance=allowance)
+            return Answer(verdict="allow", act=question.act, answered=True, allowance=allowance), False
         if set(outcome.held_by) != {"declaration"} or time.monotonic() + AGAIN_S > deadline_s - AGAIN_S:
-            return _refusal(question.act, outcome, outfit.terms)
+            return _refusal(question.act, outcome, outfit.terms), outcome.lapsed
         await asyncio.sleep(AGAIN_S)
 
 
@@ -273,6 +275,15 @@ def _post(folder: RunFolder, said: Proposal, outfit: Outfit) -> Digest:
     folder.post(envelope)
     folder.store(_proposal_file(said), envelope)
     return made
+
+
+async def _forget(folder: RunFolder, said: Proposal) -> None:
+    """Whoever asks again proposes anew."""
+    await _take(folder)
+    try:
+        folder.drop(_proposal_file(said))
+    finally:
+        folder.release()
 
 
 async def _stored(question: Question, outfit: Outfit) -> str:

@@ -31,7 +31,7 @@ from detente.accord.explain import Reason
 from detente.base.digest import Digest
 from detente.base.errors import DetenteError, Refused, Unavailable
 from detente.base.identity import Party
-from detente.guard.asking import Asking, bar, compose, denial, denied_by, finished, hear_offer, hear_reply
+from detente.guard.asking import Asking, bar, compose, denial, denied_by, finished, hear_offer, hear_reply, lapsed_by
 from detente.guard.intent import Intent
 from detente.guard.issue import parse_reply
 from detente.guard.lease import Lease, next_lease
@@ -138,12 +138,16 @@ class Leave:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied:
-    """No m issuers would sign. ``deniers`` said so themselves; the others were silent or wrong, as ``failed`` says."""
+    """No m issuers would sign. ``deniers`` said so themselves; the others were silent or wrong, as ``failed`` says.
+
+    ``lapsed``: more than f of them say that the proposal has lapsed, so that waiting for a decision is of no use.
+    """
 
     deniers: tuple[Party, ...]
     held_by: tuple[str, ...]
     reasons: tuple[Reason, ...]
     failed: Mapping[Party, str] = field(default_factory=dict)
+    lapsed: bool = False
 
 
 class NoticeReader:
@@ -407,7 +411,8 @@ class GuardSession:
             said = "; ".join(f"{party}: {why}" for party, why in sorted(asking.barred.items()))
             raise Unavailable(f"too few issuers answered: {said or 'none is named by the terms'}")
         held_by, reasons = denial(asking)
-        return Denied(deniers=deniers, held_by=held_by, reasons=reasons, failed=asking.barred)
+        lapsed = len(lapsed_by(asking)) > self.may_fail
+        return Denied(deniers=deniers, held_by=held_by, reasons=reasons, failed=asking.barred, lapsed=lapsed)
 
     def _accept(self, verified: VerifiedPermit, asking: Asking, sent_at_s: float) -> None:
         permit = verified.permit

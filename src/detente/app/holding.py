@@ -122,8 +122,8 @@ async def await_decision(
 ) -> VerifiedPermit:
     """Ask for a permit for the proposal that ``intent`` names until there is one.
 
-    Raises ``Refused`` G44 when ``timeout_s`` passes first, with what is still missing. A rejection is not final: the same
-    reviewer may think again, so without ``timeout_s`` a loop waits on.
+    Raises ``Refused`` G44 when ``timeout_s`` passes first, with what is still missing, and G45 once the proposal has lapsed.
+    A rejection is not final: the same reviewer may think again, so without ``timeout_s`` a loop waits on.
     """
     session = GuardSession(
         intent=intent, terms=terms, trust=trust, signer=signer, channel=channel, clock=clock, memory=NoMemory()
@@ -143,6 +143,14 @@ async def await_decision(
                 if isinstance(outcome, VerifiedPermit):
                     return outcome
                 missing = _missing(outcome)
+                if outcome.lapsed:
+                    raise Refused(
+                        "G45",
+                        "expired",
+                        got=f"a proposal that has lapsed: {missing}",
+                        expected="the approvals that the terms ask for, in the time that they give",
+                        todo="propose it anew: nothing that anybody says lets this one pass",
+                    )
             if deadline is not None and loop.time() + wait_s > deadline:
                 raise Refused(
                     "G44",

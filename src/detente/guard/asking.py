@@ -27,6 +27,7 @@ from detente.accord.reason import Reason
 from detente.base.errors import Refused
 from detente.base.identity import Party
 from detente.base.quantity import ZERO
+from detente.guard.decide import LAPSED
 from detente.guard.issue import IssueReply, Missing, Reoffer, Signed
 from detente.guard.permit import (
     PERMIT_TYPE,
@@ -169,6 +170,13 @@ def denied_by(asking: Asking) -> tuple[Party, ...]:
     notices, instead of waiting for the lapse.
     """
     return tuple(sorted(party for party, offer in asking.offers.items() if not offer.allowed))
+
+
+def lapsed_by(asking: Asking) -> tuple[Party, ...]:
+    """The issuers who deny because the proposal has lapsed. At f + 1 of them one honest issuer says so, and no decision will come."""
+    return tuple(
+        sorted(party for party, offer in asking.offers.items() if not offer.allowed and LAPSED in offer.held_by)
+    )
 
 
 def _choose(asking: Asking) -> tuple[HeadsOffer, ...] | None:

@@ -13,6 +13,7 @@ Rules (``spec/guard.md`` §2), applied in this order; every one that denies adds
    provider's question is judged by the run that it names: by the pauses, the slowdowns and the limits of that run's
    activity. One that names none is held, and stopped by every pause of the party that it acts for.
 5. A proposal or version must have passed its hold points and checkpoints, a run its checkpoints; a proposal serves the party that made it, and nobody else.
+   One that has lapsed is named as such besides: whoever waits for a decision waits for nothing.
 6. What is deployed was stated, in a witnessed entry, by the developer named. A provider refuses compute, and a relying party refuses deployment, to whom a ruling says.
 7. What is unknown holds: an undeclared run, an unseen proposal, an unnamed developer.
 8. What is left is allowed at the least rate of the slowdowns that cover it, for the life that the phase gives.
@@ -25,11 +26,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from detente.accord.fold import AccordState
 from detente.accord.reason import Reason
 from detente.accord.standing import Pause, Standing, Status
-from detente.accord.status import change_standing, release_standing, run_standing, status
+from detente.accord.status import change_standing, has_lapsed, release_standing, run_standing, status
 from detente.accord.terms import Terms
 from detente.base.digest import Digest
 from detente.base.identity import Party
@@ -38,6 +40,9 @@ from detente.base.quantity import ZERO
 from detente.guard.binding import unsettled_accessions
 from detente.guard.intent import ACTIVITIES, Activity, Intent
 from detente.statement.run import Run
+
+LAPSED: Final = "lapsed proposal"
+"""What holds a change beside its hold point when no decision can come any more. No clause has such an id: it has a space."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +173,10 @@ def _proposal_obstacles(
     if made is not None and made.party != owner:
         # Humans approved what its author asked for; that somebody else may carry it out nobody said.
         yield "proposal", (Reason(f"proposal {proposal} was made by {made.party}, not by {owner}", (proposal,)),)
-    yield from _standing(change_standing(state, proposal, at), "proposal")
+    standing = change_standing(state, proposal, at)
+    if standing.outcome != "free" and has_lapsed(state, proposal, at):
+        yield LAPSED, ()
+    yield from _standing(standing, "proposal")
 
 
 def _standing(standing: Standing, name: str) -> Iterable[tuple[str, tuple[Reason, ...]]]:

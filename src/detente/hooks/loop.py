@@ -173,7 +173,8 @@ class LoopGuard:
         configuration, evaluation. ``proposed_by``: ``("model", version digest)``, ``("human", name)`` or
         ``("undeclared", None)``. ``summary``: one line for the reviewer. ``asked_flop``: a decimal. ``parent``: the version
         changed. ``shown``: keep the bytes at the node, where reviewers read them, and whoever else reaches it unless the terms keep changes for
-        auditors. ``timeout_s``: ``Refused`` G44 when nobody has decided by then. Raises ``Paused`` if a pause comes meanwhile.
+        auditors. ``timeout_s``: ``Refused`` G44 when nobody has decided by then. ``Refused`` G45 once the proposal has lapsed under the
+        terms: propose it anew. Raises ``Paused`` if a pause comes meanwhile.
         """
         return self._asker("propose")(change, check=self.check, **about)
 

@@ -126,6 +126,17 @@ def test_a_change_proposed_by_a_model_waits_at_its_hold_point():
     assert decided(world, run=run, proposal=proposal(world, "human")).allowed
 
 
+def test_a_proposal_that_has_lapsed_is_named_as_such():
+    """Whoever waits learns that no decision will come, in a word that no clause can have as its id."""
+    world = world_with(TERMS.replace("    need: {{humans", "    decide_within: 1 h\n    need: {{humans"))
+    run, change = settled_run(world), proposal(world)
+    assert decided(world, run=run, proposal=change).held_by == ("self-modification",)
+    world.pass_time(3_600)
+    decision = decided(world, run=run, proposal=change)
+    assert decision.held_by == ("lapsed proposal", "self-modification")
+    assert "lapsed at" in decision.reasons[0].text
+
+
 def test_an_unseen_proposal_holds():
     """What is unknown holds."""
     world = world_with()
