@@ -76,3 +76,13 @@ def test_a_version_that_nobody_stated_waits_at_a_hold_point(tmp_path):
 def test_what_is_no_version_is_a_misuse(home):
     """Neither a digest nor a file: exit 2, and nobody is asked."""
     assert gate(home, version="v1.2")[0] == 2
+
+
+def test_a_home_can_be_made_whose_pause_stops_releases(tmp_path):
+    """`init --solo --deployments`: denied in a pause, which the shipped terms alone would not do."""
+    for more, code in ((["--deployments"], 1), ([], 0)):
+        made = tmp_path / f"home-{len(more)}"
+        assert detente("init", "--solo", *more, home=made).returncode == 0
+        pause(made)
+        assert gate(made)[0] == code
+    assert detente("init", "--party", "dev-a", "--deployments", home=tmp_path / "other").returncode == 2

@@ -41,6 +41,11 @@ def make_key(path: Path) -> SoftwareSigner:
 
 def store_key(path: Path, seed: bytes) -> None:
     """Write a key file with mode 0600; raises ``Refused`` C03 where one exists, ``Unavailable`` from the disk."""
+    store_private(path, spell_seed(seed).encode("ascii"))
+
+
+def store_private(path: Path, data: bytes) -> None:
+    """Write a secret's file with mode 0600; raises ``Refused`` C03 where one exists, ``Unavailable`` from the disk."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -54,10 +59,30 @@ def store_key(path: Path, seed: bytes) -> None:
         ) from None
     except OSError as error:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from None
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(spell_seed(seed))
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def read_private(path: Path, limit: int, *, todo: str = "run `detente init`") -> bytes:
+    """At most ``limit`` bytes of a file of ours that nobody else may read or write: C01. Raises ``Unavailable`` when there is none."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # A fifo in its place must not hang us.
+    except OSError as error:
+        raise Unavailable(f"cannot read the key {path}: {error.strerror}; {todo}") from None
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(file.fileno())
+        mode = stat.S_IMODE(about.st_mode)
+        if not stat.S_ISREG(about.st_mode) or mode & 0o077 or about.st_uid != os.geteuid():
+            raise Refused(
+                "C01",
+                "weak-key",
+                got=f"{path} with mode {mode:04o} of user {about.st_uid}",
+                expected=f"a file of user {os.geteuid()} with mode 0600",
+                todo=f"chmod 600 {path}, and think about who read it meanwhile",
+            )
+        return file.read(limit)
 
 
 def read_key(path: Path) -> SoftwareSigner:
@@ -68,23 +93,8 @@ def read_key(path: Path) -> SoftwareSigner:
 
     Raises ``Unavailable`` when there is none. No message shows what stands in the file.
     """
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise Unavailable(f"cannot read the key {path}: {error.strerror}; run `detente init`") from None
-    with os.fdopen(handle, "rb") as file:
-        about = os.fstat(file.fileno())
-        mode = stat.S_IMODE(about.st_mode)
-        if not stat.S_ISREG(about.st_mode) or mode & 0o077 or about.st_uid != os.geteuid():  # 1
-            raise Refused(
-                "C01",
-                "weak-key",
-                got=f"{path} with mode {mode:04o} of user {about.st_uid}",
-                expected=f"a file of user {os.geteuid()} with mode 0600",
-                todo=f"chmod 600 {path}, and think about who read it meanwhile",
-            )
-        data = file.read(_FILE_MAX)
+    data = read_private(path, _FILE_MAX)  # 1
     match = _LINE.match(data.decode("ascii", "replace"))
     if match is None:  # 2
-        raise Refused("C02", "malformed", got=f"{path} of {about.st_size} bytes", expected="the line of a key file")
+        raise Refused("C02", "malformed", got=f"{path} of {len(data)} bytes", expected="the line of a key file")
     return SoftwareSigner(bytes.fromhex(match[1]))

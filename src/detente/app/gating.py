@@ -15,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
+from detente.adapters.listing import digest_file, digest_folder
 from detente.app.asking import Question, ask, use
 from detente.base.digest import Digest, parse_digest
 from detente.base.errors import DetenteError, Misuse, Refused
@@ -29,25 +30,31 @@ RULES: Final = {
 
 
 def version_of(given: str) -> Digest:
-    """A version by its digest, or by the file that it is; raises ``Misuse`` for neither."""
+    """A version by its digest, or by the file or folder that it is; raises ``Misuse`` for neither."""
     try:
         return parse_digest(given)
     except Refused:
         path = Path(given)
-        if not path.is_file():
-            raise Misuse(f"got {given!r}; expected 64 hexadecimal digits, or a file whose digest is meant") from None
-    import hashlib
-
     try:
-        with path.open("rb") as file:
-            return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+        if path.is_file():
+            return digest_file(path)[1]
+        if path.is_dir():
+            return digest_folder(path)
     except OSError as error:
         raise Misuse(f"cannot read {path}: {error.strerror}") from None
+    raise Misuse(f"got {given!r}; expected 64 hexadecimal digits, or a file or folder whose digest is meant")
 
 
 def ask_deployment(version: Digest, *, developer: str | None, home: str | None, within_s: float) -> Answer:
     """The answer, spent: each run of a gate asks for itself."""
-    act = digest_act("gate", {"version": version, "developer": developer})
+    return ask_release("gate", None, version, developer=developer, home=home, within_s=within_s)
+
+
+def ask_release(
+    asker: str, about: object, version: Digest, *, developer: str | None, home: str | Path | None, within_s: float
+) -> Answer:
+    """May ``version`` be released by one act? The answer, spent. ``about`` is what else the act depends on, a JSON value without floats."""
+    act = digest_act(asker, {"version": version, "developer": developer, "about": about})
     question = Question(activity="deployment", act=act, version=version, on_behalf_of=developer)
     answer = ask(question, home=home, within_s=within_s)
     if answer.allowed:

@@ -120,11 +120,20 @@ def make_party(
     return Made(home, (card,), (root,), parsed.digest, config.terms_path)
 
 
-async def make_solo(home: Path, **settings: Any) -> Made:
-    """One organisation on one machine: fill the shipped terms with fresh keys, and let both roles accede."""
+_PAUSED = b"pause: {activities: [training, self_improvement]"
+
+
+async def make_solo(home: Path, *, deployments: bool = False, **settings: Any) -> Made:
+    """One organisation on one machine: fill the shipped terms with fresh keys, and let both roles accede.
+
+    ``deployments``: a pause stops releases and what is served, too; the shipped terms stop training and self-improvement.
+    """
     if (home / CONFIG_NAME).exists():
         raise _taken(home, load_config(home).accord)
     template = shipped_accord(SOLO)
+    if deployments:
+        assert _PAUSED in template, "the shipped terms say what a pause stops in this line"
+        template = template.replace(_PAUSED, _PAUSED[:-1] + b", deployment]")
     shape = read_terms(template, template=True)
     first, *others = _in_order(shape)
     cards = [_card(home / "keys", first, SOLO_USES, f"{first}.example")]

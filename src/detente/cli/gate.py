@@ -28,7 +28,7 @@ _SAID = {"detente/denied": "denied", "detente/held": "held", "detente/unanswered
 def gate(
     version: str, developer: str | None, sarif_path: Path | None, within_s: float, home: str | None, *, as_json: bool
 ) -> None:
-    """Ask whether VERSION may be deployed. VERSION is its digest, or a file whose digest is meant.
+    """Ask whether VERSION may be deployed. VERSION is its digest, or a file or folder whose digest is meant.
 
     Exits with 0 if it is allowed, 1 if the accord denies it, 36 if a decision is missing, 3 if nobody answers.
     """

@@ -1,4 +1,4 @@
-"""``detente hook``: what asks the accord where people and programs work: git, a coding agent, an agent's tools."""
+"""``detente hook``: what asks the accord where people and programs work: git, an agent, a model's registry and its server."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ HOOKS: dict[str, str] = {
     "claude-code": "detente.cli.hook_agent:claude_code",
     "mcp": "detente.cli.hook_agent:mcp",
     "kubernetes": "detente.cli.hook_kubernetes:kubernetes",
+    "mlflow": "detente.cli.hook_promotion:mlflow",
+    "hf-upload": "detente.cli.hook_promotion:hf_upload",
+    "serving": "detente.cli.hook_serving:serving",
 }
 
 
 @click.group(cls=LazyGroup, targets=HOOKS)
 def hook() -> None:
-    """Put the accord's question where changes and acts pass: git, a coding agent, an agent's tools."""
+    """Put the accord's question where changes and acts pass: git, an agent's tools, a model's registry, its server."""

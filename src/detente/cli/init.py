@@ -20,6 +20,7 @@ from detente.cli import home_option, json_option, reports_errors
 
 @click.command(epilog="Such as: detente init --party dev-a --domain dev-a.example")
 @click.option("--solo", is_flag=True, help="One organisation on one machine, self-witnessed: ready to use at once.")
+@click.option("--deployments", is_flag=True, help="With --solo: a pause stops releases and what is served, too.")
 @click.option("--party", metavar="NAME", help="Make the keys of this party of an accord.")
 @click.option("--terms", type=click.Path(path_type=Path), help="The founding terms, once they name this party's keys.")
 @click.option(
@@ -35,6 +36,7 @@ from detente.cli import home_option, json_option, reports_errors
 def init(
     *,
     solo: bool,
+    deployments: bool,
     party: str | None,
     terms: Path | None,
     domain: str | None,
@@ -51,8 +53,10 @@ def init(
     folder = find_home(home)
     if solo == (party is not None):
         raise Misuse("say either --solo or --party NAME")
+    if deployments and not solo:
+        raise Misuse("--deployments fills the terms of --solo; other terms say under `pause` what a pause stops")
     if solo:
-        made = asyncio.run(make_solo(folder, host=host, port=port))
+        made = asyncio.run(make_solo(folder, deployments=deployments, host=host, port=port))
     else:
         data = None if terms is None else _read(terms)
         made = make_party(folder, parse_party(party), domain=domain, terms=data, host=host, port=port)

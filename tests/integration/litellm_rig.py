@@ -1,0 +1,215 @@
+"""LiteLLM's own proxy on loopback with the callback, before a constructed OpenAI server that streams without end.
+
+LiteLLM need not be in this environment: ``DETENTE_LITELLM_PYTHON`` names a Python that has it and this package.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.integration.asking_rig import WITHIN_S
+from tests.integration.node_rig import free_ports
+from tests.integration.serving_rig import VERSION, wait_until
+
+PYTHON = os.environ.get("DETENTE_LITELLM_PYTHON") or (
+    sys.executable if importlib.util.find_spec("litellm") and importlib.util.find_spec("fastapi") else ""
+)
+needs_litellm = pytest.mark.skipif(
+    not PYTHON, reason="no LiteLLM: DETENTE_LITELLM_PYTHON names a Python that has it (pip install 'litellm[proxy]')"
+)
+KEY = "sk-of-the-test-alone"
+HEADERS = {"authorization": f"Bearer {KEY}"}
+GATE = """
+from detente.hooks.litellm import held
+
+gate = held({version!r}, home={home!r}, observe={observe!r})
+"""
+CONFIG = """
+model_list:
+  - model_name: lm
+    litellm_params: {{model: openai/lm, api_base: "http://127.0.0.1:{port}/v1", api_key: none, max_retries: 0}}
+litellm_settings:
+  callbacks: detente_gate.gate
+  num_retries: 0
+general_settings:
+  master_key: {key}
+  pass_through_endpoints:
+    - {{path: /raw, target: "http://127.0.0.1:{port}/v1/raw", include_subpath: true}}
+"""
+CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "lm"}
+USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+MESSAGE = {"id": "m", "type": "message", "role": "assistant", "status": "completed"}
+WHOLE = {
+    "chat/completions": {
+        **CHUNK,
+        "object": "chat.completion",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "answered"}}],
+        "usage": USAGE,
+    },
+    "completions": {
+        **CHUNK,
+        "object": "text_completion",
+        "choices": [{"index": 0, "finish_reason": "stop", "text": "answered"}],
+        "usage": USAGE,
+    },
+    "embeddings": {
+        "object": "list",
+        "model": "lm",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+        "usage": {"prompt_tokens": 1, "total_tokens": 1},
+    },
+    "responses": {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "model": "lm",
+        "status": "completed",
+        "parallel_tool_calls": True,
+        "tools": [],
+        "tool_choice": "auto",
+        "temperature": 1.0,
+        "top_p": 1.0,
+        "output": [{**MESSAGE, "content": [{"type": "output_text", "text": "answered", "annotations": []}]}],
+        "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+    },
+    "raw": {"answered": True},
+}
+
+
+class OpenAi(BaseHTTPRequestHandler):
+    """Constructed: answers what LiteLLM's OpenAI client asks; with ``stream`` a piece every 20 ms without end."""
+
+    protocol_version = "HTTP/1.1"
+    asked: list[str]
+
+    def do_POST(self):
+        said = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))) or b"{}")
+        route = self.path.removeprefix("/v1/")
+        self.asked.append(route)
+        if not said.get("stream"):
+            body = json.dumps(WHOLE[route]).encode()
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(piece_of(route))
+                self.wfile.flush()
+                time.sleep(0.02)
+
+    def log_message(self, *_arguments):
+        """Nothing."""
+
+
+def piece_of(route: str) -> bytes:
+    """One event of an endless stream."""
+    if route == "completions":
+        said = {**CHUNK, "object": "text_completion", "choices": [{"index": 0, "finish_reason": None, "text": "a "}]}
+    elif route == "responses":
+        said = {
+            "type": "response.output_text.delta",
+            "item_id": "m",
+            "output_index": 0,
+            "content_index": 0,
+            "delta": "a ",
+            "sequence_number": 1,
+            "logprobs": [],
+        }
+        return b"event: response.output_text.delta\ndata: " + json.dumps(said).encode() + b"\n\n"
+    else:
+        said = {
+            **CHUNK,
+            "choices": [{"index": 0, "finish_reason": None, "delta": {"role": "assistant", "content": "a "}}],
+        }
+    return b"data: " + json.dumps(said).encode() + b"\n\n"
+
+
+@contextlib.contextmanager
+def openai_server() -> Iterator[tuple[int, list[str]]]:
+    asked: list[str] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Asked", (OpenAi,), {"asked": asked}))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1], asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass
+class Proxy:
+    url: str
+    asked: list[str]
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@contextlib.contextmanager
+def litellm_proxy(
+    folder: Path, home: Path, *, observe: bool = False, callback: str = "detente_gate.gate"
+) -> Iterator[Proxy]:
+    """LiteLLM with the callback, once it listens or has ended."""
+    folder.mkdir()
+    (port,) = free_ports(1)
+    with openai_server() as (model_port, asked), (folder / "proxy.log").open("wb") as log:
+        config = CONFIG.format(port=model_port, key=KEY).replace("detente_gate.gate", callback)
+        (folder / "config.yaml").write_text(config)
+        (folder / "detente_gate.py").write_text(GATE.format(version=VERSION, home=str(home), observe=observe))
+        process = subprocess.Popen(
+            [
+                *(
+                    PYTHON,
+                    "-c",
+                    "from litellm import run_server; run_server()",
+                    "--config",
+                    str(folder / "config.yaml"),
+                ),
+                *("--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+            env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "DISABLE_ADMIN_UI": "True", "NO_DOCS": "True"},
+            start_new_session=True,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_until(lambda: process.poll() is not None or _alive(url), within_s=240)
+            yield Proxy(url, asked, process, folder / "proxy.log")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, 15)  # Its own session.
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, 9)
+                process.wait(WITHIN_S)
+
+
+def _alive(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"{url}/health/liveliness").status_code == 200
+    return False

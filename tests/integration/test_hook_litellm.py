@@ -1,0 +1,110 @@
+"""LiteLLM's own proxy in a pause: every route refused before the model, every open stream ended."""
+
+import json
+import threading
+
+import httpx
+
+from tests.integration.asking_rig import detente, pause, solo
+from tests.integration.litellm_rig import HEADERS, litellm_proxy, needs_litellm
+from tests.integration.serving_rig import SHORT_LIVES, STOPS_RELEASES, wait_until
+
+pytestmark = needs_litellm
+CHAT = {"model": "lm", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 5}
+ROUTES = {
+    "/v1/chat/completions": CHAT,
+    "/chat/completions": CHAT,
+    "/v1/completions": {"model": "lm", "prompt": "hello"},
+    "/v1/embeddings": {"model": "lm", "input": "hello"},
+    "/v1/messages": CHAT,
+    "/v1/responses": {"model": "lm", "input": "hello"},
+    "/engines/lm/chat/completions": CHAT,
+    "/raw": {"hello": "there"},
+}
+STREAMS = ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses")
+
+
+class Stream:
+    """An open stream, read in a thread to its end."""
+
+    def __init__(self, url, route):
+        self.pieces = b""
+        self.ended = False
+        self.status = 0
+        self._thread = threading.Thread(
+            target=self._read, args=(url + route, {**ROUTES[route], "stream": True}), daemon=True
+        )
+        self._thread.start()
+
+    def _read(self, url, body):
+        try:
+            with httpx.stream("POST", url, json=body, headers=HEADERS, timeout=120) as response:
+                self.status = response.status_code
+                for piece in response.iter_raw():
+                    self.pieces += piece
+        except httpx.HTTPError as error:
+            self.pieces += repr(error).encode()
+        self.ended = True
+
+
+def post(proxy, route, **more):
+    return httpx.post(proxy.url + route, json={**ROUTES[route], **more}, headers=HEADERS, timeout=120)
+
+
+def test_a_pause_refuses_every_route_and_ends_every_stream(tmp_path):
+    """Allowed before and after; in the pause 503 with the reason, the model not asked, and each stream ends in an error that says so."""
+    home = solo(tmp_path / "home", STOPS_RELEASES)
+    with litellm_proxy(tmp_path / "proxy", home) as proxy:
+        assert proxy.process.poll() is None, proxy.log.read_text()[-3_000:]
+        wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 200)
+        answered = {route: post(proxy, route).status_code for route in ROUTES}
+        assert answered == dict.fromkeys(ROUTES, 200), proxy.log.read_text()[-3_000:]
+        streams = {route: Stream(proxy.url, route) for route in STREAMS}
+        wait_until(lambda: all(len(each.pieces) > 500 for each in streams.values()))
+        assert not any(each.ended for each in streams.values())
+        pause(home)
+        wait_until(lambda: all(each.ended for each in streams.values()))
+        tails = {route: each.pieces[-600:] for route, each in streams.items()}
+        assert [route for route, tail in tails.items() if b"1 vote of safety" not in tail] == [], tails
+        before = list(proxy.asked)
+        refused = {route: post(proxy, route) for route in ROUTES}
+        assert {route: each.status_code for route, each in refused.items()} == dict.fromkeys(ROUTES, 503)
+        assert "1 vote of safety" in refused["/v1/messages"].text
+        assert {route: post(proxy, route, stream=True).status_code for route in STREAMS} == dict.fromkeys(STREAMS, 503)
+        assert proxy.asked == before
+        done = detente("lift", "--as", "safety-team", home=home)
+        assert done.returncode == 0, done.stderr.decode()
+        wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 200)
+
+
+def test_leave_lapses_by_itself_and_nobody_who_answers_is_none(tmp_path):
+    """Without a home every route is refused from the start; a home that goes out of reach ends a stream within the permit's life."""
+    home = solo(tmp_path / "home", STOPS_RELEASES, SHORT_LIVES)
+    with litellm_proxy(tmp_path / "nowhere", tmp_path / "no-home") as proxy:
+        assert {post(proxy, route).status_code for route in ROUTES} == {503}
+        assert proxy.asked == []
+    with litellm_proxy(tmp_path / "proxy", home) as proxy:
+        wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 200)
+        stream = Stream(proxy.url, "/v1/chat/completions")
+        wait_until(lambda: len(stream.pieces) > 500)
+        (home / "config.toml").rename(home / "config.gone")
+        (home / "node.db").rename(home / "node.gone")
+        wait_until(lambda: stream.ended)
+        wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 503)
+
+
+def test_observing_refuses_nothing_and_keeps_a_record(tmp_path):
+    """In a pause everything is answered; what would have been done is a line, marked as not enforced."""
+    home = solo(tmp_path / "home", STOPS_RELEASES)
+    pause(home)
+    with litellm_proxy(tmp_path / "proxy", home, observe=True) as proxy:
+        assert post(proxy, "/v1/chat/completions").status_code == 200
+        record = home / "observe.jsonl"
+        wait_until(lambda: record.exists() and "would have" in record.read_text())
+        assert {json.loads(line)["enforced"] for line in record.read_text().splitlines()} == {False}
+
+
+def test_a_callback_that_does_not_import_starts_no_proxy(tmp_path):
+    """LiteLLM ends: a gate that is misspelled, or whose version is none, does not leave an open proxy behind."""
+    with litellm_proxy(tmp_path / "proxy", tmp_path / "home", callback="detente_gate_gone.gate") as proxy:
+        assert proxy.process.poll() is not None

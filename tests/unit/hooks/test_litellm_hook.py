@@ -1,0 +1,133 @@
+"""Streams while there is leave: every piece looked at, silence too; without LiteLLM there is no callback."""
+
+import asyncio
+import importlib
+
+import pytest
+
+from detente.base.errors import Misuse, Unavailable
+from detente.hooks import litellm
+from detente.hooks.litellm import held, make_callback, while_held
+
+
+class Leave:
+    def __init__(self, pieces=10**9):
+        self.left = pieces
+        self.why = "call: 1 vote of safety"
+
+    @property
+    def holds(self):
+        return self.left > 0
+
+    def refusal(self):
+        return "" if self.holds else self.why
+
+
+class Source:
+    """A stream of numbers; ``silent_after`` it sends nothing more, without end."""
+
+    def __init__(self, count, *, silent_after=None, leave=None):
+        self.count, self.silent_after, self.leave = count, silent_after, leave
+        self.closed = False
+
+    async def __aiter__(self):
+        try:
+            for number in range(self.count):
+                if number == self.silent_after:
+                    self.leave.left = 0
+                    await asyncio.Event().wait()
+                yield number
+        finally:
+            self.closed = True
+
+
+def read(source, leave, take=lambda _: None):
+    async def run():
+        found = []
+        async for piece in while_held(source, leave):
+            found.append(piece)
+            take(piece)
+        return found
+
+    return asyncio.run(run())
+
+
+def test_a_stream_with_leave_is_whole():
+    """Nothing is added, dropped or reordered, and its source is closed."""
+    source = Source(50)
+    assert read(source, Leave()) == list(range(50))
+    assert source.closed
+
+
+def test_no_piece_follows_the_end_of_leave():
+    """The one that had been passed is the last."""
+    leave, source = Leave(), Source(50)
+
+    def end(piece):
+        if piece == 4:
+            leave.left = 0
+
+    assert read(source, leave, end) == [0, 1, 2, 3, 4]
+    assert source.closed
+
+
+def test_a_silent_stream_ends_with_leave():
+    """A model that thinks for minutes is not waited for."""
+    leave = Leave()
+    source = Source(50, silent_after=3, leave=leave)
+    assert read(source, leave) == [0, 1, 2]
+    assert source.closed
+
+
+def test_an_error_of_the_stream_is_its_own():
+    """It passes as it was."""
+
+    async def broken():
+        yield 1
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError):
+        read(broken(), Leave())
+
+
+def test_without_litellm_there_is_no_callback(monkeypatch):
+    """Unavailable, with what to install."""
+
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(litellm.importlib, "import_module", missing)
+    with pytest.raises(Unavailable, match="pip install"):
+        make_callback(Leave())
+
+
+def test_the_callback_defines_both_hooks_itself_and_refuses_with_503(monkeypatch):
+    """LiteLLM looks at the class's own members, so an inherited hook would never be called."""
+
+    class Refusing(Exception):
+        def __init__(self, status_code, detail, headers):
+            self.status_code, self.detail, self.headers = status_code, detail, headers
+
+    class Logger:
+        """What LiteLLM's own does where nothing is overridden."""
+
+    found = {"litellm.integrations.custom_logger": {"CustomLogger": Logger}, "fastapi": {"HTTPException": Refusing}}
+    real = importlib.import_module
+    monkeypatch.setattr(
+        litellm.importlib,
+        "import_module",
+        lambda name: type(name, (), found[name]) if name in found else real(name),
+    )
+    callback = make_callback(Leave(0))
+    assert {"async_pre_call_hook", "async_post_call_streaming_iterator_hook"} <= set(vars(type(callback)))
+    assert callback.enforces_request_content is True
+    with pytest.raises(Refusing) as refused:
+        asyncio.run(callback.async_pre_call_hook(None, None, {}, "completion"))
+    assert (refused.value.status_code, refused.value.detail["error"]) == (503, "call: 1 vote of safety")
+    asyncio.run(make_callback(Leave()).async_pre_call_hook(None, None, {}, "completion"))
+
+
+def test_what_is_no_version_is_served_by_no_callback():
+    """Misuse, where the proxy reads its configuration: it does not start."""
+    with pytest.raises(Misuse):
+        held("v1.2")
