@@ -94,7 +94,7 @@ torch: env ## Add PyTorch to .venv for --workload torch and torchrun
 	$(BIN)/python -m pip install --disable-pip-version-check torch==2.13.0
 
 # The versions that the conformance table was seen with; torch first, so that nothing else chooses its build.
-FRAMEWORKS := torchdata==0.11.0 transformers==5.23.0 accelerate==1.15.0 lightning==2.6.6 jax==0.10.2 orbax-checkpoint==0.12.8
+FRAMEWORKS := torchdata==0.11.0 transformers==5.24.0 accelerate==1.15.0 lightning==2.6.6 jax==0.10.2 orbax-checkpoint==0.12.8
 frameworks: torch ## Add the training frameworks to .venv for their hooks' tests
 	$(BIN)/python -m pip install --disable-pip-version-check torch==2.13.0 $(FRAMEWORKS)
 
@@ -102,7 +102,7 @@ frameworks: torch ## Add the training frameworks to .venv for their hooks' tests
 torch-test: torch ## Run what needs PyTorch: exact resumes, ranks, the conformance suite
 	$(BIN)/python -m pip install --disable-pip-version-check --no-deps torchdata==0.11.0
 	$(BIN)/python -m pytest tests/integration/test_torch_exact_state.py tests/integration/test_torch_ranks.py \
-	  tests/integration/test_workload_torch.py tests/conformance
+	  tests/integration/test_workload_torch.py tests/integration/test_sharded_checkpoint.py tests/conformance
 
 # Adapters whose packages are not there are skipped, and their rows stay as they were.
 conformance: frameworks ## Run the conformance suite and write its table, docs/reference/conformance.md

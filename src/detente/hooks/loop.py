@@ -166,6 +166,11 @@ class LoopGuard:
         if clock_gettime(CLOCK_BOOTTIME) >= self._gate[_GATE]:
             self._attend(counted=False)
 
+    @property
+    def stopping(self) -> bool:
+        """Has leave ended, so that the next ``step`` or ``check`` stops the loop? Looks only."""
+        return clock_gettime(CLOCK_BOOTTIME) >= self._gate[_UNTIL]
+
     def propose(self, change: str | bytes, **about: Any) -> Digest:
         """File a ``proposal`` and wait at the hold point until humans have approved it; returns the proposal's id.
 

@@ -144,13 +144,33 @@ class SealedFolders:
             )
         return None
 
-    def at(self, step: int) -> Sealed:
-        """The checkpoint of a step, its listing verified and its files not: for a rank that reads some of them only."""
-        return self._listed(self._receipt_path(self.folder(step).name))
+    def at(self, step: int, *, whole: bool = False) -> Sealed:
+        """The checkpoint of a step, its listing verified and its files not, unless ``whole``: a rank may read some of them only."""
+        path = self._receipt_path(self.folder(step).name)
+        return self._fetch(path) if whole else self._listed(path)
+
+    def has_receipt(self, step: int | None = None) -> bool:
+        """Does a receipt of this step, or any, stand here? It may yet fail."""
+        if step is None:
+            return next(self.place.glob(f"{self._prefix}*{_RECEIPT_ENDING}"), None) is not None
+        return self._receipt_path(self.folder(step).name).exists()
+
+    def drop_widowed(self) -> None:
+        """Remove listings and receipts whose folder somebody else has removed."""
+        for path in self.place.glob(f"{self._prefix}*{_RECEIPT_ENDING}"):
+            name = path.name.removesuffix(_RECEIPT_ENDING)
+            if not (self.place / name).exists():
+                path.unlink(missing_ok=True)
+                (self.place / f"{name}.listing").unlink(missing_ok=True)
 
     def clear_unsealed(self) -> list[str]:
-        """Remove the folders that no receipt names, what a crash left; returns their names. Call it before anybody writes."""
-        left = []
+        """Remove the folders that no receipt names, what a crash left; returns their names. Call it before anybody writes.
+
+        Where somebody else looks after the folder, those may be theirs from before, and stay.
+        """
+        left: list[str] = []
+        if self._keep is None:
+            return left
         for folder in self.place.iterdir():
             step = folder.name.removeprefix(self._prefix)
             ours = step.isascii() and step.isdigit() and folder == self.folder(int(step)) and folder.is_dir()

@@ -69,6 +69,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--save-every", type=int, default=0)
     parser.add_argument("--slow-piece-ms", type=float, default=0.0)
     parser.add_argument("--ranks", action="store_true")
+    parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--free", action="store_const", dest="mode", const="free", default="auto")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ from detente.guard.receipt import Receipt, encode_receipt, parse_receipt
 from detente.hooks.agreement import ALONE, Ranks
 from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
-from detente.hooks.torch.loader import SeekableLoader, check_loader, loader_doubt
+from detente.hooks.torch.loader import check_loader, loader_doubt
 from detente.hooks.torch.randomness import device_kind, random_states, set_random_states
 from detente.hooks.torch.state_tree import flatten, rebuild
 from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
@@ -56,8 +56,9 @@ class ExactState:
     """The state of one rank of a run. ``out`` is the run's output directory, the same for all of its ranks.
 
     ``parts``: further objects with ``state_dict`` and ``load_state_dict`` by name, each rank's own. ``beside``: called on every
-    rank with the checkpoint's folder, to write more there (``torch.distributed.checkpoint`` for sharded models, say).
-    ``allow_inexact``: resume all the same where a resume is not exact. Raises ``Refused`` V02, V03, V08 for what cannot be kept.
+    rank with the checkpoint's folder, to write more there, and ``beside_restore`` to read it, before the random states are
+    set. ``doubt``: further reasons why a resume would not be exact, asked at each save. ``allow_inexact``: resume all the same
+    where a resume is not exact. ``files``: where checkpoints lie, by default ``out/checkpoints``. Raises ``Refused`` V02, V03, V08 for what cannot be kept.
     """
 
     def __init__(
@@ -72,7 +73,10 @@ class ExactState:
         parts: Mapping[str, Any] | None = None,
         ranks: Ranks = ALONE,
         beside: Callable[[Path], None] | None = None,
+        beside_restore: Callable[[Path], None] | None = None,
+        doubt: Callable[[], str] | None = None,
         allow_inexact: bool = False,
+        files: SealedFolders | None = None,
         slow_piece_s: float = 0.0,
     ) -> None:
         given = {"model": model, "optimizer": optimizer, "scheduler": scheduler, **(parts or {})}
@@ -80,9 +84,11 @@ class ExactState:
         self._loader = loader
         self._ranks = ranks
         self._beside = beside
+        self._beside_restore = beside_restore
+        self._more_doubt = doubt
         self._allow_inexact = allow_inexact
         self._slow_piece_s = slow_piece_s
-        self._files = SealedFolders(Path(out), run=os.environ.get("DETENTE_RUN") or run)
+        self._files = files or SealedFolders(Path(out), run=run_name(run))
         self._iterator: Iterator[Any] | None = None
         self._aside: dict[str, Any] | None = None
         self._saves = 0
@@ -116,13 +122,13 @@ class ExactState:
         finally:
             self._aside = None
 
-    def save(self, step: int) -> SavedCheckpoint:
+    def save(self, step: int, *, again: bool = False) -> SavedCheckpoint:
         """Make the state at a boundary durable, on every rank; returns when every rank's part is, and the receipt stands.
 
-        The state of a step that was saved already is not written again. Raises ``Unavailable``; then there is no receipt, and
+        The state of a step that was saved already is not written again, unless ``again`` says so. Raises ``Unavailable``; then there is no receipt, and
         the checkpoint before it is the newest.
         """
-        if self._sealed is not None and self._sealed.receipt.step == step:
+        if not again and self._sealed is not None and self._sealed.receipt.step == step:
             return self._sealed
         self._saves += 1
         meeting = f"save/{self._saves}"
@@ -155,6 +161,37 @@ class ExactState:
         found = self._newest()
         if found is None:
             return 0
+        self._load(found.folder, *self._accepted(found))
+        return found.receipt.step
+
+    def newest(self) -> Sealed | None:
+        """The newest checkpoint that passes, checked like ``restore`` does, and not loaded: for a framework that loads by itself."""
+        found = self._newest()
+        if found is not None:
+            self._accepted(found)
+        return found
+
+    def accept(self, step: int) -> None:
+        """Somebody else has loaded the checkpoint of this step: check it like ``restore`` does, every file of it.
+
+        Where no checkpoint of the run has a receipt, it is from before the guard: accepted, and no receipt from then on says exact.
+        Raises ``Refused`` V12 for one without a receipt among others that have one.
+        """
+        if self._files.has_receipt(step):
+            self._accepted(self._files.at(step, whole=self._ranks.rank == 0))
+        elif self._files.has_receipt():
+            raise Refused(
+                "V12",
+                "conflict",
+                got=f"{self._files.folder(step).name}, which has no receipt",
+                expected="one of those that have",
+                todo="a crash may have cut it short: resume from newest()",
+            )
+        else:
+            self.why_not_exact = f"resumed at step {step} from a checkpoint without a receipt"
+
+    def _accepted(self, found: Sealed) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The trees and arrays for this rank of a checkpoint that this run may go on from."""
         meta, arrays = self._read(found, 0)
         self._check(meta, found.receipt)
         trees = meta["trees"]
@@ -162,10 +199,9 @@ class ExactState:
             own, more = self._read(found, self._ranks.rank)
             self._check(own, found.receipt)
             trees, arrays = trees | own["trees"], arrays | more
-        self._load(trees, arrays)
         if not self.why_not_exact:
             self._sealed = SavedCheckpoint(found.folder, found.receipt)
-        return found.receipt.step
+        return trees, arrays
 
     def _captured(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """The trees and arrays of this rank, without the step."""
@@ -190,7 +226,7 @@ class ExactState:
         """The random states as of the last boundary, also when a stop comes in an evaluation or while a batch is made."""
         if self._aside is not None:
             return self._aside
-        fetching = self._loader.before_fetch if isinstance(self._loader, SeekableLoader) else None
+        fetching = getattr(self._loader, "before_fetch", None)
         return random_states() if fetching is None else fetching
 
     def _doubt(self) -> str:
@@ -203,6 +239,7 @@ class ExactState:
         if device_kind() != "cpu" and not torch.are_deterministic_algorithms_enabled():
             return "a GPU adds in another order each time: torch.use_deterministic_algorithms(True) is off"
         doubt = "" if self._loader is None else loader_doubt(self._loader)
+        doubt = doubt or ("" if self._more_doubt is None else self._more_doubt())
         return doubt or _reduction_doubt(self._parts.get("model"), self._ranks.world)
 
     def _write(self, folder: Path, step: int) -> str:
@@ -329,14 +366,16 @@ class ExactState:
                 todo=todo,
             )
 
-    def _load(self, trees: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+    def _load(self, folder: Path, trees: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         states = {name: rebuild(tree, arrays) for name, tree in trees.items()}
         try:
             for name, part in self._parts.items():
                 part.load_state_dict(states[name])
+            if self._beside_restore is not None:
+                self._beside_restore(folder)
             if self._loader is not None:
                 self._loader.load_state_dict(states["loader"])
-                if not isinstance(self._loader, SeekableLoader):
+                if not hasattr(self._loader, "before_fetch"):
                     self._iterator = iter(self._loader)
             if "generator" in states:
                 self._loader.generator.set_state(states["generator"])  # Before iter(), it would have been drawn from.
@@ -346,6 +385,11 @@ class ExactState:
                 "V11", "conflict", got=f"state that does not fit: {error}", expected="the parts that it was saved from"
             ) from error
         set_random_states(random)
+
+
+def run_name(run: str) -> str:
+    """The name that receipts give this run: below a supervisor, the supervisor's."""
+    return os.environ.get("DETENTE_RUN") or run
 
 
 def _name(rank: int) -> str:

@@ -12,15 +12,12 @@ Decides the order of a ``SeekableLoader`` and which loader allows an exact resum
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from detente.base.errors import Misuse, Refused
-from detente.hooks.torch.randomness import random_states
+from detente.hooks.torch.randomness import random_fingerprint, random_states
 
 WAIT_SLICE_S = 0.02
 """How often a loader that waits for data looks whether the job may run on."""
@@ -125,9 +122,9 @@ class DrawWatch:
     def __getitem__(self, at: int) -> Any:
         if self.drawn:
             return self.data[at]
-        before = _fingerprint()
+        before = random_fingerprint()
         example = self.data[at]
-        if _fingerprint() != before:
+        if random_fingerprint() != before:
             self._drawn[0] = 1
         return example
 
@@ -135,13 +132,6 @@ class DrawWatch:
     def drawn(self) -> bool:
         """Has any example drawn?"""
         return bool(self._drawn[0])
-
-
-def _fingerprint() -> tuple[Any, ...]:
-    import torch
-
-    legacy: Any = np.random.get_state()  # noqa: NPY002 - the global one is the one in doubt
-    return bytes(torch.get_rng_state().numpy()), legacy[1].tobytes(), legacy[2], legacy[3], random.getstate()
 
 
 def check_loader(loader: Any) -> None:
