@@ -86,3 +86,20 @@ def test_a_home_can_be_made_whose_pause_stops_releases(tmp_path):
         pause(made)
         assert gate(made)[0] == code
     assert detente("init", "--party", "dev-a", "--deployments", home=tmp_path / "other").returncode == 2
+
+
+def test_a_gate_that_observes_exits_with_0_and_says_what_it_would_have_said(tmp_path):
+    """In a pause of releases, and where nobody answers: the pipeline goes on, the log is a note, the record has a line."""
+    home = solo(tmp_path / "home", STOPS_RELEASES)
+    pause(home)
+    code, out, err = gate(home, "--observe", "--json", "--sarif", str(tmp_path / "gate.sarif"))
+    answer = json.loads(out)
+    assert (code, answer["verdict"], answer["enforced"]) == (0, "deny", False)
+    assert f"not enforced: would have denied the deployment of version {VERSION}" in err
+    (result,) = json.loads((tmp_path / "gate.sarif").read_text())["runs"][0]["results"]
+    assert (result["level"], result["message"]["text"][:13]) == ("note", "Not enforced.")
+    (line,) = [json.loads(line) for line in (home / "observe.jsonl").read_text().splitlines()]
+    assert (line["enforced"], line["event"], line["would_have"]) == (False, "asked", "denied")
+    code, _, err = gate(tmp_path / "nowhere", "--observe")
+    assert code == 0
+    assert "not enforced: would have held" in err

@@ -174,3 +174,22 @@ def test_a_hook_that_hangs_in_asking_denies_by_itself(home, monkeypatch, tmp_pat
     with (home / "runs" / "agent-training" / "lock").open("rb+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "no answer within" in answered(TRAINS, home, "--within", "2")
+
+
+def test_a_hook_that_observes_denies_nothing_and_warns_the_user(home, tmp_path):
+    """In a pause, and broken in every way: no decision, exit 0, a warning in the host's own form; one line of the record for each answer."""
+    done = detente("hook", "claude-code", "--settings", "--observe", home=home)
+    (group,) = json.loads(done.stdout)["hooks"]["PreToolUse"]
+    command = group["hooks"][0]["command"]
+    pause(home)
+    heard = json.loads(run(command).stdout)
+    assert list(heard) == ["systemMessage"]
+    assert "not enforced: would have denied the call of Bash, which starts training" in heard["systemMessage"]
+    (line,) = [json.loads(line) for line in (home / "observe.jsonl").read_text().splitlines()]
+    assert (line["enforced"], line["asker"], line["verdict"]) == (False, "claude-code", "deny")
+    for given, words in ((TRAINS, command.replace(sys.executable, "/nowhere/python")), (b"garbage", command)):
+        broken = run(words, given)
+        assert broken.returncode == 0
+        assert "not enforced" in json.loads(broken.stdout)["systemMessage"]
+    nothing = run(command, call("Bash", command="ls"))
+    assert (nothing.returncode, nothing.stdout) == (0, b"")

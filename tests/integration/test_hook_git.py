@@ -345,3 +345,43 @@ def test_the_change_lies_at_the_node_as_a_diff(repo, home):
     filed = said(home, proposal_in(repo.commit("deeper", fails=True)))
     data = Content(home / "blobs", blob_bytes=1 << 20, all_bytes=1 << 20).read(filed["change"])
     assert [each.path for each in parse_unified(data).files] == ["train.py"]
+
+
+def test_a_hook_that_observes_lets_every_move_be_made_and_records_what_would_have_been(tmp_path, home):
+    """The same question, no proposal, nothing held, said each time; whatever it is asked in, and whatever its environment says."""
+    repo = repository(tmp_path / "repo")
+    done = detente("hook", "git", "install", str(repo.path), "--observe", home=home)
+    assert done.returncode == 0
+    assert b"not enforced: every move is made" in done.stderr
+    repo.write(train__py="DEPTH = 9\n")
+    text = repo.commit("deeper" + CLAUDE)
+    assert "not enforced: would have held a move of refs/heads/main that touches training (train.py)" in text
+    assert "hold point self-modification" in text
+    pause(home)
+    repo.write(train__py="DEPTH = 10\n")
+    assert "not enforced: would have denied" in repo.commit("deeper still" + CLAUDE)
+    (home / "config.toml").rename(tmp_path / "config.toml")
+    repo.write(train__py="DEPTH = 11\n")
+    assert "not enforced: would have held" in repo.commit("deepest")
+    (tmp_path / "config.toml").rename(home / "config.toml")
+    lines = [json.loads(line) for line in (home / "observe.jsonl").read_text().splitlines()]
+    assert [line["would_have"] for line in lines] == ["held", "denied", "held"]
+    assert {(line["enforced"], line["asker"]) for line in lines} == {(False, "git")}
+    assert waiting(home) == []
+    assert findings(repo, home) == []
+    status = detente("hook", "git", "status", str(repo.path), home=home)
+    assert b"not enforced" in status.stderr
+
+
+def test_a_hook_that_held_and_only_observes_now_is_a_finding_until_it_holds_again(repo, home):
+    """Installed anew to observe, twice too; no variable of the environment does the same."""
+    repo.write(train__py="DEPTH = 9\n")
+    for name in ("DETENTE_OBSERVE", "DETENTE_OBSERVE_DIR", "OBSERVE"):
+        text = repo.git("commit", "--quiet", "-m", "deeper" + CLAUDE, fails=True, **{name: "1"})
+        assert "held: refs/heads/main" in text
+    for _ in range(2):
+        done = detente("hook", "git", "install", str(repo.path), "--observe", home=home)
+        assert b"FINDING the hook held before" in done.stderr
+    assert findings(repo, home) == ["the hook only observes now: it was installed to hold before"]
+    assert detente("hook", "git", "install", str(repo.path), home=home).returncode == 0
+    assert findings(repo, home) == []

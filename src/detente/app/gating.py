@@ -45,17 +45,35 @@ def version_of(given: str) -> Digest:
     raise Misuse(f"got {given!r}; expected 64 hexadecimal digits, or a file or folder whose digest is meant")
 
 
-def ask_deployment(version: Digest, *, developer: str | None, home: str | None, within_s: float) -> Answer:
-    """The answer, spent: each run of a gate asks for itself."""
-    return ask_release("gate", None, version, developer=developer, home=home, within_s=within_s)
+def ask_deployment(
+    version: Digest, *, developer: str | None, home: str | None, within_s: float, observing: bool = False
+) -> Answer:
+    """The answer, spent: each run of a gate asks for itself. ``observing`` records it instead, and spends nothing."""
+    return ask_release(
+        "gate", None, version, developer=developer, home=home, within_s=within_s, observing=observing
+    )  # fmt: skip
 
 
 def ask_release(
-    asker: str, about: object, version: Digest, *, developer: str | None, home: str | Path | None, within_s: float
+    asker: str,
+    about: object,
+    version: Digest,
+    *,
+    developer: str | None,
+    home: str | Path | None,
+    within_s: float,
+    observing: bool = False,
 ) -> Answer:
-    """May ``version`` be released by one act? The answer, spent. ``about`` is what else the act depends on, a JSON value without floats."""
+    """May ``version`` be released by one act? The answer, spent. ``about`` is what else the act depends on, a JSON value without floats.
+
+    ``observing`` records what would have been answered instead, and spends nothing.
+    """
     act = digest_act(asker, {"version": version, "developer": developer, "about": about})
     question = Question(activity="deployment", act=act, version=version, on_behalf_of=developer)
+    if observing:
+        from detente.app.observed_asking import observe
+
+        return observe(question, asker=asker, about=about_of(version), home=home, within_s=within_s)
     answer = ask(question, home=home, within_s=within_s)
     if answer.allowed:
         try:
@@ -65,6 +83,11 @@ def ask_release(
     return answer
 
 
+def about_of(version: Digest) -> str:
+    """The act of a gate, for people."""
+    return f"the deployment of version {version}"
+
+
 def rule_of(answer: Answer) -> str:
     """Which of ``RULES`` an answer that does not allow falls under."""
     if not answer.answered:
@@ -72,8 +95,11 @@ def rule_of(answer: Answer) -> str:
     return "detente/denied" if answer.verdict == "deny" else "detente/held"
 
 
-def sarif(answer: Answer, version: Digest, *, release: str) -> dict[str, Any]:
-    """The answer as a log of one run: no result where it is allowed, else one, with every reason. ``release``: of this package."""
+def sarif(answer: Answer, version: Digest, *, release: str, observing: bool = False) -> dict[str, Any]:
+    """The answer as a log of one run: no result where it is allowed, else one, with every reason. ``release``: of this package.
+
+    What was only observed is a note, and says that nothing was enforced.
+    """
     results = []
     if not answer.allowed:
         rule = rule_of(answer)
@@ -81,9 +107,9 @@ def sarif(answer: Answer, version: Digest, *, release: str) -> dict[str, Any]:
             {
                 "ruleId": rule,
                 "ruleIndex": list(RULES).index(rule),
-                "level": "error",
+                "level": "note" if observing else "error",
                 "kind": "fail",
-                "message": {"text": f"{RULES[rule]} Version {version}: {answer.why}"},
+                "message": {"text": f"{'Not enforced. ' * observing}{RULES[rule]} Version {version}: {answer.why}"},
                 "locations": [
                     {
                         "logicalLocations": [

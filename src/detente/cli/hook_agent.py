@@ -31,11 +31,12 @@ from detente.cli import home_option, reports_errors
     show_default=True,
     help="Seconds to wait for the answer; then it is a refusal.",
 )
+@click.option("--observe", is_flag=True, help="Deny nothing: record what would be answered, and warn the user.")
 @home_option
 @reports_errors
 def claude_code(
-    policy: Path | None, home: str | None, *, show: bool, default_policy: bool, within_s: float
-) -> None:  # fmt: skip
+    policy: Path | None, home: str | None, *, show: bool, default_policy: bool, within_s: float, observe: bool
+) -> None:
     """Answer a coding agent's PreToolUse hook: one call on standard input, a refusal or nothing on standard output."""
     from detente.hooks.claude_code import run, settings
     from detente.hooks.tool_calls import DEFAULT_POLICY
@@ -48,9 +49,9 @@ def claude_code(
 
         folder = find_home(home)
         load_config(folder)
-        click.echo(json.dumps(settings(folder, policy=policy, within_s=within_s), indent=2))
+        click.echo(json.dumps(settings(folder, policy=policy, within_s=within_s, observe=observe), indent=2))
         return
-    sys.exit(run(home=home, policy=policy, within_s=within_s))
+    sys.exit(run(home=home, policy=policy, within_s=within_s, observe=observe))
 
 
 @click.command(epilog="Such as: detente hook mcp --home .detente")

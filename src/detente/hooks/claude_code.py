@@ -5,6 +5,7 @@ Decides what the host is told. Leaves out leave itself (``tool_leave``). ``spec/
 - The answer is ``deny`` with the reason, or nothing at all: leave of the accord is not the user's, whose own permissions decide then.
 - Whatever goes wrong is a deny. Where even that cannot be written the process ends with 2, which the host takes for one; so does the
   installed command, for every way in which this process does not come to answer.
+- With ``--observe`` it denies nothing: what would have been answered is recorded, and shown to the user as the host's warning.
 - It answers after ``ANSWER_S`` at the latest: what a host does with a hook that takes too long is to go on.
 """
 
@@ -28,6 +29,8 @@ ASKER: Final = "claude-code"
 WITHIN_MAX_S: Final = 600.0
 REASON_MAX: Final = 2_000
 BLOCKS: Final = 2
+OBSERVE: Final = "--observe"
+GONE: Final = "not enforced: the hook gave no answer, and the call goes on"
 
 
 class Reply:
@@ -39,16 +42,25 @@ class Reply:
 
     def deny(self, reason: str) -> int:
         """Tell the host; returns the exit code."""
+        return 0 if self._say(denial(reason)) else BLOCKS
+
+    def warn(self, line: str) -> int:
+        """Tell the user, and decide nothing; returns the exit code."""
+        self._say(warning(line))
+        return 0
+
+    def _say(self, answer: dict[str, Any]) -> bool:
+        """Was it heard, or something before it?"""
         with self._lock:
             if self.said:
-                return 0
+                return True
             self.said = True
             try:
-                sys.stdout.write(json.dumps(denial(reason)) + "\n")
+                sys.stdout.write(json.dumps(answer) + "\n")
                 sys.stdout.flush()
             except (OSError, ValueError):
-                return BLOCKS
-            return 0
+                return False
+            return True
 
 
 def denial(reason: str) -> dict[str, Any]:
@@ -62,23 +74,35 @@ def denial(reason: str) -> dict[str, Any]:
     }
 
 
-def settings(home: Path, *, policy: Path | None = None, within_s: float = ANSWER_S) -> dict[str, Any]:
-    """What to put into the host's settings: a command that blocks for every way in which it could fail."""
+def warning(line: str) -> dict[str, Any]:
+    """The host's form of a word to its user: no decision."""
+    return {"systemMessage": f"détente: {line}"[:REASON_MAX]}
+
+
+def settings(
+    home: Path, *, policy: Path | None = None, within_s: float = ANSWER_S, observe: bool = False
+) -> dict[str, Any]:
+    """What to put into the host's settings: a command that blocks for every way in which it could fail.
+
+    With ``observe`` one that blocks for none.
+    """
     import shlex
 
     words = [sys.executable, "-I", "-m", "detente.hooks.claude_code", "--home", str(home.resolve())]
     words += [] if policy is None else ["--policy", str(policy.resolve())]
     words += [] if within_s == ANSWER_S else ["--within", str(within_s)]
+    words += [OBSERVE] if observe else []
     hard_s = int(within_s) + HARD_MORE_S
-    command = f"timeout -k 1 {hard_s} {shlex.join(words)} || exit {BLOCKS}"
+    failed = f"printf '%s\\n' {shlex.quote(json.dumps(warning(GONE)))}" if observe else f"exit {BLOCKS}"
+    command = f"timeout -k 1 {hard_s} {shlex.join(words)} || {failed}"
     hook = {"type": "command", "command": command, "timeout": 2 * hard_s}
     return {"hooks": {"PreToolUse": [{"matcher": "*", "hooks": [hook]}]}}
 
 
-def run(*, home: str | None, policy: Path | None, within_s: float = ANSWER_S) -> int:
+def run(*, home: str | None, policy: Path | None, within_s: float = ANSWER_S, observe: bool = False) -> int:
     """Read one call, answer it, return the exit code."""
     reply = Reply()
-    _end_after(within_s + LAST_WORD_S, reply)
+    _end_after(within_s + LAST_WORD_S, reply, observe=observe)
     try:
         data = sys.stdin.buffer.read(CALL_MAX + 1)
         call = parse_call(data)
@@ -87,16 +111,22 @@ def run(*, home: str | None, policy: Path | None, within_s: float = ANSWER_S) ->
     except Exception as error:  # noqa: BLE001 - whatever it is, the host must not go on because of it
         reason = f"the hook failed: {error!r}"
     else:
-        reason = refusal_of(call, asker=ASKER, home=home, policy=policy, within_s=within_s)
+        told: list[str] = []
+        reason = refusal_of(
+            call, asker=ASKER, home=home, policy=policy, within_s=within_s, observe=observe, tell=told.append
+        )
+        if told:
+            return reply.warn(told[0])
     if reason:
-        return reply.deny(reason)
+        return reply.warn(f"{GONE}: {reason}") if observe else reply.deny(reason)
     reply.said = True
     return 0
 
 
-def _end_after(seconds: float, reply: Reply) -> None:
+def _end_after(seconds: float, reply: Reply, *, observe: bool) -> None:
     def end() -> None:
-        os._exit(reply.deny(f"no answer within {seconds:.0f} s"))
+        late = f"no answer within {seconds:.0f} s"
+        os._exit(reply.warn(f"{GONE}: {late}") if observe else reply.deny(late))
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
@@ -104,7 +134,9 @@ def _end_after(seconds: float, reply: Reply) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """The installed command: ``--home DIR``, and perhaps ``--policy FILE`` and ``--within SECONDS``."""
+    """The installed command: ``--home DIR``, and perhaps ``--policy FILE``, ``--within SECONDS``, and last ``--observe``."""
+    observe = arguments[-1:] == [OBSERVE]
+    arguments = arguments[:-1] if observe else arguments
     named: dict[str, str] = dict(zip(arguments[::2], arguments[1::2], strict=False))
     policy = named.get("--policy")
     try:
@@ -113,7 +145,9 @@ def main(arguments: list[str]) -> int:
         within_s = -1.0
     if len(arguments) % 2 or set(named) - {"--home", "--policy", "--within"} or not 0 < within_s <= WITHIN_MAX_S:
         return Reply().deny(f"the hook was installed with {arguments}, which it does not know")
-    return run(home=named.get("--home"), policy=None if policy is None else Path(policy), within_s=within_s)
+    return run(
+        home=named.get("--home"), policy=None if policy is None else Path(policy), within_s=within_s, observe=observe
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""The process that git's hooks run: ``python -I -m detente.hooks.git HOOK HOME FOLDER TRUNK``, with the moves on its standard input.
+"""The process that git's hooks run: ``python -I -m detente.hooks.git HOOK HOME FOLDER TRUNK [observe]``, moves on its standard input.
 
 Decides what a move of a held ref is compared with, what is asked, and what a person reads. Leaves out what is held (``app.ref_moves``),
 asking (``app.asking``) and the script around this process, which holds the move when this one does not end well.
 
 - Exit 0 and one word on standard output let the moves be made; 1 holds them, all together, with the reasons on stderr; nothing else
   is an answer.
+- A hook that was installed to observe lets every move be made: what would have been answered is recorded, and said on stderr. What it
+  does stands in the installed script, and nothing in its environment changes it.
 - Nothing is asked where nothing held is touched: then this takes some tens of milliseconds, most of them Python's start.
 - It ends by itself after ``ANSWER_S``, even if a disk hangs. ``spec/asking.md`` §4.
 """
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from detente.adapters.git_running import GitFailed, Repository, keep_ref, open_repository
-from detente.app.ref_moves.journal import LET_THROUGH, Journal, is_nothing, parse_moves
+from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, is_nothing, parse_moves
 from detente.app.ref_moves.policy import POLICY_FILE, Policy
 from detente.app.ref_moves.touching import (
     EMPTY_TREES,
@@ -37,6 +39,7 @@ from detente.base.errors import DetenteError, Refused
 from detente.base.visible import visible
 
 if TYPE_CHECKING:
+    from detente.app.asking import Question
     from detente.guard.answer import Answer
 
 ANSWER_S: Final = 20.0
@@ -57,17 +60,20 @@ class Move:
 
 def main(arguments: list[str]) -> int:
     """Read the moves, answer with the exit code."""
-    _end_after(ANSWER_S + 5.0, lambda: _say(f"held: no answer within {ANSWER_S + 5.0:.0f} s"))
+    observing = arguments[4:] == [OBSERVE]
+    unless = "not enforced: would have been held" if observing else "held"
+    _end_after(ANSWER_S + 5.0, lambda: _say(f"{unless}: no answer within {ANSWER_S + 5.0:.0f} s"))
     try:
-        _, home, folder, trunk = arguments
+        _, home, folder, trunk = arguments[:4] if observing else arguments
         moves = parse_moves(_read())
-        held = list(_held(_repository(), moves, home, Path(folder), trunk))
+        of_move = _of_observed_move if observing else _of_move
+        held = list(_held(_repository(), moves, home, Path(folder), trunk, of_move))
     except (DetenteError, OSError, ValueError) as error:
-        _say(f"held: {error}")
+        _say(f"{unless}: {error}")
         return 1
     for line in held:
         _say(line)
-    if held:
+    if held and not observing:
         return 1
     sys.stdout.write(f"{LET_THROUGH}\n")
     sys.stdout.flush()
@@ -75,13 +81,18 @@ def main(arguments: list[str]) -> int:
 
 
 def _held(
-    repository: Repository, moves: list[tuple[str, str, str]], home: str, folder: Path, trunk: str
-) -> Iterator[str]:  # fmt: skip
+    repository: Repository,
+    moves: list[tuple[str, str, str]],
+    home: str,
+    folder: Path,
+    trunk: str,
+    of_move: Callable[[Repository, Move, Policy, str, Path], Iterator[str]],
+) -> Iterator[str]:
     """What a person reads of each move that is not let through."""
     seen = Journal(folder).last_seen()
     policy = read_policy(repository, seen.get(trunk, ""))
     for move in _held_moves(repository, moves, seen, policy):
-        yield from _of_move(repository, move, policy, home, folder)
+        yield from of_move(repository, move, policy, home, folder)
 
 
 def _held_moves(
@@ -113,9 +124,10 @@ def _held_moves(
         yield Move(ref, base, target, past)
 
 
-def _of_move(repository: Repository, move: Move, policy: Policy, home: str, folder: Path) -> Iterator[str]:
+def _touched(repository: Repository, move: Move, policy: Policy) -> Touched | None:
+    """What a move touches; None where nothing of it is held."""
     if move.base == move.new:
-        return
+        return None
     nothing = EMPTY_TREES[repository.id_length]
     try:
         entries = changed_entries(repository, move.base or nothing, move.new or nothing)
@@ -126,16 +138,34 @@ def _of_move(repository: Repository, move: Move, policy: Policy, home: str, fold
     if move.new and any(entry.path == POLICY_FILE for entry in entries):
         check_new_policy(repository, move.new)
     touched = touched_by(repository, entries, policy)
-    if not touched.held:
-        return
-    answer = _asked(repository, move, touched, home, folder)
-    if answer.allowed:
-        return
-    yield from _told(repository, move, touched, answer)
+    return touched if touched.held else None
 
 
-def _asked(repository: Repository, move: Move, touched: Touched, home: str, folder: Path) -> Answer:
-    from detente.app.asking import Question, ask, use
+def _of_move(repository: Repository, move: Move, policy: Policy, home: str, folder: Path) -> Iterator[str]:
+    touched = _touched(repository, move, policy)
+    if touched is None:
+        return
+    answer = _asked(_question(repository, move, touched, folder), home)
+    if not answer.allowed:
+        yield from _told(repository, move, touched, answer)
+
+
+def _of_observed_move(
+    repository: Repository, move: Move, policy: Policy, home: str, folder: Path
+) -> Iterator[str]:  # fmt: skip
+    touched = _touched(repository, move, policy)
+    if touched is None:
+        return
+    from detente.app.observed_asking import observe, spoken
+
+    about = f"a move of {visible(move.ref)} that touches {touched.spelled()}"
+    question = _question(repository, move, touched, folder)
+    answer = observe(question, asker="git", about=about, home=home, within_s=ANSWER_S)
+    yield spoken(answer, about)
+
+
+def _question(repository: Repository, move: Move, touched: Touched, folder: Path) -> Question:
+    from detente.app.asking import Question
     from detente.app.ref_moves.proposing import proposal_of, spell_change, tree_of
     from detente.guard.answer import digest_act
 
@@ -145,13 +175,16 @@ def _asked(repository: Repository, move: Move, touched: Touched, home: str, fold
         repository, move.ref, base=move.base, new=move.new, touched=touched, change=change
     )  # fmt: skip
     act = digest_act("git", {"ref": move.ref, "base": move.base, "tree": new, "change": proposal.change})
-    question = Question(
-        activity="self_improvement", act=act, run=f"git-{folder.name}", proposal=proposal, change=change
-    )
+    return Question(activity="self_improvement", act=act, run=f"git-{folder.name}", proposal=proposal, change=change)
+
+
+def _asked(question: Question, home: str) -> Answer:
+    from detente.app.asking import ask, use
+
     answer = ask(question, home=home, within_s=ANSWER_S)
     if answer.allowed:
         try:
-            use(answer, act=act, home=home)
+            use(answer, act=question.act, home=home)
         except (DetenteError, OSError) as error:
             return replace(answer, verdict="hold", reasons=(str(error),), allowance=None)
     return answer

@@ -30,8 +30,12 @@ def accord_approver(
     policy: Path | None = None,
     within_s: float = ANSWER_S,
     then: Literal["approve", "escalate"] = "approve",
+    observe: bool = False,
 ) -> Any:
-    """An ``Approver`` of Inspect; raises ``Unavailable`` where Inspect is not installed."""
+    """An ``Approver`` of Inspect; raises ``Unavailable`` where Inspect is not installed.
+
+    With ``observe`` nothing is rejected: what would have been answered is recorded, and said on stderr.
+    """
     try:
         from inspect_ai.approval import Approval, approver
     except ImportError:
@@ -42,7 +46,14 @@ def accord_approver(
         async def approve(_message: str, call: Any, _view: Any, _history: Any) -> Any:
             asked = Call(str(call.function), dict(call.arguments), str(Path.cwd()))
             reason = await asyncio.to_thread(
-                refusal_of, asked, asker=ASKER, home=home, policy=policy, within_s=within_s, call_id=str(call.id)
+                refusal_of,
+                asked,
+                asker=ASKER,
+                home=home,
+                policy=policy,
+                within_s=within_s,
+                call_id=str(call.id),
+                observe=observe,
             )
             if reason:
                 return Approval(decision="reject", explanation=reason)

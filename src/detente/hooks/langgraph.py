@@ -33,10 +33,12 @@ def await_leave(
     home: str | Path | None = None,
     policy: Path | None = None,
     within_s: float = ANSWER_S,
+    observe: bool = False,
 ) -> None:
     """Return where the act may be done now; interrupt the graph where it may not. Raises ``Unavailable`` without LangGraph.
 
     ``call_id`` names this act and no other, the same each time the node is run for it; None where it may be done any number of times.
+    With ``observe`` it returns always: what would have been answered is recorded, and said on stderr.
     """
     try:
         from langgraph.types import interrupt
@@ -44,6 +46,6 @@ def await_leave(
         raise Unavailable("await_leave is for nodes of a graph: pip install langgraph") from None
     call = Call(tool, dict(arguments), str(Path.cwd()))
     while reason := refusal_of(
-        call, asker=ASKER, home=home, policy=policy, within_s=within_s, call_id=call_id
+        call, asker=ASKER, home=home, policy=policy, within_s=within_s, call_id=call_id, observe=observe
     ):  # fmt: skip
         interrupt({"held": tool, "why": reason})

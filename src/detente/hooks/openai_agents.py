@@ -28,9 +28,17 @@ ASKER: Final = "openai-agents"
 
 
 def held(
-    tool: Any, *, home: str | Path | None = None, policy: Path | None = None, within_s: float = ANSWER_S
-) -> Any:  # fmt: skip
-    """A function tool like ``tool`` that is run only with leave; otherwise the model is told why not. Raises ``Misuse``."""
+    tool: Any,
+    *,
+    home: str | Path | None = None,
+    policy: Path | None = None,
+    within_s: float = ANSWER_S,
+    observe: bool = False,
+) -> Any:
+    """A function tool like ``tool`` that is run only with leave; otherwise the model is told why not. Raises ``Misuse``.
+
+    With ``observe`` it is run all the same: what would have been answered is recorded, and said on stderr.
+    """
     invoke = getattr(tool, "on_invoke_tool", None)
     if invoke is None or not dataclasses.is_dataclass(tool) or isinstance(tool, type):
         raise Misuse(f"got {type(tool).__name__}; expected a function tool of the OpenAI Agents SDK")
@@ -38,19 +46,31 @@ def held(
     name = str(getattr(tool, "name", ""))
 
     async def on_invoke_tool(context: Any, arguments: str) -> Any:
-        try:
-            said = json.loads(arguments) if arguments else {}
-        except ValueError:
-            return "not done: the arguments are no JSON"
-        if not isinstance(said, dict):
-            return "not done: the arguments are no object"
-        call_id = getattr(context, "tool_call_id", None)
-        if not isinstance(call_id, str) or not call_id:
+        said, call_id = _members(arguments), getattr(context, "tool_call_id", None)
+        if said is None and not observe:
+            return "not done: the arguments are no JSON object"
+        if (not isinstance(call_id, str) or not call_id) and not observe:
             return "not done: the call has no id, so it could not be told from another"
-        call = Call(name, said, str(Path.cwd()))
+        call = Call(name, said or {}, str(Path.cwd()))
         reason = await asyncio.to_thread(
-            refusal_of, call, asker=ASKER, home=home, policy=policy, within_s=within_s, call_id=call_id
+            refusal_of,
+            call,
+            asker=ASKER,
+            home=home,
+            policy=policy,
+            within_s=within_s,
+            call_id=call_id,
+            observe=observe,
         )
         return f"not done: {reason}" if reason else await invoke(context, arguments)
 
     return dataclasses.replace(tool, on_invoke_tool=on_invoke_tool)
+
+
+def _members(arguments: str) -> dict[str, Any] | None:
+    """The arguments of a call; None where they are no object."""
+    try:
+        said = json.loads(arguments) if arguments else {}
+    except ValueError:
+        return None
+    return said if isinstance(said, dict) else None

@@ -10,15 +10,20 @@ Decides, from a policy and a call, why it may not be made. Leaves out hosts (``c
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from detente.base.errors import DetenteError, Refused
+from detente.base.visible import visible
 from detente.hooks.tool_calls import DEFAULT_POLICY, POLICY_MAX, Call, Rule, areas_of, parse_policy, rule_for
 
 if TYPE_CHECKING:
+    from detente.app.asking import Question
     from detente.guard.answer import Answer
 
 ANSWER_S: Final = 8.0
@@ -33,11 +38,17 @@ def refusal_of(
     policy: Path | None = None,
     within_s: float = ANSWER_S,
     call_id: str | None = None,
+    observe: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> str:
     """Why the call may not be made; empty where it may, or is nothing to the accord. ``asker`` names the host.
 
-    ``call_id`` is the host's own id of the call, where it has one that is the same when it is run again.
+    ``call_id`` is the host's own id of the call, where it has one that is the same when it is run again. With ``observe`` nothing is
+    refused: what would have been answered is recorded, and given to ``tell``, by default a line on stderr.
     """
+    if observe:
+        _observed(call, asker, home, policy, within_s, tell or _say)
+        return ""
     try:
         return check_call(call, asker=asker, home=home, policy=policy, within_s=within_s, call_id=call_id)
     except DetenteError as error:
@@ -70,10 +81,56 @@ def check_call(
     )
 
 
+def _observed(
+    call: Call, asker: str, home: str | Path | None, policy: Path | None, within_s: float, tell: Callable[[str], None]
+) -> None:  # fmt: skip
+    """What would have become of the call, recorded and told; the call goes on whatever happens here."""
+    about = f"the call of {visible(call.tool)}"
+    try:
+        from detente.app.asking import held
+        from detente.app.observed_asking import observe, record, spoken
+        from detente.guard.answer import Answer, digest_act
+
+        try:
+            rule = rule_for(parse_policy(_policy(home, policy)), call)
+            if rule is None:
+                return
+            about += f", which {visible(rule.name)}"
+            question = _question(call, rule, asker, None)
+            if rule.refuse:
+                denied = Answer(verdict="deny", act=question.act, reasons=("refused by the policy",))
+                answer = record(denied, asker=asker, about=about, home=home)
+            else:
+                answer = observe(question, asker=asker, about=about, home=home, within_s=within_s)
+        except (DetenteError, OSError) as error:
+            answer = record(held(digest_act(asker, {}), str(error)), asker=asker, about=about, home=home)
+        tell(spoken(answer, about))
+    except Exception as error:  # noqa: BLE001 - observing changes nothing for the host, whatever becomes of it
+        tell(f"not enforced: observing {about} failed: {error!r}")
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"detente: {line}\n")
+        sys.stderr.flush()
+
+
 def _asked(
     call: Call, rule: Rule, asker: str, home: str | Path | None, within_s: float, call_id: str | None
 ) -> Answer:  # fmt: skip
-    from detente.app.asking import Question, ask, spend_call, use
+    from detente.app.asking import ask, spend_call, use
+
+    question = _question(call, rule, asker, call_id)
+    answer = ask(question, home=home, within_s=within_s)
+    if answer.allowed:
+        if call_id is not None:
+            spend_call(asker, call_id, home=home)
+        use(answer, act=question.act, home=home, once=rule.propose)
+    return answer
+
+
+def _question(call: Call, rule: Rule, asker: str, call_id: str | None) -> Question:
+    from detente.app.asking import Question
     from detente.app.holding import made_proposal
     from detente.guard.answer import digest_act
 
@@ -89,12 +146,7 @@ def _asked(
             change, touches=sorted(areas_of(call)), summary=summary, proposed_by=("model", asker)
         )  # fmt: skip
         question = replace(question, proposal=proposal, change=change)
-    answer = ask(question, home=home, within_s=within_s)
-    if answer.allowed:
-        if call_id is not None:
-            spend_call(asker, call_id, home=home)
-        use(answer, act=act, home=home, once=rule.propose)
-    return answer
+    return question
 
 
 def _policy(home: str | Path | None, given: Path | None) -> bytes:

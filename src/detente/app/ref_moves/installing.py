@@ -24,7 +24,7 @@ from typing import Any, Final
 from detente.adapters.files import store_file
 from detente.adapters.git_history import head_branch, list_refs
 from detente.adapters.git_running import Repository, find_hook, open_repository
-from detente.app.ref_moves.journal import LET_THROUGH, Journal, repository_folder
+from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, repository_folder
 from detente.app.ref_moves.touching import read_policy
 from detente.base.digest import sha256_hex
 from detente.base.errors import DetenteError, Refused, Unavailable
@@ -52,6 +52,10 @@ _NOTE: Final = """if [ "$1" = committed ] && [ "$ours" = yes ]; then
 fi
 [ "$1" = prepared ] || ours=no
 """
+_OBSERVE: Final = """printf '%s\\n' "$moves" | timeout -k 2 {hard} {command} >/dev/null ||
+  echo "detente: not enforced: the hook gave no answer (exit $?), and the move is made" >&2
+exit 0
+"""
 _ASK: Final = """answer=$(printf '%s\\n' "$moves" | timeout -k 2 {hard} {command})
 code=$?
 [ "$code" = 0 ] && [ "$answer" = {let_through} ] && exit 0
@@ -62,13 +66,18 @@ exit 1
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What was put where: each hook's path and the digest of its script; the branch whose policy counts; the interpreter."""
+    """What was put where: each hook's path and the digest of its script; the branch whose policy counts; the interpreter.
+
+    ``observes``: it holds nothing. ``held_before``: it did, before it was installed to observe.
+    """
 
     common_dir: str
     trunk: str
     scripts: dict[str, str]
     digests: dict[str, str]
     python: str
+    observes: bool = False
+    held_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,11 @@ class Finding:
         return f"{self.what}: {self.where}"
 
 
-def install(path: Path, home: Path) -> Installed:
-    """Install into the repository at ``path``; raises ``Refused`` A01, J12, ``Unavailable``. Again is the same as once."""
+def install(path: Path, home: Path, *, observe: bool = False) -> Installed:
+    """Install into the repository at ``path``; raises ``Refused`` A01, J12, ``Unavailable``. Again is the same as once.
+
+    With ``observe`` it holds nothing. A hook that held before and only observes now is a finding, until it holds again.
+    """
     if shutil.which("timeout") is None:
         raise Unavailable("timeout (coreutils) is not on PATH: without it a hook that hangs could not be ended")
     repository = open_repository(path)
@@ -93,13 +105,15 @@ def install(path: Path, home: Path) -> Installed:
     trunk = head_branch(repository)
     scripts: dict[str, str] = {}
     digests: dict[str, str] = {}
+    held_before = observe and _held_before(folder)
     for name in names:
         target = find_hook(repository, name)
-        script = _script(name, target, home=home, folder=folder, trunk=trunk)
+        script = _script(name, target, home=home, folder=folder, trunk=trunk, observe=observe)
         _keep_previous(target)
         store_file(target, script, mode=0o755)
         scripts[name], digests[name] = str(target), sha256_hex(script)
-    made = Installed(str(repository.common_dir.resolve()), trunk, scripts, digests, sys.executable)
+    place = str(repository.common_dir.resolve())
+    made = Installed(place, trunk, scripts, digests, sys.executable, observe, held_before)
     store_file(folder / "installed.json", json.dumps(asdict(made), sort_keys=True).encode())
     journal = Journal(folder)
     seen: dict[str, str] = {}
@@ -142,8 +156,16 @@ def inspect(path: Path, home: Path) -> list[Finding]:
     repository, folder, made = _record(path, home)
     findings = [*_of_hooks(repository, made), *_of_refs(repository, Journal(folder), made.trunk)]
     if not Path(made.python).exists():
-        findings.append(Finding("the interpreter that the hook runs is gone, so everything is held", made.python))
+        then = "nothing is observed" if made.observes else "everything is held"
+        findings.append(Finding(f"the interpreter that the hook runs is gone, so {then}", made.python))
+    if made.held_before:
+        findings.append(Finding("the hook only observes now: it was installed to hold before", made.common_dir))
     return findings
+
+
+def observes(path: Path, home: Path) -> bool:
+    """Was the hook of the repository at ``path`` installed to observe, holding nothing? Raises as ``inspect``."""
+    return _record(path, home)[2].observes
 
 
 def inspect_all(home: Path) -> dict[str, list[Finding]]:
@@ -203,7 +225,9 @@ def _read(path: Path) -> Installed:
         value: Any = parse_json(path.read_bytes()[: RECORD_MAX + 1], limit=RECORD_MAX)
         scripts = {str(name): str(place) for name, place in value["scripts"].items()}
         digests = {name: str(value["digests"][name]) for name in scripts}
-        return Installed(str(value["common_dir"]), str(value["trunk"]), scripts, digests, str(value["python"]))
+        place, trunk, python = (str(value[name]) for name in ("common_dir", "trunk", "python"))
+        flags = [value.get(name, False) is True for name in ("observes", "held_before")]
+        return Installed(place, trunk, scripts, digests, python, *flags)
     except FileNotFoundError:
         raise Refused(
             "J13",
@@ -218,9 +242,22 @@ def _read(path: Path) -> Installed:
         ) from None
 
 
-def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str) -> bytes:
+def _held_before(folder: Path) -> bool:
+    """Did a hook of this home hold this repository's refs before? A record that does not read is taken for one that did."""
+    if not (folder / "installed.json").exists():
+        return False
+    try:
+        made = _read(folder / "installed.json")
+    except Refused:
+        return True
+    return made.held_before or not made.observes
+
+
+def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str, observe: bool) -> bytes:
     command = [sys.executable, "-I", "-m", "detente.hooks.git", name, str(home), str(folder), trunk]
-    ask = _ASK.format(hard=HARD_S, command=shlex.join(command), let_through=LET_THROUGH)
+    command += [OBSERVE] if observe else []
+    form = _OBSERVE if observe else _ASK
+    ask = form.format(hard=HARD_S, command=shlex.join(command), let_through=LET_THROUGH)
     note = _NOTE.format(journal=shlex.quote(str(folder / "moves"))) if name == HOOKS[0] else ""
     previous = shlex.quote(str(target.with_name(target.name + BEFORE)))
     return _SCRIPT.format(mark=MARK, note=note, previous=previous, ask=ask).encode("utf-8", "surrogateescape")

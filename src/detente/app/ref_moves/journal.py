@@ -22,6 +22,8 @@ from detente.base.errors import Refused, Unavailable, shown
 
 LET_THROUGH: Final = "let-through"
 """What the hook's process says where nothing is held; an exit code alone could be any program's."""
+OBSERVE: Final = "observe"
+"""The word in an installed script that makes its hook hold nothing."""
 MOVES_MAX: Final = 64 << 20
 """Half a million moves; installing again keeps the last of each ref."""
 LINES_MAX: Final = 100_000
