@@ -1,4 +1,4 @@
-"""``detente hook``: what asks the accord where people and programs work: git, an agent, a model's registry and its server."""
+"""``detente hook``: what asks the accord where people and programs work: git, an agent, a cluster, a model's registry and its server."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ HOOKS: dict[str, str] = {
 
 @click.group(cls=LazyGroup, targets=HOOKS)
 def hook() -> None:
-    """Put the accord's question where changes and acts pass: git, an agent's tools, a model's registry, its server."""
+    """Put the accord's question where changes and acts pass: git, an agent's tools, a cluster, a registry."""
