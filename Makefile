@@ -10,7 +10,7 @@ DRILL ?=
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env drill test check bench k8s-check browser-test wheel torch frameworks torch-test conformance lock docs cli-docs docs-index clean
+.PHONY: help env drill test check bench k8s-check browser-test wheel torch frameworks torch-test slurm-test conformance lock docs cli-docs docs-index clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,9 +104,17 @@ torch-test: torch ## Run what needs PyTorch: exact resumes, ranks, the conforman
 	$(BIN)/python -m pytest tests/integration/test_torch_exact_state.py tests/integration/test_torch_ranks.py \
 	  tests/integration/test_workload_torch.py tests/integration/test_sharded_checkpoint.py tests/conformance
 
+# One-node clusters of Debian's packages, without systemd; as root, on ports and in folders of their own.
+slurm-test: torch ## Bring up Slurm clusters: the gate, the pause of a whole cluster, ranks that resume exactly
+	@for each in slurmctld slurmd munged squeue; do PATH=$$PATH:/usr/sbin command -v $$each >/dev/null || { \
+	  echo "got no $$each; expected it on PATH; on Debian: apt-get install slurm-wlm munge liblua5.3-0" >&2; exit 1; }; done
+	@test "$$(id -u)" = 0 || { echo "got another user than root; slurmd starts jobs as their users, which only root can do" >&2; exit 1; }
+	DETENTE_SLURM=1 $(BIN)/python -m pytest tests/integration/test_slurm_gate.py tests/integration/test_slurm_pause.py \
+	  tests/conformance/test_scheduling_slurm.py
+
 # Adapters whose packages are not there are skipped, and their rows stay as they were.
 conformance: frameworks ## Run the conformance suite and write its table, docs/reference/conformance.md
-	DETENTE_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance
+	DETENTE_SLURM=1 DETENTE_CONFORMANCE=1 $(BIN)/python -m pytest tests/conformance
 	$(BIN)/python -m tests.conformance.page
 
 lock: ## Resolve the dependencies anew (needs uv)

@@ -4,14 +4,15 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.integration.asking_rig import pause, served, solo
 from tests.integration.slurm_cluster import PATIENCE_S, Cluster, folder_for_all
 
-ROOT = Path(__file__).resolve().parents[2]
+JOBS = Path(__file__).resolve().parents[1] / "conformance" / "jobs"
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", "2")
+COUNT = "n=0; while sleep 0.2; do n=$((n+1)); echo $n > {place}/count-$SLURM_JOB_ID; done"
 GATED = """
 JobSubmitPlugins=lua
 PrologSlurmctld={folder}/gate/prolog
@@ -106,10 +107,6 @@ class Site:
         assert done.returncode == 0, done.stderr
         self.until_leave()
 
-    def guarded(self, name: str, *options: str, steps: int = 100_000, **how) -> str:
-        """A job that listens, as NumPy's loop of the conformance suite; returns its id."""
-        raise NotImplementedError
-
     def listening(self, job: str) -> bool:
         return (self.gate / "jobs" / job / "listening").exists()
 
@@ -117,6 +114,15 @@ class Site:
         for name in list(self._running):
             self.end(name)
         self.cluster.stop()
+
+    def clear(self) -> None:
+        """No job, no pause."""
+        self.cluster.run("scancel", "--signal=KILL", "--full", "--user=root")
+        self.cluster.run("scancel", "--user=root")
+        for name in ("closed", "paused.json"):
+            (self.gate / name).unlink(missing_ok=True)
+        self.cluster.run("scontrol", "delete", "ReservationName=detente-pause")
+        self.cluster.until(lambda: not self.cluster.said("squeue", "-h").strip(), "no job is left")
 
 
 @contextlib.contextmanager
@@ -132,5 +138,55 @@ def site(*replaced: tuple[str, str], environment: dict[str, str] | None = None) 
                 made.close()
 
 
-def now_s() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+class Loop:
+    """A guarded loop of the conformance suite as a job, that stays at its steps until it is let go.
+
+    ``ranks``: two ranks of torchrun with PyTorch, instead of NumPy in one process.
+    """
+
+    def __init__(self, place: Site, name: str, *stays: int, ranks: bool = False) -> None:
+        self.site = place
+        self.folder = place.folder / name
+        self.folder.mkdir()
+        program = [str(JOBS / "torch_loop.py"), "--ranks"] if ranks else [str(JOBS / "numpy_loop.py")]
+        places = [word for stay in stays for word in ("--stay", f"step:{stay}")]
+        words = [sys.executable, *(TORCHRUN if ranks else ()), *program, "--out", str(self.folder / "out"), *places]
+        options = ("--open-mode=append", f"--output={self.folder}/log")
+        self.job = place.cluster.submit("exec " + " ".join(words), *options, cpus=2 if ranks else 1)
+
+    def reached(self, step: int) -> bool:
+        return (self.folder / "places" / f"step-{step}.reached").exists()
+
+    def let(self, step: int, word: str) -> None:
+        """``pause``: go on once the gate of its guard is closed; ``on``: go on."""
+        new = self.folder / "places" / "new"
+        new.write_text(word)
+        new.replace(self.folder / "places" / f"step-{step}.go")
+
+    def starts(self) -> list[int]:
+        """The step of each start."""
+        return [int(line) for line in (self.folder / "out" / "began").read_text().split()]
+
+    def log(self) -> str:
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    @property
+    def done(self) -> bool:
+        return (self.folder / "out" / "final.json").exists()
+
+    @property
+    def weights(self) -> str:
+        return json.loads((self.folder / "out" / "final.json").read_text())["weights"]
+
+
+def counter(place: Site) -> str:
+    """A job that has never heard of a guard; returns its id once it counts."""
+    job = place.cluster.submit(COUNT.format(place=place.folder), "--output=/dev/null")
+    place.cluster.until((place.folder / f"count-{job}").exists, "it counts")
+    return job
+
+
+def counted(place: Site, job: str) -> str:
+    """How far it has counted."""
+    return (place.folder / f"count-{job}").read_text()

@@ -33,9 +33,7 @@ def place(open_site) -> Site:
         new.chmod(0o755 if name == "prolog" else 0o644)
         new.replace(path)
     lua.write_bytes(kept_lua)
-    (open_site.gate / "closed").unlink(missing_ok=True)
-    open_site.cluster.run("scancel", "--user=root")
-    open_site.cluster.until(lambda: not open_site.cluster.said("squeue", "-h").strip(), "no job is left")
+    open_site.clear()
 
 
 def replaced(place: Site, name: str, data: bytes) -> None:
@@ -144,8 +142,8 @@ def test_a_gate_whose_python_is_gone_or_hangs_refuses_by_its_script(place):
     script = (place.gate / "prolog").read_text()
     line = next(line for line in script.splitlines() if "hooks.slurm.prolog" in line)
     python = next(word for word in line.split() if "python" in word)
-    for program, limit in (("/no/such/python", "20"), ("sleep 60 #", "0.5"), ("sh -c 'kill -9 $$' #", "20")):
-        text = script.replace(python, program).replace("-k 1 20", f"-k 1 {limit}")
+    for program, limit in (("/no/such/python", "60"), ("sleep 60 #", "0.5"), ("sh -c 'kill -9 $$' #", "60")):
+        text = script.replace(python, program).replace("-k 1 60", f"-k 1 {limit}")
         replaced(place, "prolog", text.encode())
         assert place.cluster.run(str(place.gate / "prolog")).returncode == 1, program
 

@@ -10,11 +10,9 @@ import pytest
 
 from detente.adapters.slurm import Slurm, find_tasks
 from tests.integration.slurm_cluster import absent
-from tests.integration.slurm_rig import ROOT, Site, site
+from tests.integration.slurm_rig import Loop, Site, counted, counter, site
 
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent() or "-")
-LOOP = ROOT / "tests" / "conformance" / "jobs" / "numpy_loop.py"
-COUNT = "n=0; while sleep 0.05; do n=$((n+1)); echo $n > {place}/count-$SLURM_JOB_ID; done"
 
 
 @pytest.fixture(scope="module")
@@ -27,59 +25,17 @@ def open_site():
 def place(open_site) -> Site:
     """A site without jobs, lifted."""
     yield open_site
-    open_site.cluster.run("scancel", "--user=root")
-    (open_site.gate / "closed").unlink(missing_ok=True)
-    (open_site.gate / "paused.json").unlink(missing_ok=True)
-    open_site.cluster.run("scontrol", "delete", "ReservationName=detente-pause")
-    open_site.cluster.until(lambda: not open_site.cluster.said("squeue", "-h").strip(), "no job is left")
-
-
-class Loop:
-    """A guarded loop as a job, that stays at a step until it is let go."""
-
-    def __init__(self, place: Site, name: str, *, stay: int = 23) -> None:
-        self.site, self.stay = place, stay
-        self.folder = place.folder / name
-        self.folder.mkdir()
-        words = [sys.executable, str(LOOP), "--out", str(self.folder / "out"), "--stay", f"step:{stay}"]
-        self.job = place.cluster.submit("exec " + " ".join(words), "--open-mode=append", f"--output={self.folder}/log")
-
-    @property
-    def reached(self) -> bool:
-        return (self.folder / "places" / f"step-{self.stay}.reached").exists()
-
-    def let(self, word: str) -> None:
-        new = self.folder / "places" / "new"
-        new.write_text(word)
-        new.replace(self.folder / "places" / f"step-{self.stay}.go")
-
-    def starts(self) -> list[str]:
-        return (self.folder / "out" / "began").read_text().split()
-
-    @property
-    def done(self) -> bool:
-        return (self.folder / "out" / "final.json").exists()
-
-
-def counter(place: Site) -> str:
-    """A job that has never heard of a guard; returns its id once it counts."""
-    job = place.cluster.submit(COUNT.format(place=place.folder), "--output=/dev/null")
-    place.cluster.until((place.folder / f"count-{job}").exists, "it counts")
-    return job
-
-
-def counted(place: Site, job: str) -> str:
-    return (place.folder / f"count-{job}").read_text()
+    open_site.clear()
 
 
 def test_a_cluster_pauses_and_comes_back(place):
     """Two loops save and are held, one job that does not listen is suspended, nothing of the queue starts; the lift undoes each."""
-    loops = [Loop(place, f"whole-{number}") for number in range(2)]
+    loops = [Loop(place, f"whole-{number}", 23) for number in range(2)]
     deaf = counter(place)
-    place.cluster.until(lambda: all(loop.reached for loop in loops), "both loops are at their step")
+    place.cluster.until(lambda: all(loop.reached(23) for loop in loops), "both loops are at their step")
     queued = [place.cluster.submit(f"touch {place.folder}/queued", "--output=/dev/null", cpus=6) for _ in range(3)]
     for loop in loops:
-        loop.let("pause")
+        loop.let(23, "pause")
     said = place.json("slurm", "pause", "--reason", "a drill")
     assert said["paused"] is True
     outcomes = {job: each["outcome"] for job, each in said["jobs"].items()}
@@ -95,12 +51,12 @@ def test_a_cluster_pauses_and_comes_back(place):
     assert counted(place, deaf) == stood
     assert not (place.folder / "queued").exists()
     for loop in loops:
-        loop.let("on")
+        loop.let(23, "on")
     lifted = place.json("slurm", "lift")
     assert sorted(lifted["released"]) == sorted(loop.job for loop in loops)
     assert lifted["resumed"] == [deaf]
     place.cluster.until(lambda: all(loop.done for loop in loops), "both loops end")
-    assert [loop.starts() for loop in loops] == [["0", "23"]] * 2
+    assert [loop.starts() for loop in loops] == [[0, 23]] * 2
     place.cluster.until(lambda: counted(place, deaf) not in {"", stood}, "the suspended job goes on")
     place.cluster.run("scancel", deaf)
     place.cluster.until((place.folder / "queued").exists, "the queue moves")
@@ -108,9 +64,9 @@ def test_a_cluster_pauses_and_comes_back(place):
 
 def test_a_pause_that_is_repeated_does_nothing_twice(place):
     """Asked again, the cluster is as it was: the same request, no second hold."""
-    loop = Loop(place, "again")
-    place.cluster.until(lambda: loop.reached, "it is at its step")
-    loop.let("pause")
+    loop = Loop(place, "again", 23)
+    place.cluster.until(lambda: loop.reached(23), "it is at its step")
+    loop.let(23, "pause")
     first = place.json("slurm", "pause")
     second = place.json("slurm", "pause")
     assert first["jobs"][loop.job] | {"saved_ms": None} == second["jobs"][loop.job]
@@ -121,34 +77,34 @@ def test_a_pause_that_is_repeated_does_nothing_twice(place):
 @pytest.mark.parametrize("at", ["asked", "saved"])
 def test_a_pause_that_was_killed_goes_on_where_it_was(place, at):
     """kill -9 of the sequence while receipts are awaited, and once one was recorded: run again it ends the same."""
-    loop, late = Loop(place, f"killed-{at}"), Loop(place, f"late-{at}")
-    place.cluster.until(lambda: loop.reached and late.reached, "both are at their step")
+    loop, late = Loop(place, f"killed-{at}", 23), Loop(place, f"late-{at}", 23)
+    place.cluster.until(lambda: loop.reached(23) and late.reached(23), "both are at their step")
     command = [sys.executable, "-m", "detente", "slurm", "pause", "--gate", str(place.gate)]
     first = subprocess.Popen(command, env=place.environment, cwd=place.folder, stderr=subprocess.DEVNULL)
     record = place.gate / "paused.json"
     place.cluster.until(lambda: record.exists() and loop.job in record.read_text(), "it has asked")
     if at == "saved":
-        loop.let("pause")
+        loop.let(23, "pause")
         place.cluster.until(lambda: '"saved"' in record.read_text(), "one has saved")
     first.send_signal(signal.SIGKILL)
     first.wait()
     assert "U01" in place.cluster.run("sbatch", "-c1", input="#!/bin/sh\n", cwd=place.folder).stderr
     for each in (loop, late):
-        each.let("pause")
+        each.let(23, "pause")
     said = place.json("slurm", "pause")
     assert said["paused"] is True
     assert {said["jobs"][each.job]["outcome"] for each in (loop, late)} == {"saved"}
     for each in (loop, late):
-        each.let("on")
+        each.let(23, "on")
     assert sorted(place.json("slurm", "lift")["released"]) == sorted([loop.job, late.job])
     place.cluster.until(lambda: loop.done and late.done, "both end")
-    assert loop.starts() == late.starts() == ["0", "23"]
+    assert loop.starts() == late.starts() == [0, 23]
 
 
 def test_a_job_that_does_not_answer_by_the_deadline_is_suspended(place):
     """The second layer needs no answer; the lift resumes it where it stood, and it then answers nobody."""
-    loop = Loop(place, "deaf")
-    place.cluster.until(lambda: loop.reached, "it is at its step")
+    loop = Loop(place, "deaf", 23)
+    place.cluster.until(lambda: loop.reached(23), "it is at its step")
     said = place.json("slurm", "pause", "--within", "0.5")
     assert said["paused"] is True
     assert said["jobs"][loop.job]["outcome"] == "suspended"
@@ -219,11 +175,11 @@ def test_a_link_in_the_place_of_a_control_directory_is_not_followed(place, tmp_p
 
 def test_a_keeper_pauses_a_cluster_whose_leave_ends_and_lifts_it_again(place):
     """Whoever called the pause: `detente slurm keep --lift` stops the cluster, and brings it back with the accord's lift."""
-    loop, deaf = Loop(place, "kept"), counter(place)
-    place.cluster.until(lambda: loop.reached, "it is at its step")
+    loop, deaf = Loop(place, "kept", 23), counter(place)
+    place.cluster.until(lambda: loop.reached(23), "it is at its step")
     place.start("keep", "--lift")
     try:
-        loop.let("pause")
+        loop.let(23, "pause")
         place.call()
         place.cluster.until_state(deaf, "SUSPENDED")
         place.cluster.until(lambda: place.cluster.job(loop.job)["Restarts"] == "1", "the loop is held")
@@ -235,7 +191,7 @@ def test_a_keeper_pauses_a_cluster_whose_leave_ends_and_lifts_it_again(place):
             "it is found",
         )
         place.cluster.until_state(deaf, "SUSPENDED")
-        loop.let("on")
+        loop.let(23, "on")
         place.lift_accord()
         place.cluster.until(lambda: loop.done, "the loop ends")
         place.cluster.until_state(deaf, "RUNNING")

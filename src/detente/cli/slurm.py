@@ -90,15 +90,16 @@ def watch(folder: Path, name: str, home: str | None) -> None:
 @gate_option
 @within_option
 @click.option("--lift", "lifts", is_flag=True, help="Lift what this paused as soon as there is leave again.")
+@click.option("--observe", "observes", is_flag=True, help="Write into observe.jsonl what would be done; stop nothing.")
 @reports_errors
-def keep(folder: Path, within_s: float | None, lifts: bool) -> None:
+def keep(folder: Path, within_s: float | None, lifts: bool, observes: bool) -> None:
     """Pause the cluster as soon as the posted leave ends or lapses, until ended. Needs no network."""
     over: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda got, _frame: over.append(got))
     gate = Gate(folder)
     deadline_s = float(gate.terms().pause.halt_within_s) if within_s is None else within_s
-    Keeper(gate, Slurm(), within_s=deadline_s, lifts=lifts, say=say, over=lambda: bool(over)).run()
+    Keeper(gate, Slurm(), within_s=deadline_s, lifts=lifts, observes=observes, say=say, over=lambda: bool(over)).run()
 
 
 @slurm.command(epilog="Such as: detente slurm pause --within 120")

@@ -27,8 +27,8 @@ from detente.guard.posted import encode_none
 
 LUA: Final = "job_submit.lua"
 MARK: Final = b"-- detente: refuses jobs"
-HARD_S: Final = 20
-"""After so long a prolog that hangs is ended, and has refused. Two verified signatures take 1 ms, starting Python 200."""
+HARD_S: Final = 60
+"""After so long a prolog that hangs is ended, and has refused. It takes half a second; on a machine under a load of 40 it took 20."""
 _PROLOG: Final = """#!/bin/sh
 # detente: the last gate before a job starts. What is not an exit with 0 must leave here as an exit with 1: Slurm takes a
 # program that ended by a signal for one that agreed.

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 
 from detente.adapters.slurm import Slurm
+from detente.app.slurm.control import listens
 from detente.app.slurm.gate import Gate
 from detente.app.slurm.installing import inspect_files
 from detente.app.slurm.lifting import lift
 from detente.app.slurm.pausing import Pausing
 from detente.app.slurm.record import RecordFile
 from detente.base.errors import DetenteError, Refused
+from detente.base.strict_json import encode_json
 
 LOOK_S = 0.02
 """How often the file is looked at: reading it takes 20 µs, its signatures are verified when it has changed."""
@@ -25,7 +27,10 @@ AGAIN_S = 2.0
 
 
 class Keeper:
-    """``run`` until ``over``. ``lifts``: lift what this keeper paused as soon as there is leave again."""
+    """``run`` until ``over``. ``lifts``: lift what this keeper paused as soon as there is leave again.
+
+    ``observes``: write down what would be done, and do nothing.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class Keeper:
         *,
         within_s: float,
         lifts: bool,
+        observes: bool = False,
         say: Callable[[str], None],
         over: Callable[[], bool],
     ) -> None:
@@ -41,6 +47,8 @@ class Keeper:
         self._slurm = slurm
         self._within_s = within_s
         self._lifts = lifts
+        self._observes = observes
+        self._would = ""
         self._say = say
         self._over = over
         self._seen: tuple[int, int] | None = None
@@ -54,6 +62,10 @@ class Keeper:
         looked = 0.0
         while not self._over():
             why = self._shut_by()
+            if self._observes:
+                self._observe(why)
+                time.sleep(LOOK_S)
+                continue
             paused = self._gate.closed.exists()
             if why and (not paused or time.monotonic() - looked > AGAIN_S):
                 looked = time.monotonic()
@@ -93,6 +105,8 @@ class Keeper:
         """A cluster that is paused already is looked at: what runs in it all the same is stopped again, and said."""
         try:
             if again:
+                with RecordFile(self._gate.folder).turn(within_s=0.0):
+                    pass  # U09 while an operator's own pause or lift is at work: it says itself what it comes to.
                 jobs = [job.id for job in self._slurm.list_jobs() if job.runs]
                 phase = RecordFile(self._gate.folder).load().phase
                 if not jobs and self._slurm.is_reserved() and phase == "paused":
@@ -105,13 +119,36 @@ class Keeper:
             report = Pausing(self._gate, self._slurm, within_s=self._within_s, say=self._say).run(why, by="leave")
             self._say(summary(report.as_json()))
         except (DetenteError, OSError) as error:
+            if again and isinstance(error, Refused) and error.rule == "U09":
+                return
             self._say(f"the pause did not end: {error}; it is tried again")
+
+    def _observe(self, why: str) -> None:
+        """A line in ``observe.jsonl`` for each end of leave and each return of it: nothing is enforced."""
+        if bool(why) == bool(self._would):
+            return
+        self._would = why
+        running = [job for job in self._slurm.list_jobs() if job.runs]
+        listening = sum(listens(self._gate, job) for job in running)
+        line = {
+            "enforced": False,
+            "boottime_s": f"{time.clock_gettime(time.CLOCK_BOOTTIME):.3f}",
+            "would": "pause" if why else "lift",
+            "why": why,
+            "running": len(running),
+            "listening": listening,
+        }
+        with (self._gate.folder / "observe.jsonl").open("ab") as file:
+            file.write(encode_json(line) + b"\n")
+        self._say(
+            f"not enforced: would {line['would']}; {len(running)} running, of which {listening} listen; {why or 'there is leave'}"
+        )
 
     def _lift(self) -> None:
         try:
             if RecordFile(self._gate.folder).load().by == "leave":
                 lift(self._gate, self._slurm, say=self._say)
-        except (Refused, DetenteError, OSError) as error:
+        except (DetenteError, OSError) as error:
             self._say(f"the lift did not end: {error}; it is tried again")
 
 
