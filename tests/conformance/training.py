@@ -63,6 +63,14 @@ ADAPTERS = (
         slack=1,
         packages=("torch", "numpy"),
     ),
+    Adapter(
+        "lightning",
+        "Lightning",
+        (_PYTHON, str(JOBS / "lightning_loop.py")),
+        "lightning",
+        "guard-lightning.md",
+        packages=("lightning", "torch", "numpy"),
+    ),
 )
 
 FAMILY = Family(

@@ -30,7 +30,8 @@ def list_folder(path: Path, *, sync: bool = False) -> bytes:
         size, digest = digest_file(path / name, sync=sync)
         lines.append(f"{digest} {size} {name}\n".encode())
     if sync:
-        sync_folder(path)
+        for folder in [path, *(each for each in path.rglob("*") if each.is_dir())]:
+            sync_folder(folder)  # Also those that hold folders alone.
     return b"".join(lines)
 
 

@@ -161,6 +161,12 @@ class LoopGuard:
         if clock_gettime(CLOCK_BOOTTIME) >= self._gate[_GATE]:
             self._attend(counted=True)
 
+    def reached(self, steps: int) -> None:
+        """``step``, for a host that counts the steps itself: ``steps`` of them are done."""
+        self.steps = steps
+        if clock_gettime(CLOCK_BOOTTIME) >= self._gate[_GATE]:
+            self._attend(counted=True)
+
     def check(self) -> None:
         """Call where time passes between steps. Raises ``Paused`` like ``step``, and counts nothing."""
         if clock_gettime(CLOCK_BOOTTIME) >= self._gate[_GATE]:

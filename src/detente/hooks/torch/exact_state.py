@@ -27,16 +27,16 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from detente.base.digest import parse_digest, sha256_hex
-from detente.base.errors import DetenteError, Refused, Unavailable, shown
-from detente.guard.receipt import Receipt, encode_receipt, parse_receipt
+from detente.base.digest import sha256_hex
+from detente.base.errors import Refused, Unavailable, shown
+from detente.guard.receipt import Receipt
 from detente.hooks.agreement import ALONE, Ranks
 from detente.hooks.checkpointing import SavedCheckpoint
+from detente.hooks.ranked_save import Part, newest_together, save_together
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
 from detente.hooks.torch.loader import check_loader, loader_doubt
 from detente.hooks.torch.randomness import device_kind, random_states, set_random_states
@@ -46,8 +46,6 @@ from detente.hooks.workload.control import write_durably
 from detente.hooks.workload.engine import environment
 
 KIND = "torch-exact-state"
-SAVE_WITHIN_S = 600.0
-"""How long rank 0 waits for the parts of the others: terms that allow less kill the job before."""
 SHARED = ("model", "optimizer", "scheduler")
 """Parts that every rank holds alike: rank 0 writes them."""
 
@@ -94,6 +92,8 @@ class ExactState:
         self._saves = 0
         self._sealed: SavedCheckpoint | None = None
         self.why_not_exact = ""
+        self.weights_of: Any = None
+        """A model whose weights ``beside`` writes: the receipt names their digest, and they are not kept twice."""
         for name, part in self._parts.items():
             if not hasattr(part, "state_dict") or not hasattr(part, "load_state_dict"):
                 raise Refused(
@@ -132,18 +132,9 @@ class ExactState:
             return self._sealed
         self._saves += 1
         meeting = f"save/{self._saves}"
-        failure = None
-        try:
-            word = self._write(self._files.open(step), step)
-        except (OSError, DetenteError) as error:
-            failure, word = error, f"lost: {error}"
-        words = self._ranks.gather(meeting, word, within_s=SAVE_WITHIN_S)
-        if failure is not None:
-            raise Unavailable(f"cannot save step {step}: {failure}") from failure
-        if lost := [f"rank {rank} {said}" for rank, said in enumerate(words) if not said.startswith("kept ")]:
-            raise Unavailable(f"step {step} is not saved: {'; '.join(lost)}")
-        receipt = self._seal(step, meeting, words)
-        self._sealed = SavedCheckpoint(self._files.folder(step), receipt)
+        self._sealed = save_together(
+            self._files, self._ranks, step, meeting=meeting, write=lambda folder: self._write(folder, step)
+        )
         return self._sealed
 
     def restore(self) -> int:
@@ -242,7 +233,7 @@ class ExactState:
         doubt = doubt or ("" if self._more_doubt is None else self._more_doubt())
         return doubt or _reduction_doubt(self._parts.get("model"), self._ranks.world)
 
-    def _write(self, folder: Path, step: int) -> str:
+    def _write(self, folder: Path, step: int) -> Part:
         trees, arrays = self._captured()
         meta = {
             "kind": KIND,
@@ -257,51 +248,13 @@ class ExactState:
         write_durably(folder / _name(self._ranks.rank), encode_container(meta, arrays), pause_s=self._slow_piece_s)
         if self._beside is not None:
             self._beside(folder)
-        return f"kept {weights_digest(arrays)} {meta['why_not_exact']}"
-
-    def _seal(self, step: int, meeting: str, words: list[str]) -> Receipt:
-        """Rank 0 seals, after every rank has said that its part is durable; the others wait for its receipt."""
-        if self._ranks.rank != 0:
-            text = self._ranks.await_text(f"{meeting}/sealed", within_s=SAVE_WITHIN_S)
-            if not text.startswith("{"):
-                raise Unavailable(f"rank 0 could not seal step {step}: {text}")
-            return parse_receipt(text.encode())
-        said = [word.split(" ", 2) for word in words]
-        try:
-            receipt = self._files.seal(
-                step,
-                why_not_exact=next((why for _, _, why in said if why), ""),
-                ranks=self._ranks.world,
-                weights=parse_digest(said[0][1]) if "model" in self._parts else None,
-            )
-        except DetenteError as error:
-            self._ranks.post(f"{meeting}/sealed", f"failed: {error}")
-            raise
-        self._ranks.post(f"{meeting}/sealed", encode_receipt(receipt).decode())
-        return receipt
+        if self.weights_of is not None:
+            _, arrays = flatten(self.weights_of.state_dict(), prefix="weights")
+        named = "model" in self._parts or self.weights_of is not None
+        return Part(str(meta["why_not_exact"]), weights_digest(arrays) if named else None)
 
     def _newest(self) -> Sealed | None:
-        """Rank 0 chooses and hashes; the others take the same, and hash what they read."""
-        if self._ranks.rank == 0:
-            try:
-                found = self._files.newest()
-            except DetenteError as error:
-                self._ranks.post("restore", f"refused: {error}")
-                raise
-            for refusal in found.refused if found else ():
-                _say(f"refused a checkpoint: {refusal}")
-            for name in self._files.clear_unsealed():
-                _say(f"dropped {name}, which was never finished")
-            self._ranks.post("restore", "none" if found is None else str(found.receipt.step))
-            if found is not None:
-                _say(f"resuming at step {found.receipt.step}")
-            return found
-        text = self._ranks.await_text("restore", within_s=SAVE_WITHIN_S)
-        if text == "none":
-            return None
-        if not text.isdigit():
-            raise Unavailable(f"rank 0 found no checkpoint to go on from: {text}")
-        return self._files.at(int(text))
+        return newest_together(self._files, self._ranks)
 
     def _read(self, found: Sealed, rank: int) -> tuple[dict[str, Any], dict[str, Array]]:
         name = _name(rank)
@@ -419,8 +372,3 @@ def _environment() -> dict[str, str]:
         "deterministic": str(torch.are_deterministic_algorithms_enabled()),
         "system": platform.system(),
     }
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"detente: {line}\n")
-    sys.stderr.flush()

@@ -53,6 +53,8 @@ class SeekableLoader:
         self.epoch = 0
         self.position = 0
         self.check = check
+        self.boundary: Callable[[], None] | None = None
+        """Called before each batch, when nothing of it was drawn yet: where a host's step is wholly over."""
         self._ready = ready
         self._collate = collate
         self.before_fetch: dict[str, Any] | None = None
@@ -73,6 +75,8 @@ class SeekableLoader:
         """The batches of this epoch that are left, perhaps none; the iteration after it is of the next epoch."""
         order = self.order(self.epoch)
         while self.position < len(self):
+            if self.boundary is not None:
+                self.boundary()
             self.before_fetch = random_states()  # A stop in here goes on before this batch.
             self._wait()
             first = (self.position * self.world + self.rank) * self.batch_size
@@ -81,6 +85,11 @@ class SeekableLoader:
             self.before_fetch = None
             yield batch
         self.epoch, self.position = self.epoch + 1, 0
+
+    def begin_epoch(self) -> None:
+        """Go to the next epoch if any batch of this one was given out: for hosts that end an epoch without asking for more."""
+        if self.position:
+            self.epoch, self.position = self.epoch + 1, 0
 
     def state_dict(self) -> dict[str, int]:
         """The place: the epoch, and how many of its batches were given out."""
