@@ -69,6 +69,16 @@ def test_the_step_after_leave_ended_saves_and_ends_the_process_with_75(leader: L
     assert (saved, leader.halts, leader.finished) == ([1], [2], [(2, True)])
 
 
+def test_a_host_that_counts_the_steps_itself_is_stopped_at_its_count(leader: Leader):
+    """``reached`` is ``step`` with the host's number, and does nothing else while the loop may run."""
+    with pytest.raises(Paused) as stopped, LoopGuard(leader, save=None, at_step=0) as g:
+        g.reached(40)
+        assert (g.steps, leader.halts) == (40, [])
+        leader.cell.set(until_s=0.0)
+        g.reached(41)
+    assert (stopped.value.step, leader.halts) == (41, [41])
+
+
 def test_waiting_for_data_sees_the_pause_too(leader: Leader):
     """`check` stops between steps and counts nothing."""
     with pytest.raises(Paused), LoopGuard(leader, save=None, at_step=0) as g:
