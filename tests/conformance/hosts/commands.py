@@ -5,6 +5,7 @@ with one that takes too long: it goes on.
 """
 
 import asyncio
+import contextlib
 import json
 import subprocess
 from itertools import count
@@ -13,12 +14,15 @@ from pathlib import Path
 from detente.app.door import open_door
 from detente.app.holding import made_proposal, made_version
 from detente.base.digest import Digest
+from detente.hooks.claude_code import HARD_MORE_S
 from detente.statement.kinds import Kind
 from detente.statement.statement import Body
 from tests.conformance.asking_rig import Act, Asker, Interpreter, Scene, timed
 from tests.integration.asking_rig import approve
 
 BLOCKS = 2
+ANSWER_S = 60
+"""So that a loaded machine answers in time; what an installation has by itself is 8."""
 HOLDS_RELEASES = ("    on: version.train", "    on: version.deploy")
 PROMOTES = (
     '[[rule]]\nname = "promotes"\ntools = ["*"]\nwords = ["promote"]\nactivity = "self_improvement"\npropose = true\n'
@@ -45,16 +49,16 @@ class Published:
 class Pipeline:
     """Two steps of a pipeline, the second of which is not begun where the first fails."""
 
-    deadline_s = 60.0
+    deadline_s = 120.0
 
     def __init__(self, scene: Scene, *, observe: bool = False) -> None:
         self.scene, self.published = scene, Published(scene.place)
         self.python = Interpreter(scene.place / "python")
-        self.broken = self.python.broken
+        self.patience_s = 90
         self.steps = scene.place / "steps.sh"
         more = " --observe || true" if observe else ""
         self.steps.write_text(
-            f'set -e\ntimeout 20 "{self.python.path}" -m detente gate "$1" --within 15 --home "{scene.home}"{more}\n'
+            f'set -e\ntimeout "$2" "{self.python.path}" -m detente gate "$1" --within 60 --home "{scene.home}"{more}\n'
             f'cat "$1" >> "{self.published.path}"\n'
         )
         self.plays = {"again": self._again, "edited": self._edited}
@@ -64,12 +68,22 @@ class Pipeline:
         model.write_text(f"{what}\n")
 
         def release() -> tuple[bool, str]:
-            done = self.scene.run(["sh", self.steps, model])
+            done = self.scene.run(["sh", self.steps, model, str(self.patience_s)])
             released = self.published.since(before, what)
             assert released == (done.returncode == 0)
             return released, done.stdout.decode(errors="replace")
 
         return timed(release)
+
+    @contextlib.contextmanager
+    def broken(self, way: str):
+        """The interpreter; the pipeline's own patience with a step that hangs is made short."""
+        with self.python.broken(way):
+            self.patience_s = 2 if way == "hang" else 90
+            try:
+                yield
+            finally:
+                self.patience_s = 90
 
     def _approve(self, what: str) -> None:
         """A model proposes the version, a person approves that, and its developer states it."""
@@ -114,14 +128,27 @@ class ClaudeCode:
         self.python = Interpreter(scene.place / "python")
         (scene.home / "agent-policy.toml").write_text(PROMOTES)
         command = [self.python.path, "-m", "detente", "hook", "claude-code", "--settings", "--home", scene.home]
+        command += ["--within", str(ANSWER_S)]
         done = scene.run([*command, *(["--observe"] if observe else [])])
         assert done.returncode == 0, done.stdout.decode()
         (group,) = json.loads(done.stdout)["hooks"]["PreToolUse"]
         (self.hook,) = group["hooks"]
         self.deadline_s = float(self.hook["timeout"])
-        self.broken = self.python.broken
+        self.command = self.hook["command"]
         self._calls = count(1)
         self.warned = ""
+
+    @contextlib.contextmanager
+    def broken(self, way: str):
+        """The interpreter; the command's own limit is made short for one that hangs."""
+        with self.python.broken(way):
+            if way == "hang":
+                self.command = self.command.replace(f"-k 1 {ANSWER_S + HARD_MORE_S} ", "-k 1 2 ")
+                assert self.command != self.hook["command"]
+            try:
+                yield
+            finally:
+                self.command = self.hook["command"]
 
     def act(self, what: str) -> Act:
         before = len(self.published)
@@ -147,7 +174,7 @@ class ClaudeCode:
         }
         try:
             done = self.scene.run(
-                ["sh", "-c", self.hook["command"]],
+                ["sh", "-c", self.command],
                 given=json.dumps(call).encode(),
                 within_s=self.deadline_s,
                 apart=True,

@@ -21,7 +21,7 @@ class Framework:
 
     framework = ""
     deadline_s = 120.0
-    """Nobody else waits; the hook's own 8 seconds, and what it takes to import a framework on a loaded machine."""
+    """Nobody else waits: the hook's own 30 seconds, and what it takes to import a framework on a loaded machine."""
 
     def __init__(self, scene: Scene, *, observe: bool = False) -> None:
         self.scene, self.published = scene, Published(scene.place)

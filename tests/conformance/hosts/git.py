@@ -75,9 +75,10 @@ class Git:
         asked = len(self.scene.proxy.nonces)
         assert not self.act("a").done, "there is nothing to be done"
         assert len(self.scene.proxy.nonces) == asked
-        code, said = self.run("push", "--force", str(self.held.path), f"{first}:refs/heads/main")
-        if self.held is self.work:
-            code, said = self.run("update-ref", "refs/heads/main", first)
+        back = ["update-ref", "refs/heads/main", first]
+        if self.held is not self.work:
+            back = ["push", "--force", str(self.held.path), f"{first}:refs/heads/main"]
+        code, said = self.run(*back)
         assert code != 0
         assert "held: refs/heads/main touches training" in said
         return "nothing to do; the way back held"
