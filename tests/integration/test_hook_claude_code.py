@@ -150,7 +150,8 @@ def test_the_installed_command_blocks_however_it_fails(home, tmp_path):
     for path, text in ((crash, "exit 1"), (hang, "sleep 600"), (killed, "kill -9 $$")):
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
-    for broken in ("/nowhere/python", crash, killed, "/bin/false"):
+    silent = ("/bin/true", "/bin/echo")  # exit 0, and nothing that the hook would say
+    for broken in ("/nowhere/python", crash, killed, "/bin/false", *silent):
         assert run(command.replace(python, str(broken))).returncode == 2, broken
     assert run(command.replace(python, str(hang)).replace("-k 1 97", "-k 1 1")).returncode == 2
     assert run(command.replace("detente.hooks.claude_code", "detente.hooks.none")).returncode == 2

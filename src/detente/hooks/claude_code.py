@@ -4,7 +4,7 @@ Decides what the host is told. Leaves out leave itself (``tool_leave``). ``spec/
 
 - The answer is ``deny`` with the reason, or nothing at all: leave of the accord is not the user's, whose own permissions decide then.
 - Whatever goes wrong is a deny. Where even that cannot be written the process ends with 2, which the host takes for one; so does the
-  installed command, for every way in which this process does not come to answer.
+  installed command, for every way in which this process does not come to answer, one that says something else included.
 - With ``--observe`` it denies nothing: what would have been answered is recorded, and shown to the user as the host's warning.
 - It answers after ``ANSWER_S`` at the latest: what a host does with a hook that takes too long is to go on.
 """
@@ -30,6 +30,12 @@ WITHIN_MAX_S: Final = 600.0
 REASON_MAX: Final = 2_000
 BLOCKS: Final = 2
 OBSERVE: Final = "--observe"
+NO_OPINION: Final = "no-opinion"
+"""What the process says where it has nothing to say: silence and an exit code alone could be any program's."""
+_COMMAND: Final = (
+    'said=$({hook}) && case "$said" in {nothing}) exit 0 ;; '
+    "{begins}*) printf '%s\\n' \"$said\" && exit 0 ;; esac; {failed}"
+)
 GONE: Final = "not enforced: the hook gave no answer, and the call goes on"
 
 
@@ -49,14 +55,18 @@ class Reply:
         self._say(warning(line))
         return 0
 
-    def _say(self, answer: dict[str, Any]) -> bool:
+    def pass_over(self, nothing: str) -> int:
+        """No opinion; returns the exit code."""
+        return 0 if self._say(nothing) else BLOCKS
+
+    def _say(self, answer: dict[str, Any] | str) -> bool:
         """Was it heard, or something before it?"""
         with self._lock:
             if self.said:
                 return True
             self.said = True
             try:
-                sys.stdout.write(json.dumps(answer) + "\n")
+                sys.stdout.write(answer if isinstance(answer, str) else json.dumps(answer) + "\n")
                 sys.stdout.flush()
             except (OSError, ValueError):
                 return False
@@ -93,14 +103,21 @@ def settings(
     words += [] if within_s == ANSWER_S else ["--within", str(within_s)]
     words += [OBSERVE] if observe else []
     hard_s = int(within_s) + HARD_MORE_S
-    failed = f"printf '%s\\n' {shlex.quote(json.dumps(warning(GONE)))}" if observe else f"exit {BLOCKS}"
-    command = f"timeout -k 1 {hard_s} {shlex.join(words)} || {failed}"
+    decided = json.dumps(warning("") if observe else denial(""))
+    command = _COMMAND.format(
+        hook=f"timeout -k 1 {hard_s} {shlex.join(words)}",
+        nothing=NO_OPINION,
+        begins=shlex.quote(decided[: decided.index("d\\u00e9tente")]),
+        failed=f"printf '%s\\n' {shlex.quote(json.dumps(warning(GONE)))}" if observe else f"exit {BLOCKS}",
+    )
     hook = {"type": "command", "command": command, "timeout": 2 * hard_s}
     return {"hooks": {"PreToolUse": [{"matcher": "*", "hooks": [hook]}]}}
 
 
-def run(*, home: str | None, policy: Path | None, within_s: float = ANSWER_S, observe: bool = False) -> int:
-    """Read one call, answer it, return the exit code."""
+def run(
+    *, home: str | None, policy: Path | None, within_s: float = ANSWER_S, observe: bool = False, nothing: str = ""
+) -> int:
+    """Read one call, answer it, return the exit code. ``nothing`` is said where there is no opinion."""
     reply = Reply()
     _end_after(within_s + LAST_WORD_S, reply, observe=observe)
     try:
@@ -119,8 +136,7 @@ def run(*, home: str | None, policy: Path | None, within_s: float = ANSWER_S, ob
             return reply.warn(told[0])
     if reason:
         return reply.warn(f"{GONE}: {reason}") if observe else reply.deny(reason)
-    reply.said = True
-    return 0
+    return reply.pass_over(nothing)
 
 
 def _end_after(seconds: float, reply: Reply, *, observe: bool) -> None:
@@ -146,7 +162,11 @@ def main(arguments: list[str]) -> int:
     if len(arguments) % 2 or set(named) - {"--home", "--policy", "--within"} or not 0 < within_s <= WITHIN_MAX_S:
         return Reply().deny(f"the hook was installed with {arguments}, which it does not know")
     return run(
-        home=named.get("--home"), policy=None if policy is None else Path(policy), within_s=within_s, observe=observe
+        home=named.get("--home"),
+        policy=None if policy is None else Path(policy),
+        within_s=within_s,
+        observe=observe,
+        nothing=f"{NO_OPINION}\n",
     )
 
 
