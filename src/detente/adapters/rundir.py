@@ -11,6 +11,7 @@ finds the old one or the new one. Leaves out what they mean (``app.petition``, `
                /outbox/000001.json  signed statements in the order of their making, deleted once a node has them
                /outbox/.reserved    an empty place for a halt, or that one, if a crash kept it from its name
                /.reserved           an empty place for the next last.json, should the disk be full by then
+               /.room               bytes that are given back on a full disk, for the request of a checkpoint and its receipt
                /control/            the control directory of the job
 """
 
@@ -37,6 +38,9 @@ MEMORY_MAX = 262_144
 """128 logs of at most 512 bytes each, four times over."""
 SMALL_MAX = 16_384
 RESERVED = ".reserved"
+ROOM = ".room"
+ROOM_BYTES = 32_768
+"""A request, a receipt and the file that each is before it has its name, in blocks of 4,096 bytes, twice over."""
 RESERVED_BYTES = 4_096
 """Room for a ``halted`` of any content, three times over; what is larger is kept as without a place."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z", re.ASCII)
@@ -151,6 +155,15 @@ class RunFolder:
             self._reserved = True
             write_durably(self.path / RESERVED, bytes(RESERVED_BYTES))
             self._spare = True
+            write_durably(self.path / ROOM, bytes(ROOM_BYTES))
+
+    def make_room(self) -> bool:
+        """Give back what was kept aside on the disk, so that a request for a checkpoint and its receipt can be written; False: nothing was."""
+        try:
+            (self.path / ROOM).unlink()
+        except OSError:
+            return False
+        return True
 
     @property
     def _place(self) -> Path:

@@ -295,8 +295,14 @@ class Supervision:
         self.asked_at_s = self._clock.boottime_s()
         self._request = secrets.token_hex(8)
         job.extend(deadline_s + self._rules.freeze_s + KEEPER_MARGIN_S)
+        request = encode_request(PauseRequest(self._request))
         try:
-            publish(self._folder.control / "pause", encode_request(PauseRequest(self._request)))
+            try:
+                publish(self._folder.control / "pause", request)
+            except OSError:
+                if not self._folder.make_room():
+                    raise
+                publish(self._folder.control / "pause", request)
         except OSError as error:
             self._report(f"cannot write the request for a checkpoint: {error}; the signal goes out without it")
         asked = job.ask(SIGNAL_SAVE)
