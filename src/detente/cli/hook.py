@@ -14,6 +14,7 @@ HOOKS: dict[str, str] = {
     "mlflow": "detente.cli.hook_promotion:mlflow",
     "hf-upload": "detente.cli.hook_promotion:hf_upload",
     "serving": "detente.cli.hook_serving:serving",
+    "loop": "detente.cli.hook_loop:loop",
 }
 
 

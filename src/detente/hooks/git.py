@@ -89,9 +89,12 @@ def _held(
     of_move: Callable[[Repository, Move, Policy, str, Path], Iterator[str]],
 ) -> Iterator[str]:
     """What a person reads of each move that is not let through."""
-    seen = Journal(folder).last_seen()
+    journal = Journal(folder)
+    seen = journal.last_seen()
     policy = read_policy(repository, seen.get(trunk, ""))
     for move in _held_moves(repository, moves, seen, policy):
+        if move.new and policy.goes_back(move.ref) and journal.seen_at(move.ref, move.new):
+            continue
         yield from of_move(repository, move, policy, home, folder)
 
 

@@ -9,7 +9,7 @@ from detente.app.ref_moves.policy import Policy, parse_policy, policy_of
 from detente.app.ref_moves.touching import EMPTY_TREES, Touched
 from detente.base.errors import Refused
 
-A, B, NOTHING = "a" * 40, "b" * 40, "0" * 40
+A, B, C, NOTHING = "a" * 40, "b" * 40, "c" * 40, "0" * 40
 
 
 def test_by_default_branches_are_held_and_proposed_ones_are_not():
@@ -98,6 +98,26 @@ def test_the_journal_knows_where_each_ref_was_seen_last(tmp_path):
     with journal.path.open("a") as file:
         file.write(f"{A} {B} refs/heads/main\n{A} {NOTHING} refs/heads/gone\n{B} {A} HEAD\n{B} 123")
     assert journal.last_seen() == {"refs/heads/main": B, "refs/heads/gone": "", "HEAD": A}
+
+
+def test_the_journal_knows_every_place_of_a_ref(tmp_path):
+    """Each ref's own moves count, since the record began; where another one was is no place of it."""
+    journal = Journal(tmp_path)
+    journal.store({"refs/heads/main": A}, 40)
+    with journal.path.open("a") as file:
+        file.write(f"{A} {B} refs/heads/main\n{NOTHING} {C} refs/heads/side\n")
+    assert journal.seen_at("refs/heads/main", A)
+    assert journal.seen_at("refs/heads/main", B)
+    assert not journal.seen_at("refs/heads/main", C)
+
+
+def test_no_ref_goes_back_unasked_unless_the_policy_names_it():
+    """By default none; a policy that does not read names none."""
+    assert not policy_of(None).goes_back("refs/heads/main")
+    policy = policy_of(b'[git]\nback = ["refs/heads/tries/*"]\n')
+    assert policy.goes_back("refs/heads/tries/a")
+    assert not policy.goes_back("refs/heads/main")
+    assert not policy_of(b'[git]\nback = ["refs/heads/*"]\nodd = 1\n').goes_back("refs/heads/main")
 
 
 def test_a_record_that_is_gone_is_a_finding(tmp_path):

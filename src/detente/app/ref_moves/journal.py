@@ -13,6 +13,7 @@ A line that a crash cut short is not one.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -44,6 +45,14 @@ class Journal:
 
     def last_seen(self) -> dict[str, str]:
         """Ref → the commit that it was last moved to, empty where it was deleted; raises ``Refused`` J13, ``Unavailable``."""
+        return {ref: "" if is_nothing(new) else new for new, ref in self._moves()}
+
+    def seen_at(self, ref: str, commit: str) -> bool:
+        """Was the ref moved to this commit before, as far as this file goes back? Raises as ``last_seen`` does."""
+        return any(each == (commit, ref) for each in self._moves())
+
+    def _moves(self) -> Iterator[tuple[str, str]]:
+        """(new, ref) of each move, the first one first."""
         try:
             with self.path.open("rb") as file:
                 data = file.read(MOVES_MAX + 1)
@@ -59,12 +68,10 @@ class Journal:
             raise Unavailable(f"cannot read {self.path}: {error.strerror}") from None
         if len(data) > MOVES_MAX:
             raise Unavailable(f"{self.path} is over {MOVES_MAX >> 20} MiB: run `detente hook git install` again")
-        seen: dict[str, str] = {}
         for line in data.decode("utf-8", "surrogateescape").split("\n"):
             match = _LINE.match(line)
             if match:
-                seen[match[3]] = "" if is_nothing(match[2]) else match[2]
-        return seen
+                yield match[2], match[3]
 
     def store(self, seen: dict[str, str], id_length: int) -> None:
         """Write anew: where each ref stands."""

@@ -25,13 +25,13 @@ POLICY_FILE: Final = "detente-hook.toml"
 POLICY_MAX: Final = 65_536
 PATTERNS_MAX: Final = 64
 PATTERN_CHARACTERS_MAX: Final = 512
-_MEMBERS: Final = frozenset({"hold", "refs", "waiting", "evaluators", "also"})
+_MEMBERS: Final = frozenset({"hold", "refs", "waiting", "back", "evaluators", "also"})
 _REF: Final = re.compile(r"refs/(?:heads|tags)/[^\s~^:\\\x00-\x1f\x7f]+\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """``hold``: areas; ``refs`` without ``waiting``: patterns of refs; ``evaluators`` and ``also``: patterns of paths.
+    """``hold``: areas; ``refs`` without ``waiting``, ``back``: patterns of refs; ``evaluators`` and ``also``: patterns of paths.
 
     ``broken`` says why the file did not read: then every change is held.
     """
@@ -39,6 +39,7 @@ class Policy:
     hold: tuple[str, ...] = ("training", "architecture", "evaluation")
     refs: tuple[str, ...] = ("refs/heads/*",)
     waiting: tuple[str, ...] = ("refs/heads/proposed/*",)
+    back: tuple[str, ...] = ()
     evaluators: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     broken: str = ""
@@ -46,6 +47,10 @@ class Policy:
     def holds_ref(self, ref: str) -> bool:
         """Is a move of this ref looked at? ``*`` stands for any characters, slashes too."""
         return _matches(ref, self.refs) and not _matches(ref, self.waiting)
+
+    def goes_back(self, ref: str) -> bool:
+        """May this ref go back, unasked, to where it was let through before?"""
+        return not self.broken and _matches(ref, self.back)
 
     def holds_area(self, area: str) -> bool:
         """Is a change of this area held?"""
@@ -76,12 +81,14 @@ def parse_policy(data: bytes) -> Policy:
             f"git.hold with {shown(wrong[0])}", "some of training, architecture, data, configuration, evaluation"
         )
     refs, waiting = _texts(table, "refs", default.refs), _texts(table, "waiting", default.waiting)
-    if odd := [ref for ref in (*refs, *waiting) if not _REF.match(ref)]:
+    back = _texts(table, "back", ())
+    if odd := [ref for ref in (*refs, *waiting, *back) if not _REF.match(ref)]:
         raise _wrong(f"git.refs with {shown(odd[0])}", "full names such as refs/heads/main, with * if need be")
     return Policy(
         hold=hold,
         refs=refs,
         waiting=waiting,
+        back=back,
         evaluators=_texts(table, "evaluators", ()),
         also=_texts(table, "also", ()),
     )
