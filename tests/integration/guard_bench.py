@@ -59,7 +59,14 @@ class Bench:
     """One supervised command. ``life_s`` of its permits, ``halt_within_s`` of the terms."""
 
     def __init__(
-        self, place: Path, command: list[str], *, life_s: int = 60, halt_within_s: float = 40.0, hold: bool = False
+        self,
+        place: Path,
+        command: list[str],
+        *,
+        life_s: int = 60,
+        halt_within_s: float = 40.0,
+        hold: bool = False,
+        still_after_s: float | None = None,
     ) -> None:
         self.issuers = Issuers(life_s)
         self.node = Node()
@@ -71,7 +78,7 @@ class Bench:
         self.petitioner = Petitioner(speaker, self.folder, self.node)
         self.supervision = Supervision(
             task=Task(command=command, run=m.RUN, name="run", environment=os.environ),
-            rules=Rules(halt_within_s=halt_within_s, freeze_s=0.5, hold=hold),
+            rules=Rules(halt_within_s=halt_within_s, freeze_s=0.5, hold=hold, still_after_s=still_after_s),
             folder=self.folder,
             petitioner=self.petitioner,
             clock=self.clock,

@@ -187,9 +187,10 @@ class Cluster:
             or self._admitted(request(f"{parts[-2]}.{group}".rstrip("."), new, old=old, operation="UPDATE"))
         ):
             return 403, {"message": "not allowed"}
-        self.objects[path] = new
+        old.clear()
+        old.update(new)  # The same object: whoever reads the switch sees it move.
         self._reconcile()
-        return 200, new
+        return 200, old
 
     def listed(self, path: str, query: dict) -> tuple[int, dict]:
         """A collection, in pages of ``PAGE``."""

@@ -65,7 +65,7 @@ def running(pids: list[int]) -> list[int]:
     return [pid for pid in pids if (process := read_process(pid)) is not None and process.alive]
 
 
-cgroups = pytest.mark.parametrize("cgroup", ["off", "on"])
+cgroups = pytest.mark.parametrize("cgroup", ["off", "v1", "v2"])
 
 
 @cgroups

@@ -20,15 +20,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from detente.adapters.freezer import ControlGroup, make_control_group
 from detente.adapters.process import (
-    ControlGroup,
     Process,
     become_subreaper,
     catches,
     continue_tree,
     find_tree,
     kill_tree,
-    make_control_group,
     read_process,
     send_signal,
     stop_tree,
@@ -74,8 +73,8 @@ class Job:
 
     @property
     def frozen_by(self) -> str:
-        """What freezing will use: ``cgroup`` or ``signals``."""
-        return "signals" if self._group is None else "cgroup"
+        """What freezing will use: ``cgroup v2``, ``cgroup v1`` or ``signals``."""
+        return "signals" if self._group is None else f"cgroup v{self._group.version}"
 
     @property
     def command_ended(self) -> asyncio.Event:

@@ -16,7 +16,7 @@ leaves grandchildren alive where there is no control group: that is an owner who
 Lines on the socket. To the keeper: ``until <seconds>`` (the first one starts the command), ``kill``.
 From it: ``started <pid>``, ``failed <words>``, ``exited <status> <cpu seconds>``, ``lapsed``, ``empty <cpu seconds>``.
 
-Standard library and ``adapters.process`` only: it starts in 30 ms, holds no key and opens no connection.
+Standard library, ``adapters.process`` and ``adapters.freezer`` only: it starts in 30 ms, holds no key and opens no connection.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ import sys
 import time
 from pathlib import Path
 
-from detente.adapters.process import ControlGroup, Process, become_subreaper, die_with_parent, find_tree, kill_tree
+from detente.adapters.freezer import ControlGroup
+from detente.adapters.process import Process, become_subreaper, die_with_parent, find_tree, kill_tree
 
 LINE_MAX = 200
 """Bytes of one line from the guard. The longest is 30."""

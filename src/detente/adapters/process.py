@@ -11,6 +11,7 @@ Rules:
   caught by a later round, since a stopped process forks no more.
 * Every rank or none: freezing one rank of a distributed job kills it (``docs/guides/guard-a-training-job.md``), so
   these functions take whole trees.
+* Where the kernel freezes for us, ``adapters.freezer`` does instead.
 
 Linux only: ``/proc``, pidfds, ``prctl``. Source of the calls: proc(5), prctl(2), pidfd_send_signal(2).
 
@@ -21,12 +22,11 @@ True
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -209,73 +209,3 @@ def _prctl(option: int, value: int) -> None:
     if _LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-@dataclass(frozen=True, slots=True)
-class ControlGroup:
-    """A control group (version 2) of our own: frozen and killed as one, forks included, by the kernel."""
-
-    path: Path
-
-    def add_self(self) -> None:
-        """Put the calling process, and so all that it will start, into the group."""
-        (self.path / "cgroup.procs").write_text("0", "ascii")
-
-    def processes(self) -> tuple[Process, ...]:
-        try:
-            pids = (self.path / "cgroup.procs").read_text("ascii").split()
-        except OSError:
-            return ()
-        found = (read_process(int(pid)) for pid in pids if pid != "0")
-        return tuple(process for process in found if process is not None and process.alive)
-
-    def freeze(self, *, patience_s: float = 2.0) -> bool:
-        """Freeze all of it; true when the kernel says that it is frozen."""
-        with contextlib.suppress(OSError):
-            (self.path / "cgroup.freeze").write_text("1", "ascii")
-            until = time.monotonic() + patience_s
-            while time.monotonic() < until:
-                if "frozen 1" in (self.path / "cgroup.events").read_text("ascii"):
-                    return True
-                time.sleep(0.001)
-        return False
-
-    def thaw(self) -> None:
-        with contextlib.suppress(OSError):
-            (self.path / "cgroup.freeze").write_text("0", "ascii")
-
-    def kill(self) -> bool:
-        """Kill all of it in one step (Linux 5.14); false where the kernel cannot."""
-        try:
-            (self.path / "cgroup.kill").write_text("1", "ascii")
-        except OSError:
-            return False
-        return True
-
-    def remove(self) -> None:
-        with contextlib.suppress(OSError):
-            self.path.rmdir()
-
-
-def make_control_group(name: str, environment: Mapping[str, str] = os.environ) -> ControlGroup | None:
-    """A new group below our own, or ``None`` where we may not make one (then signals do the work).
-
-    ``DETENTE_CGROUP=off`` turns it off, for tests of the other path and for hosts that dislike it.
-    """
-    if environment.get("DETENTE_CGROUP") == "off":
-        return None
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
-        places = [line.split()[4] for line in mounts if " - cgroup2 " in line]
-        own = [line[3:] for line in Path("/proc/self/cgroup").read_text("utf-8").splitlines() if line.startswith("0::")]
-        if not places or not own:
-            return None
-        path = Path(places[0] + own[0].rstrip("/")) / name
-        path.mkdir()
-    except OSError:
-        return None
-    group = ControlGroup(path)
-    if not os.access(path / "cgroup.procs", os.W_OK) or not os.access(path / "cgroup.freeze", os.W_OK):
-        group.remove()
-        return None
-    return group

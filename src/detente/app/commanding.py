@@ -49,6 +49,7 @@ class Order:
     hold: bool = False
     wait_s: float = 30.0
     freeze_s: float = 2.0
+    still_after_s: float | None = None
     environment: Mapping[str, str] | None = None
 
 
@@ -124,6 +125,9 @@ async def enforce(
     if also and order.proposal is not None:
         raise Misuse("a proposal is of one accord: a run under several names none")
     outfits = [await open_outfit(each) for each in (home, *also)]
+    halt_within_s = min(outfit.terms.pause.halt_within_s for outfit in outfits)
+    if order.still_after_s is not None and 2 * order.still_after_s >= halt_within_s:
+        raise Misuse(f"the terms halt within {halt_within_s:g} s: holding still must begin before half of that")
     names = _names(outfits)
     joint = JointLeave(names)
     async with contextlib.AsyncExitStack() as stack:
@@ -134,7 +138,6 @@ async def enforce(
         await _first_leaves(dict(zip(names, guards, strict=True)), order, report)
         first = guards[0]
         members = [Member(each.petitioner, each.run, partial(_epoch, each.session)) for each in guards]
-        halt_within_s = min(outfit.terms.pause.halt_within_s for outfit in outfits)
         supervision = Supervision(
             task=Task(
                 command=order.command,
@@ -142,7 +145,12 @@ async def enforce(
                 name=order.run,
                 environment=os.environ if order.environment is None else order.environment,
             ),
-            rules=Rules(halt_within_s=halt_within_s, freeze_s=order.freeze_s, hold=order.hold),
+            rules=Rules(
+                halt_within_s=halt_within_s,
+                freeze_s=order.freeze_s,
+                hold=order.hold,
+                still_after_s=order.still_after_s,
+            ),
             folder=first.folder,
             petitioner=first.petitioner if len(guards) == 1 else JointPetitioner(members),
             clock=outfits[0].clock,

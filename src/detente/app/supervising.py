@@ -52,8 +52,11 @@ from detente.guard.supervise import (
     FileResumed,
     FreezeAll,
     GroupGone,
+    HoldStill,
     KillAll,
+    LetGo,
     LetRun,
+    NotStill,
     PaceAll,
     PermitHeld,
     RateKept,
@@ -137,8 +140,10 @@ class Supervision:
         self._told = Decimal(1)
         self._watchers: set[asyncio.Task[Any]] = set()
         self._request = ""
+        self._end_later = False
         self._answer: asyncio.Task[Any] | None = None
         self._over = asyncio.Event()
+        self._holding = asyncio.Lock()
         self._until_s = 0.0
         self._code: int | None = None
         self._operator_asks = 0
@@ -193,12 +198,7 @@ class Supervision:
 
     async def _next_event(self) -> Event:
         machine = self._machine
-        due_s = {
-            "running": machine.obey_s,
-            "asked": machine.deadline_s,
-            "stopping": machine.deadline_s,
-            "frozen": machine.kill_s,
-        }.get(machine.phase)
+        due_s = machine.due_s
         while True:
             now_s = self._clock.boottime_s()
             # Once every process is gone there is nothing to freeze: a large checkpoint may take its time to be hashed.
@@ -216,15 +216,6 @@ class Supervision:
         match action:
             case StartJob():
                 await self._start()
-            case SetRate(rate):
-                self._set_rate(rate)
-            case PaceAll(rate):
-                self._report(f"the job does not say that it keeps to {rate}: freezing it for the rest of the time")
-                if self._pacer is not None:
-                    self._pacer.pace(rate)
-            case LetRun():
-                if self._pacer is not None:
-                    await self._pacer.let_run()
             case AskCheckpoint(why, deadline_s):
                 self._ask(why, deadline_s)
             case StopJob():
@@ -243,6 +234,27 @@ class Supervision:
                 await self._file_resumed(checkpoint, epoch)
             case End(code):
                 self._code = code
+            case _:
+                await self._steer(action)
+
+    async def _steer(self, action: Action) -> None:
+        """What changes how the job runs, and not whether."""
+        match action:
+            case SetRate(rate):
+                self._set_rate(rate)
+            case PaceAll(rate):
+                self._report(f"the job does not say that it keeps to {rate}: freezing it for the rest of the time")
+                if self._pacer is not None:
+                    self._pacer.pace(rate)
+            case LetRun():
+                if self._pacer is not None:
+                    await self._pacer.let_run()
+            case HoldStill():
+                self._watch(self._hold_still())
+            case LetGo():
+                await self._let_go()
+            case _:
+                pass  # Observed: ``app.observing`` records it.
 
     async def _start(self) -> None:
         control = self._folder.clear_control()
@@ -307,13 +319,19 @@ class Supervision:
             self._report(f"cannot write the request for a checkpoint: {error}; the signal goes out without it")
         asked = job.ask(SIGNAL_SAVE)
         within = max(0.0, deadline_s - self.asked_at_s)
-        if asked:
+        self._end_later = not asked and self._rules.still_after_s is not None
+        if self._end_later:
+            # What cannot answer is not ended yet: it is held still, and told to end only before the deadline.
+            self._report(f"{why}: no process of the job can answer a request for a checkpoint")
+        elif asked:
             self._report(f"{why}: asked the job for a checkpoint, within {within:.0f} s")
         else:
             # Nobody in the tree has a handler for the request: nothing in it can answer. SIGTERM is what such a
             # job may know, and what it does not save now it could not save by the deadline either.
             self._report(f"{why}: no process of the job can answer a request for a checkpoint; sending SIGTERM")
             job.tell_all(signal.SIGTERM)
+        if self._answer is not None:
+            self._answer.cancel()  # Of a request that it went on without answering.
         self._answer = self._watch(self._await_receipt(self._request))
 
     async def _await_receipt(self, request: str) -> None:
@@ -356,6 +374,35 @@ class Supervision:
                     await job.wait()
                 return
             await asyncio.to_thread(act)
+
+    async def _hold_still(self) -> None:
+        """All of them or none: one that does not stop keeps the others from being stopped."""
+        job = self._job
+        if job is None:
+            return
+        async with self._holding:
+            left = await asyncio.to_thread(job.freeze)
+            if left:
+                await asyncio.to_thread(job.thaw)
+        if left:
+            self._report(f"not held still: {len(left)} of its processes did not stop, so all of them run on")
+            self._events.put_nowait(NotStill(self._clock.boottime_s()))
+        else:
+            self._report(f"no answer yet: every process is held still ({job.frozen_by}), its memory kept")
+
+    async def _let_go(self) -> None:
+        job = self._job
+        if job is None:
+            return
+        if self._machine.phase == "running":
+            job.extend(self._until_s)
+            self._report("permitted again: every process goes on from where it was")
+        else:
+            self._report("every process goes on, to save before the deadline")
+        async with self._holding:
+            await asyncio.to_thread(job.thaw)
+        if self._end_later and self._machine.phase == "asked":
+            job.tell_all(signal.SIGTERM)
 
     async def _freeze(self) -> None:
         if self._job is not None and not await asyncio.to_thread(self._job.freeze):

@@ -40,6 +40,13 @@ from detente.cli.wording import counted
 @click.option("--hold/--exit", default=False, help="After a pause, wait for the lift and go on; or exit 75.")
 @click.option("--wait", "wait_s", default=30.0, show_default=True, help="Seconds to wait for the first permit.")
 @click.option(
+    "--freeze-after",
+    "still_after_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="S",
+    help="At a pause, freeze every process that long after a request for a checkpoint without an answer. [default: never]",
+)
+@click.option(
     "--also", metavar="DIR", multiple=True, help="A home of another accord: the job runs only while each permits it."
 )
 @home_option
@@ -56,6 +63,7 @@ def guard(
     observing: bool,
     hold: bool,
     wait_s: float,
+    still_after_s: float | None,
     also: tuple[str, ...],
     home: str | None,
     as_json: bool,
@@ -74,6 +82,7 @@ def guard(
         proposal=proposal,
         hold=hold,
         wait_s=wait_s,
+        still_after_s=still_after_s,
     )
     if observing and also:
         raise Misuse("--observe looks at one home")

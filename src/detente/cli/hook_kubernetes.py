@@ -67,7 +67,7 @@ def serve(
     from detente.hooks.kubernetes import listen, serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    for noisy in ("httpx", "httpcore"):
+    for noisy in ("httpx", "httpcore", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     folder = find_home(home)
     load_config(folder)

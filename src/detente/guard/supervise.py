@@ -17,7 +17,10 @@ Rules (``spec/guard.md`` §4):
 6. A permit that arrives while a stop is under way does not undo it: the job goes through the stop, then resumes.
 7. A job has ``obey_within_s`` to say that it keeps a cap on its speed. One that does not is paced from outside, every
    rank or none, until it does, the cap is gone, or a stop is ordered: then it is let run first, so that it can save.
-8. Observing, the job is started at once and never touched: each action becomes a ``WouldHave``, not enforced, and
+8. A job that may be held still is, ``still_after_s`` after a stop order that it has not answered: every process frozen, or, where one does
+   not stop, none. A permit lets it go on from where it was; ``still_after_s`` before the deadline, which stands, it is let run once
+   more, so that it can save. A receipt for the request that it was held under stops it gently even then.
+9. Observing, the job is started at once and never touched: each action becomes a ``WouldHave``, not enforced, and
    no halt is filed.
 
 >>> rules = Rules(halt_within_s=60)
@@ -48,6 +51,7 @@ class Rules:
     """``halt_within_s`` from the terms; ``freeze_s`` between freezing and killing; ``hold`` to resume after a lift.
 
     ``obey_within_s``: how long a job may take to say that it keeps a cap; a training step is mostly shorter.
+    ``still_after_s``: how long one may compute on after a stop order without an answer; ``None``: until the deadline.
     """
 
     halt_within_s: float
@@ -56,6 +60,7 @@ class Rules:
     ranks: int = 1
     hold: bool = False
     observe: bool = False
+    still_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,13 @@ class AllFrozen:
 
 
 @dataclass(frozen=True, slots=True)
+class NotStill:
+    """Some process did not stop when all should be held still; every one was let run again."""
+
+    now_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class GroupGone:
     """No process of the group is left; ``code`` is the leader's exit code."""
 
@@ -134,7 +146,7 @@ class Tick:
     now_s: float
 
 
-Event = PermitHeld | StopOrdered | ReceiptVerified | ReceiptBad | RateKept | AllFrozen | GroupGone | Tick
+Event = PermitHeld | StopOrdered | ReceiptVerified | ReceiptBad | RateKept | AllFrozen | NotStill | GroupGone | Tick
 
 
 # Actions.
@@ -165,6 +177,16 @@ class PaceAll:
 @dataclass(frozen=True, slots=True)
 class LetRun:
     """Pace no more: every process runs when this is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldStill:
+    """Freeze every process where it is, and leave it there; where one does not stop, none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Continue every process that was held still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +250,8 @@ Action = (
     | SetRate
     | PaceAll
     | LetRun
+    | HoldStill
+    | LetGo
     | AskCheckpoint
     | StopJob
     | FreezeAll
@@ -246,6 +270,7 @@ class Supervisor:
     """Where one job stands. ``checkpoint`` is the last verified one; ``saved`` whether it was taken at this stop.
 
     ``kept`` is the least speed that the running job said it keeps to; ``obey_s`` until when it may say so of ``rate``.
+    ``turn_s``: when it is next held still, or let go before the deadline; ``owed``: it was asked, and goes on without having answered.
     """
 
     rules: Rules
@@ -263,6 +288,22 @@ class Supervisor:
     kept: Decimal = FULL
     obey_s: float | None = None
     paced: bool = False
+    still: bool = False
+    turn_s: float | None = None
+    owed: bool = False
+
+    @property
+    def due_s(self) -> float | None:
+        """When a ``Tick`` would change something, in seconds of CLOCK_BOOTTIME."""
+        match self.phase:
+            case "running":
+                return self.obey_s
+            case "asked" | "stopping":
+                return self.deadline_s if self.turn_s is None else self.turn_s
+            case "frozen":
+                return self.kill_s
+            case _:
+                return None
 
 
 def step(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]:
@@ -284,6 +325,8 @@ def step(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]
             return _kept(job, rate)
         case AllFrozen():
             return (replace(job, phase="killed"), (KillAll(),)) if job.phase == "frozen" else (job, ())
+        case NotStill():
+            return (replace(job, still=False, turn_s=None) if job.still else job), ()  # 8: the deadline stands
         case GroupGone(_, code):
             return _gone(job, code)
         case Tick(now_s):
@@ -291,7 +334,7 @@ def step(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]
 
 
 def begin(rules: Rules) -> tuple[Supervisor, tuple[Action, ...]]:
-    """The first state; observing starts the job at once (rule 8), otherwise nothing happens before a permit."""
+    """The first state; observing starts the job at once (rule 9), otherwise nothing happens before a permit."""
     job = Supervisor(rules=rules)
     if not rules.observe:
         return job, ()
@@ -300,7 +343,22 @@ def begin(rules: Rules) -> tuple[Supervisor, tuple[Action, ...]]:
 
 def _permit(job: Supervisor, event: PermitHeld) -> tuple[Supervisor, tuple[Action, ...]]:
     if job.phase == "running":
-        return _cap(replace(job, epoch=event.epoch), event)
+        return _cap(replace(job, epoch=event.epoch, next_permit=event if job.owed else None), event)
+    if job.phase == "asked" and job.still:  # 8
+        going = replace(
+            job,
+            phase="running",
+            epoch=event.epoch,
+            deadline_s=None,
+            still=False,
+            turn_s=None,
+            owed=True,
+            next_permit=event,
+            rate=FULL,
+            kept=FULL,
+        )
+        going, capped = _cap(going, event)
+        return going, (LetGo(), *capped)
     if job.phase != "waiting":
         return replace(job, next_permit=event), ()  # 6
     start: tuple[Action, ...] = (StartJob(epoch=event.epoch, resume_from=job.checkpoint),)
@@ -320,6 +378,9 @@ def _permit(job: Supervisor, event: PermitHeld) -> tuple[Supervisor, tuple[Actio
         kept=FULL,
         obey_s=None,
         paced=False,
+        still=False,
+        turn_s=None,
+        owed=False,
     )
     fresh, capped = _cap(fresh, event)
     return fresh, (*start, *capped)
@@ -356,7 +417,10 @@ def _stop(job: Supervisor, now_s: float, why: Why) -> tuple[Supervisor, tuple[Ac
     if job.phase != "running":
         return job, ()  # 2: asked once, and the first deadline stands
     deadline_s = now_s + job.rules.halt_within_s
-    asked = replace(job, phase="asked", why=why, deadline_s=deadline_s, obey_s=None, paced=False)
+    asked = replace(job, phase="asked", why=why, deadline_s=deadline_s, obey_s=None, paced=False, owed=False)
+    still_s = job.rules.still_after_s
+    if still_s is not None and 2 * still_s < job.rules.halt_within_s:
+        asked = replace(asked, turn_s=now_s + still_s)
     ask = AskCheckpoint(why, deadline_s)
     return asked, (LetRun(), ask) if job.paced else (ask,)  # 7: what is frozen cannot save
 
@@ -365,20 +429,33 @@ def _receipt(job: Supervisor, checkpoint: Checkpoint) -> tuple[Supervisor, tuple
     if checkpoint.ranks != job.rules.ranks:
         return job, ()  # 3
     if job.phase == "asked":
-        return replace(job, phase="stopping", checkpoint=checkpoint, saved=True), (StopJob(),)
+        let = (LetGo(),) if job.still else ()  # It had answered as it was frozen: what is frozen cannot exit.
+        stopping = replace(job, phase="stopping", checkpoint=checkpoint, saved=True, still=False, turn_s=None)
+        return stopping, (*let, StopJob())
+    if job.phase == "running" and job.owed:  # 8: the answer to the request that it was held under
+        return replace(job, phase="stopping", checkpoint=checkpoint, saved=True, owed=False, obey_s=None), (StopJob(),)
     if job.phase == "running":  # a checkpoint of the job's own accord: worth resuming from after a kill
         return replace(job, checkpoint=checkpoint), ()
     return job, ()
 
 
 def _tick(job: Supervisor, now_s: float) -> tuple[Supervisor, tuple[Action, ...]]:
-    if job.phase in {"asked", "stopping"} and job.deadline_s is not None and now_s >= job.deadline_s:  # 4
-        return replace(job, phase="frozen", kill_s=now_s + job.rules.freeze_s), (FreezeAll(),)
+    if job.phase == "asked" and job.turn_s is not None and now_s >= job.turn_s and not _over(job, now_s):  # 8
+        if job.still:
+            return replace(job, still=False, turn_s=None), (LetGo(),)
+        again_s = (job.deadline_s or 0.0) - (job.rules.still_after_s or 0.0)
+        return replace(job, still=True, turn_s=again_s), (HoldStill(),)
+    if job.phase in {"asked", "stopping"} and _over(job, now_s):  # 4
+        return replace(job, phase="frozen", kill_s=now_s + job.rules.freeze_s, turn_s=None), (FreezeAll(),)
     if job.phase == "running" and job.obey_s is not None and now_s >= job.obey_s:  # 7
         return replace(job, obey_s=None, paced=True), (PaceAll(job.rate),)
     if job.phase == "frozen" and job.kill_s is not None and now_s >= job.kill_s:
         return replace(job, phase="killed"), (KillAll(),)
     return job, ()
+
+
+def _over(job: Supervisor, now_s: float) -> bool:
+    return job.deadline_s is not None and now_s >= job.deadline_s
 
 
 def _gone(job: Supervisor, code: int) -> tuple[Supervisor, tuple[Action, ...]]:
@@ -398,7 +475,7 @@ def _gone(job: Supervisor, code: int) -> tuple[Supervisor, tuple[Action, ...]]:
 
 
 def _observe(job: Supervisor, event: Event) -> tuple[Supervisor, tuple[Action, ...]]:
-    """Rule 8. The shadow takes each request as answered: whether the job would have been killed is not known."""
+    """Rule 9. The shadow takes each request as answered: whether the job would have been killed is not known."""
     if isinstance(event, GroupGone):
         return replace(job, phase="ended"), (End(event.code),)
     if isinstance(event, PermitHeld):

@@ -15,8 +15,11 @@ from detente.guard.supervise import (
     FileResumed,
     FreezeAll,
     GroupGone,
+    HoldStill,
     KillAll,
+    LetGo,
     LetRun,
+    NotStill,
     PaceAll,
     PermitHeld,
     RateKept,
@@ -224,3 +227,60 @@ def test_a_job_that_starts_again_has_to_say_it_again():
     events = (PERMIT, SLOW, RateKept(6.0, Decimal("0.1")), PAUSE, ReceiptVerified(11.0, SAVED), GroupGone(12.0, 0))
     _, done = play(*events, PermitHeld(20.0, 4, Decimal("0.1")), Tick(25.0), hold=True)
     assert done[-1] == PaceAll(Decimal("0.1"))
+
+
+STILL = (PERMIT, PAUSE, Tick(15.0))
+
+
+def test_a_job_that_does_not_answer_is_held_still_and_let_go_before_the_deadline():
+    """Rule 8: five seconds after the order, until five before the deadline, which does not move."""
+    job, done = play(PERMIT, PAUSE, Tick(14.9), still_after_s=5)
+    assert (HoldStill() in done, job.due_s) == (False, 15.0)
+    job, actions = step(job, Tick(15.0))
+    assert (actions, job.due_s, job.deadline_s) == ((HoldStill(),), 65.0, 70.0)
+    job, actions = step(job, Tick(65.0))
+    assert (actions, job.due_s) == ((LetGo(),), 70.0)
+    assert step(job, Tick(70.0))[1] == (FreezeAll(),)
+
+
+def test_a_permit_lets_a_job_that_is_held_still_go_on_from_where_it_was():
+    """Rule 8: nothing was ended, so nothing is filed, and nothing is started; a later pause asks anew."""
+    job, done = play(*STILL, PermitHeld(30.0, 2, Decimal("0.5")), still_after_s=5)
+    assert done[-2:] == [LetGo(), SetRate(Decimal("0.5"))]
+    assert (job.phase, job.epoch, job.deadline_s, job.obey_s) == ("running", 2, None, 35.0)
+    assert not [each for each in done if isinstance(each, FileHalted | FileResumed)]
+    assert len([each for each in done if isinstance(each, StartJob)]) == 1
+    assert step(job, StopOrdered(90.0, why="pause"))[1] == (AskCheckpoint("pause", 150.0),)
+
+
+def test_what_answers_after_it_was_let_go_on_is_stopped_gently_and_resumes():
+    """Rule 8: the request reached it late; its checkpoint is good, and the newest permit starts it again."""
+    job, _ = play(*STILL, PermitHeld(30.0, 2, Decimal(1)), PermitHeld(31.0, 3, Decimal(1)), still_after_s=5, hold=True)
+    job, actions = step(job, ReceiptVerified(32.0, SAVED))
+    assert actions == (StopJob(),)
+    _, actions = step(job, GroupGone(33.0, 75))
+    assert actions[:2] == (FileHalted("pause", SAVED, 2 + 1, killed=False), FileResumed(SAVED, 3))
+
+
+def test_a_receipt_frees_a_job_that_had_answered_as_it_was_frozen():
+    """Rule 8: it must run to exit."""
+    assert play(*STILL, ReceiptVerified(16.0, SAVED), still_after_s=5)[1][-2:] == [LetGo(), StopJob()]
+
+
+def test_where_one_does_not_stop_none_is_held_and_the_deadline_stands():
+    """Rule 8: all or none; it is not tried again."""
+    job, _ = play(*STILL, NotStill(15.5), still_after_s=5)
+    assert (job.due_s, step(job, Tick(66.0))[1], step(job, Tick(70.0))[1]) == (70.0, (), (FreezeAll(),))
+
+
+@pytest.mark.parametrize("still_after_s", [30, 31, None])
+def test_holding_still_leaves_the_job_as_long_to_save_as_before(still_after_s):
+    """Rule 8: not from half of the time on, and not unless it was asked for."""
+    job, _ = play(PERMIT, PAUSE, still_after_s=still_after_s)
+    assert (job.due_s, step(job, Tick(45.0))[1]) == (70.0, ())
+
+
+def test_a_machine_that_wakes_past_the_deadline_holds_nothing_still():
+    """Rule 4 comes before rule 8."""
+    job, _ = play(PERMIT, PAUSE, still_after_s=5)
+    assert step(job, Tick(80.0))[1] == (FreezeAll(),)

@@ -86,7 +86,7 @@ def parse_review(data: bytes) -> Review:
         resource=_resource(request),
         operation=operation,
         namespace=_text(request, "namespace", empty=True),
-        name=_text(request, "name", empty=True) or _generated(new),
+        name=_text(request, "name", empty=True) or _own_name(new),
         user=_text(user, "username", most=1_000, empty=True),
         new=new,
         old=old,
@@ -116,11 +116,11 @@ def _resource(request: Object) -> str:
     return f"{plural}.{group}".rstrip(".") + (f"/{below}" if below else "")
 
 
-def _generated(new: Object) -> str:
-    """The beginning of a name that the API server makes: the request has none then."""
+def _own_name(new: Object) -> str:
+    """The name that an object says it has, or the beginning of one that the API server makes: a creation's request may have none."""
     metadata = new.get("metadata")
-    begun = metadata.get("generateName") if isinstance(metadata, dict) else None
-    return begun if isinstance(begun, str) and len(begun) <= NAME_MAX else ""
+    said = (metadata.get("name") or metadata.get("generateName")) if isinstance(metadata, dict) else None
+    return said if isinstance(said, str) and len(said) <= NAME_MAX else ""
 
 
 def _object(request: Object, member: str) -> Object:
