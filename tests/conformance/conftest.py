@@ -52,11 +52,27 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """The record of an adapter whose every scenario was shown in this run, and of which nothing failed."""
+    """The records of adapters of which this run showed something and nothing failed."""
+    if hasattr(session.config, "workeroutput"):  # one of several processes: whoever started it has them all
+        session.config.workeroutput["shown"] = [_CELLS, _VERSIONS, sorted(_FAILED)]
+        return
     if not os.environ.get("DETENTE_CONFORMANCE"):
         return
     for family in FAMILIES:
         for row in family.adapters:
             cells = _CELLS.get(row.key, {})
-            if row.key not in _FAILED and set(cells) == set(family.scenarios):
+            if cells and row.key not in _FAILED:
                 write_record(family, row.key, _VERSIONS[row.key], cells)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error) -> None:
+    """A process of ``pytest -n`` has ended: what it saw counts here. Where one has died nobody knows what failed."""
+    if error or "shown" not in getattr(node, "workeroutput", {}):
+        _FAILED.update(row.key for family in FAMILIES for row in family.adapters)
+        return
+    cells, versions, failed = node.workeroutput["shown"]
+    for key, shown in cells.items():
+        _CELLS.setdefault(key, {}).update(shown)
+        _VERSIONS[key] = _VERSIONS.get(key, {}) | versions[key]
+    _FAILED.update(failed)

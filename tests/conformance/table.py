@@ -2,7 +2,8 @@
 
 An adapter says how its host is driven and what it claims. The suite finds out: no adapter's row says more than was seen. A record is a
 file of its own, ``record/KEY.json``, so that adapters whose packages do not go together are seen in environments of their own; it is
-written when one run of the suite put the adapter through every scenario of its family, and nothing failed.
+written when a run of the suite put the adapter through every scenario of its family, and nothing failed. A run of some scenarios only
+brings its cells into a record of the same versions: so a new scenario does not need all the others again.
 """
 
 import json
@@ -43,12 +44,20 @@ def read_record(key: str) -> dict:
     return json.loads((RECORDS / f"{key}.json").read_text("utf-8"))
 
 
-def write_record(family: Family, key: str, versions: Mapping[str, str], cells: Mapping[str, str]) -> None:
-    """Keep what one run saw of an adapter, in the order of the table; ``KeyError`` where a scenario is missing."""
+def write_record(family: Family, key: str, versions: Mapping[str, str], cells: Mapping[str, str]) -> bool:
+    """Keep what one run saw of an adapter, in the order of the table, where with a record of the same versions it is all of it."""
+    try:
+        before = read_record(key)
+    except FileNotFoundError:
+        before = {}
+    seen = (before["cells"] if before.get("versions") == dict(versions) else {}) | dict(cells)
+    if not set(family.scenarios) <= set(seen):
+        return False
     record = {
         "family": family.key,
         "versions": dict(versions),
-        "cells": {scenario: cells[scenario] for scenario in family.scenarios},
+        "cells": {scenario: seen[scenario] for scenario in family.scenarios},
     }
     RECORDS.mkdir(exist_ok=True)
     (RECORDS / f"{key}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return True

@@ -14,8 +14,8 @@ JOBS = Path(__file__).parent / "jobs"
 class Adapter:
     """``name`` in the table, ``command`` without its options, ``needs`` to be installed, ``claim`` about a resume.
 
-    ``key`` names the record, ``page`` is the guide, ``packages`` are those whose versions it says. ``slack``: how many boundaries later than where the job stood the stop may come: ranks may
-    agree on the next one.
+    ``key`` names the record, ``page`` is the guide, ``packages`` are those whose versions it says.
+    ``slack``: how many boundaries later than where the job stood the stop may come: ranks may agree on the next one.
     """
 
     key: str
@@ -45,13 +45,36 @@ _TORCHRUN = (
     "2",
 )
 ADAPTERS = (
-    Adapter("numpy", "plain Python, NumPy", (_PYTHON, str(JOBS / "numpy_loop.py")), "numpy", "guard-a-training-job.md"),
+    Adapter(
+        "numpy",
+        "plain Python, NumPy",
+        (_PYTHON, str(JOBS / "numpy_loop.py")),
+        "numpy",
+        "guard-a-training-job.md",
+    ),
     Adapter(
         "torch",
         "PyTorch",
         (_PYTHON, str(JOBS / "torch_loop.py")),
         "torch",
         "guard-pytorch.md",
+        packages=("torch", "numpy"),
+    ),
+    Adapter(
+        "transformers",
+        "Hugging Face Trainer",
+        (_PYTHON, str(JOBS / "trainer_loop.py")),
+        "transformers",
+        "guard-hf-trainer.md",
+        packages=("transformers", "accelerate", "torch"),
+    ),
+    Adapter(
+        "torch-dcp",
+        "torch.distributed.checkpoint, FSDP, 2 ranks",
+        (*_TORCHRUN, str(JOBS / "sharded_loop.py"), "--ranks"),
+        "torch",
+        "guard-torch-dcp.md",
+        slack=1,
         packages=("torch", "numpy"),
     ),
     Adapter(

@@ -5,9 +5,11 @@ the guard has closed the gate, so that the stop comes at this step and no other.
 """
 
 import argparse
+import functools
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--slow-piece-ms", type=float, default=0.0)
     parser.add_argument("--ranks", action="store_true")
     parser.add_argument("--accumulate", type=int, default=1)
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--free", action="store_const", dest="mode", const="free", default="auto")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -92,8 +95,32 @@ class Clocks:
         return round(time.time() - time.monotonic() - self._began)
 
 
+def compiled(model: object, places: Places, guard: Callable[[], object]) -> None:
+    """Compile a PyTorch model in place, at its first step; the compiler is one of the places at which a test can hold the job."""
+    import torch
+    from torch._dynamo.backends.registry import lookup_backend
+
+    forward = model.forward  # type: ignore[attr-defined]
+
+    @functools.wraps(forward)
+    def step(*given: object, **named: object) -> object:
+        """A frame that is not PyTorch's own, which its compiler would pass over."""
+        return forward(*given, **named)
+
+    def held(graph: object, inputs: object) -> object:
+        if torch.is_grad_enabled():  # for a step, and not for a look at what the model can do before the first one
+            places.stay("compile", 1, closed=closed_gate(guard()))
+        return lookup_backend("aot_eager")(graph, inputs)
+
+    model.forward = torch.compile(step, backend=held)  # type: ignore[attr-defined]
+
+
+COMPILERS = ("jax", "numba", "tensorflow", "torch", "triton")
+
+
 def finished(out: Path, weights: str, clocks: Clocks) -> None:
-    """Leave what the finished run is compared by."""
+    """Leave what the finished run is compared by, and which packages with a compiler it has loaded."""
     place = out / f"final.{os.getpid()}"
-    place.write_text(json.dumps({"steps": STEPS, "weights": weights, "moved_s": clocks.moved_s()}))
+    found = {"steps": STEPS, "weights": weights, "moved_s": clocks.moved_s()}
+    place.write_text(json.dumps(found | {"compilers": [name for name in COMPILERS if name in sys.modules]}))
     place.replace(out / "final.json")

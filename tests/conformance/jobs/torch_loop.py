@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import torch
-from places import EPOCH, SAVE_SLOWLY_FROM, STEPS, Clocks, Places, began, closed_gate, finished, options
+from places import EPOCH, SAVE_SLOWLY_FROM, STEPS, Clocks, Places, began, closed_gate, compiled, finished, options
 from torch import nn
 
 from detente import guard
@@ -56,6 +56,8 @@ def train(given, ranks) -> None:
     bare = nn.Sequential(
         nn.Linear(16, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 4)
     )
+    if given.compile:
+        compiled(bare, places, lambda: g)
     model = nn.parallel.DistributedDataParallel(bare) if given.ranks else bare
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)

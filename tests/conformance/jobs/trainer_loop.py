@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import torch
-from places import EPOCH, SAVE_SLOWLY_FROM, STEPS, Clocks, Places, began, closed_gate, finished, options
+from places import EPOCH, SAVE_SLOWLY_FROM, STEPS, Clocks, Places, began, closed_gate, compiled, finished, options
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
@@ -85,6 +85,8 @@ def main() -> None:
         seed=5,
     )
     model = Model()
+    if given.compile:
+        compiled(model, places, lambda: brake._guard)
     trainer = Trainer(
         model=model,
         args=arguments,
