@@ -161,6 +161,33 @@ def test_a_job_paused_twice_within_an_epoch_ends_with_the_same_weights(adapter, 
     shown("twice", resumed_exactly(asyncio.run(story()), adapter, weights))
 
 
+def test_a_job_paused_while_it_compiles_stops_at_its_next_boundary(adapter, shown, tmp_path):
+    """A compiler does not look at the guard: the request waits for the end of the first step, and the resumed run compiles again."""
+    subprocess.run(
+        [*adapter.command, "--out", tmp_path / "whole" / "out", "--free", *(["--compile"] if adapter.compiles else [])],
+        check=True,
+        timeout=PATIENCE_S,
+    )
+    whole = final(tmp_path / "whole")
+    if not adapter.compiles:
+        assert whole["compilers"] == []
+        shown("compile", "does not apply: compiles nothing")
+        return
+
+    async def story() -> Stage:
+        stage = Stage(adapter, tmp_path / "cut", "--compile", stays=("compile:1",), hold=True, halt_within_s=PATIENCE_S)
+        async with stage.bench as bench:
+            halted = await stage.pause_at("compile", 1)
+            assert 1 <= halted.step <= 1 + adapter.slack
+            bench.lift()
+            assert await bench.code == 0
+            assert stage.starts() == [0, halted.step]
+        return stage
+
+    assert whole["compilers"]
+    shown("compile", resumed_exactly(asyncio.run(story()), adapter, whole["weights"]))
+
+
 def half_written(stage: Stage) -> bool:
     """Is the slow save under way, with something written of it? Folders are named by their step, with zeros before it or without."""
     names = (f"step-{SAVE_SLOWLY_FROM:09d}", f"checkpoint-{SAVE_SLOWLY_FROM}")

@@ -14,8 +14,8 @@ JOBS = Path(__file__).parent / "jobs"
 class Adapter:
     """``name`` in the table, ``command`` without its options, ``needs`` to be installed, ``claim`` about a resume.
 
-    ``key`` names the record, ``page`` is the guide, ``packages`` are those whose versions it says.
-    ``slack``: how many boundaries later than where the job stood the stop may come: ranks may agree on the next one.
+    ``key`` names the record, ``page`` is the guide, ``packages`` are those whose versions it says. ``compiles``: is there a compiler to be
+    paused in. ``slack``: how many boundaries later than where the job stood the stop may come: ranks may agree on the next one.
     """
 
     key: str
@@ -24,6 +24,7 @@ class Adapter:
     needs: str
     page: str
     claim: str = "exact"
+    compiles: bool = True
     slack: int = 0
     packages: tuple[str, ...] = ("numpy",)
 
@@ -51,6 +52,7 @@ ADAPTERS = (
         (_PYTHON, str(JOBS / "numpy_loop.py")),
         "numpy",
         "guard-a-training-job.md",
+        compiles=False,
     ),
     Adapter(
         "torch",
@@ -111,6 +113,7 @@ deadline of the terms. *held*: no process of the job was ever started. *unmoved*
         "data": "paused while it waits for data",
         "twice": "paused twice within an epoch",
         "epoch": "paused at an epoch's end",
+        "compile": "paused while it compiles",
         "killed": "kill -9 in the middle of a save",
         "deaf": "hangs and ignores signals",
         "queue": "queued during a pause",

@@ -7,7 +7,7 @@ import warnings
 import lightning
 import numpy as np
 import torch
-from places import EPOCH, SAVE_SLOWLY_FROM, STEPS, Clocks, Places, began, closed_gate, finished, options
+from places import EPOCH, SAVE_SLOWLY_FROM, STEPS, Clocks, Places, began, closed_gate, compiled, finished, options
 from torch import nn
 
 from detente.hooks.lightning import guard_callback
@@ -90,6 +90,8 @@ def main() -> None:
     brake = guard_callback(given.out, run="run", save_every=given.save_every, mode=given.mode)
     stand = Stand(given, brake)
     model = Model(stand)
+    if given.compile:
+        compiled(model.net, stand.places, lambda: brake._guard)
     loader = SeekableLoader(Noisy(EPOCH * BATCH), batch_size=BATCH, seed=5, ready=stand.ready)
     validation = torch.utils.data.DataLoader(Noisy(2 * BATCH), batch_size=BATCH)
     trainer = lightning.Trainer(
