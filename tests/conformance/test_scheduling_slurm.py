@@ -6,36 +6,25 @@ import random
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from detente.adapters.slurm import Slurm, find_tasks
 from tests.conformance.jobs.places import EPOCH, STEPS
+from tests.conformance.scheduling import SLURM
 from tests.integration.slurm_cluster import absent
-from tests.integration.slurm_rig import JOBS, TORCHRUN, Loop, Site, counted, counter, site
+from tests.integration.slurm_rig import JOBS, TORCHRUN, Loop, Site, counted, counter, counters, site
 
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent() or "-")
 CLOCK = Path(__file__).resolve().parents[1] / "integration" / "clock_jump.c"
-
-
-@dataclass(frozen=True)
-class Slurm1:
-    """The host of this file, as a row sees it."""
-
-    key: str = "slurm"
-    name: str = "Slurm, one node"
-    page: str = "hold-slurm.md"
-
-
 SHORT = ("life: {calm: 15 min, alert: 1 min}", "life: {calm: 20 s, alert: 10 s}")
 
 
 @pytest.fixture(scope="module")
 def adapter():
     """The one host of this file."""
-    return Slurm1()
+    return SLURM
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +68,7 @@ def began(place: Site) -> list[str]:
 
 def test_a_cluster_without_leave_refuses_and_its_queue_stands(place, shown):
     """The accord pauses: eight running jobs are suspended, none of twelve that wait starts, and nothing new is admitted, root's either."""
-    running = [counter(place) for _ in range(8)]
+    running = counters(place, 8)
     waiting = [touching(place) for _ in range(12)]
     place.start("keep", "--lift")
     try:

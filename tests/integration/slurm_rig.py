@@ -187,6 +187,13 @@ def counter(place: Site) -> str:
     return job
 
 
+def counters(place: Site, number: int) -> list[str]:
+    """So many of them, started together."""
+    jobs = [place.cluster.submit(COUNT.format(place=place.folder), "--output=/dev/null") for _ in range(number)]
+    place.cluster.until(lambda: all((place.folder / f"count-{job}").exists() for job in jobs), "all of them count")
+    return jobs
+
+
 def counted(place: Site, job: str) -> str:
     """How far it has counted."""
     return (place.folder / f"count-{job}").read_text()
