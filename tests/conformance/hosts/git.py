@@ -1,6 +1,7 @@
 """Git as a host: a commit below ``reference-transaction``, and a push into a bare repository with ``pre-receive``."""
 
 import contextlib
+from abc import abstractmethod
 from pathlib import Path
 
 from detente.app.ref_moves.installing import HARD_S
@@ -24,8 +25,9 @@ class Git:
         assert done.returncode == 0, done.stdout.decode()
         self.plays = {"again": self._again}
 
+    @abstractmethod
     def _move(self) -> tuple[int, str]:
-        raise NotImplementedError
+        """Try to move the held ref: the exit code, and what git said."""
 
     def act(self, what: str) -> Act:
         before = self.held.at("main")

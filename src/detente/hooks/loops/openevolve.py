@@ -17,7 +17,7 @@ from typing import Any
 from detente.base.errors import Refused
 from detente.hooks.loops.changes import change_of, digest_text
 from detente.hooks.loops.generations import Generation, Loop, end_program, has_taken
-from detente.hooks.loops.seams import TODO, needed
+from detente.hooks.loops.seams import UNKNOWN, needed
 
 POOL = "openevolve.process_parallel"
 
@@ -69,7 +69,7 @@ def _held_start(start: Callable[[Any], None], iteration: Callable[..., Any], loo
         def submit_held(work: Callable[..., Any], *arguments: Any) -> Any:
             if work is not iteration:
                 raise Refused(
-                    "J50", "not-found", got=f"{work!r} for the pool", expected="an iteration alone", todo=TODO
+                    "J50", "not-found", got=f"{work!r} for the pool", expected="an iteration alone", todo=UNKNOWN
                 )  # fmt: skip
             return submit(held_iteration, loop, *arguments)
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from detente.base.errors import Misuse, Refused
 from detente.hooks.loops.generations import Loop
-from detente.hooks.loops.seams import TODO
+from detente.hooks.loops.seams import UNKNOWN
 
 PROGRAMS: Final = ("openevolve", "shinka")
 
@@ -38,7 +38,7 @@ def start(loop: Loop, command: Sequence[str]) -> None:
         raise
     except Exception as error:
         raise Refused(
-            "J50", "not-found", got=f"{loop.program}: {error!r}", expected="its packages", todo=TODO
+            "J50", "not-found", got=f"{loop.program}: {error!r}", expected="its packages", todo=UNKNOWN
         ) from error
     run()
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from detente.base.errors import Refused
 
-TODO = "this release of the program is not known to the adapter: it is not started"
+UNKNOWN = "this release of the program is not known to the adapter: it is not started"
 
 
 def needed(module: str, path: str, *parameters: str) -> Any:
@@ -30,7 +30,7 @@ def needed(module: str, path: str, *parameters: str) -> Any:
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise Refused("J50", "not-found", got=f"{name}: {error}", expected="the program's own", todo=TODO) from None
+        raise Refused("J50", "not-found", got=f"{name}: {error}", expected="the program's own", todo=UNKNOWN) from None
     if parameters:
         taken = tuple(inspect.signature(found).parameters)
         if taken[: len(parameters)] != parameters:
@@ -39,6 +39,6 @@ def needed(module: str, path: str, *parameters: str) -> Any:
                 "not-found",
                 got=f"{name}({', '.join(taken)})",
                 expected=f"one that takes {', '.join(parameters)}",
-                todo=TODO,
+                todo=UNKNOWN,
             )
     return found
