@@ -380,6 +380,7 @@ class Asker:
 
     ``open(scene, observe=False)`` installs it in a scene. ``free`` are terms under which its act needs leave and no approval, ``approving``
     those under which it waits for people. ``needs`` is the module without which it cannot run, ``packages`` are told with their versions.
+    ``always``: every run of the tests plays it; the others wait for ``DETENTE_CONFORMANCE=1``, since each takes a minute and more.
     """
 
     key: str
@@ -390,10 +391,13 @@ class Asker:
     packages: tuple[str, ...] = ()
     free: tuple[tuple[str, str], ...] = (NOTHING_WAITS,)
     approving: tuple[tuple[str, str], ...] = ()
+    always: bool = False
 
     @property
     def absent(self) -> str:
-        """Why it cannot run here; empty where it can."""
+        """Why it does not run here; empty where it does."""
+        if not (self.always or os.environ.get("DETENTE_CONFORMANCE")):
+            return "played by `make conformance` (DETENTE_CONFORMANCE=1)"
         return f"{self.needs} is not installed" if self.needs and find_spec(self.needs) is None else ""
 
 

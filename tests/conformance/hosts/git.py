@@ -112,6 +112,6 @@ class Push(Git):
 
 
 ADAPTERS = (
-    Asker(key="git-commit", name="git: a commit", page=PAGE, open=Commit),
+    Asker(key="git-commit", name="git: a commit", page=PAGE, open=Commit, always=True),
     Asker(key="git-push", name="git: a push, `pre-receive`", page=PAGE, open=Push),
 )
