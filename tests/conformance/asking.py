@@ -1,9 +1,16 @@
 """What asks before a single act: each adapter's driver stands in ``hosts``, and this is what they are put through."""
 
-from tests.conformance.hosts import commands, frameworks, git, mcp
+from tests.conformance.hosts import commands, frameworks, git, mcp, promotion, serving
 from tests.conformance.table import Family
 
-ADAPTERS = (*git.ADAPTERS, *commands.ADAPTERS, *mcp.ADAPTERS, *frameworks.ADAPTERS)
+ADAPTERS = (
+    *git.ADAPTERS,
+    *commands.ADAPTERS,
+    *mcp.ADAPTERS,
+    *frameworks.ADAPTERS,
+    *serving.ADAPTERS,
+    *promotion.ADAPTERS,
+)
 
 FAMILY = Family(
     "asking",

@@ -19,22 +19,28 @@ import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from detente.accord.terms import parse_terms
 from detente.app.config import Config, load_config, store_config
 from detente.app.door import open_door
+from detente.app.holding import made_proposal, made_version
 from detente.app.pausing import cast_vote
+from detente.base.digest import Digest
 from detente.guard.issue import Signed, encode_reply, parse_reply
 from detente.guard.permit import parse_ask, parse_offer, seal_offer, sign_permit_body
 from detente.guard.trust import trust_of
+from detente.statement.kinds import Kind
+from detente.statement.statement import Body
 from detente.statement.vote import VoteChoice
 from tests.integration.asking_rig import approve, served, solo, waiting
 from tests.integration.node_rig import free_ports
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 240
 """How long one act may take before the test gives up: what a loaded machine needs."""
@@ -270,6 +276,10 @@ class Scene:
         """Called at the end, the last one first."""
         self._stack.callback(call)
 
+    def enter(self, manager: contextlib.AbstractContextManager[T]) -> T:
+        """What it gives; left at the end."""
+        return self._stack.enter_context(manager)
+
     def pause(self) -> None:
         """The safety side stops everything."""
         self._vote("pause")
@@ -296,6 +306,22 @@ class Scene:
         assert found
         for proposal in found:
             approve(self.home, proposal)
+
+    def approve_version(self, artefact: bytes) -> None:
+        """A model proposes the version, a person approves that, and its developer states it."""
+        by, touches = ("model", "m-1"), ("training",)
+
+        async def filed(kind: Kind, body: Body) -> Digest:
+            door = await open_door(self.home)
+            made, envelope = door.speaker().state(kind, body)
+            await door.submit(envelope)
+            return made
+
+        made = made_proposal(artefact, touches=touches, summary="a version", proposed_by=by)
+        proposal = asyncio.run(filed("proposal", made))
+        approve(self.home, proposal)
+        version = made_version(artefact, touches=touches, proposed_by=by, proposal=proposal)
+        asyncio.run(filed("version", version))
 
     def observed(self) -> list[dict]:
         """The lines of the record of what was observed."""
@@ -332,9 +358,19 @@ BREAKS: Mapping[str, str] = {
 
 
 class Interpreter:
-    """A Python of its own with this package in it, which can be taken away, replaced and put back."""
+    """A Python of its own with this package in it, which can be taken away, replaced and put back.
 
-    def __init__(self, place: Path) -> None:
+    ``of`` is another one that has what a host needs, and this package: it is begun in this one's name.
+    """
+
+    def __init__(self, place: Path, *, of: str = "") -> None:
+        if of:
+            self.path = place / "bin" / "python"
+            self.path.parent.mkdir(parents=True)
+            self.path.write_text(f'#!/bin/sh\nexec "{of}" "$@"\n')
+            self.path.chmod(0o755)
+            self._kept = self.path.with_name("kept")
+            return
         venv.create(place, with_pip=False)
         self.path = place / "bin" / "python"
         found = sysconfig.get_path("purelib", vars={"base": str(place), "platbase": str(place)})
@@ -389,6 +425,8 @@ class Asker:
     open: Callable[..., Host]
     needs: str = ""
     packages: tuple[str, ...] = ()
+    other: Callable[[], tuple[str, Mapping[str, str]]] | None = None
+    """Of what is no package here: why it cannot run, or nothing, and the versions of what it runs with."""
     free: tuple[tuple[str, str], ...] = (NOTHING_WAITS,)
     approving: tuple[tuple[str, str], ...] = ()
     always: bool = False
@@ -398,7 +436,14 @@ class Asker:
         """Why it does not run here; empty where it does."""
         if not (self.always or os.environ.get("DETENTE_CONFORMANCE")):
             return "played by `make conformance` (DETENTE_CONFORMANCE=1)"
+        if self.other is not None:
+            return self.other()[0]
         return f"{self.needs} is not installed" if self.needs and find_spec(self.needs) is None else ""
+
+    @cached_property
+    def versions(self) -> Mapping[str, str]:
+        """Those of what it runs with that is no package here."""
+        return {} if self.other is None else self.other()[1]
 
 
 def timed(call: Callable[[], tuple[bool, str]]) -> Act:

@@ -36,7 +36,10 @@ def shown(adapter) -> Callable[..., None]:
     def note(scenario: str, words: str, **versions: str) -> None:
         _CELLS.setdefault(adapter.key, {})[scenario] = words
         _VERSIONS[adapter.key] = (
-            versions_of(*getattr(adapter, "packages", ())) | _VERSIONS.get(adapter.key, {}) | versions
+            versions_of(*getattr(adapter, "packages", ()))
+            | dict(getattr(adapter, "versions", {}))
+            | _VERSIONS.get(adapter.key, {})
+            | versions
         )
 
     return note

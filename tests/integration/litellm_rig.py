@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +29,7 @@ PYTHON = os.environ.get("DETENTE_LITELLM_PYTHON") or (
 needs_litellm = pytest.mark.skipif(
     not PYTHON, reason="no LiteLLM: DETENTE_LITELLM_PYTHON names a Python that has it (pip install 'litellm[proxy]')"
 )
+LOCAL = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "DISABLE_ADMIN_UI": "True", "NO_DOCS": "True"}
 KEY = "sk-of-the-test-alone"
 HEADERS = {"authorization": f"Bearer {KEY}"}
 GATE = """
@@ -168,7 +169,13 @@ class Proxy:
 
 @contextlib.contextmanager
 def litellm_proxy(
-    folder: Path, home: Path, *, observe: bool = False, callback: str = "detente_gate.gate"
+    folder: Path,
+    home: Path,
+    *,
+    observe: bool = False,
+    callback: str = "detente_gate.gate",
+    version: str = VERSION,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Proxy]:
     """LiteLLM with the callback, once it listens or has ended."""
     folder.mkdir()
@@ -176,7 +183,7 @@ def litellm_proxy(
     with openai_server() as (model_port, asked), (folder / "proxy.log").open("wb") as log:
         config = CONFIG.format(port=model_port, key=KEY).replace("detente_gate.gate", callback)
         (folder / "config.yaml").write_text(config)
-        (folder / "detente_gate.py").write_text(GATE.format(version=VERSION, home=str(home), observe=observe))
+        (folder / "detente_gate.py").write_text(GATE.format(version=version, home=str(home), observe=observe))
         process = subprocess.Popen(
             [
                 *(
@@ -192,7 +199,7 @@ def litellm_proxy(
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "DISABLE_ADMIN_UI": "True", "NO_DOCS": "True"},
+            env={**os.environ, **LOCAL, **(environment or {})},
             start_new_session=True,
         )
         try:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -110,6 +111,43 @@ def gate(home: Path, model_port: int, *more: str, version: str = VERSION) -> Ite
         process.kill()
         process.wait(WITHIN_S)
         process.stdout.close()
+
+
+class Stream:
+    """An open stream, read in a thread: what came, how it ended, and whether it did."""
+
+    def __init__(self, url: str, *, method: str = "GET", **request: Any) -> None:
+        self.pieces = 0
+        self.tail = b""
+        self.ended: str | None = None
+        self._thread = threading.Thread(target=self._read, args=(method, url, request), daemon=True)
+        self._thread.start()
+        wait_until(lambda: self.pieces > 1 or self.ended)
+        assert self.ended is None
+
+    def _read(self, method: str, url: str, request: dict[str, Any]) -> None:
+        try:
+            with httpx.stream(method, url, timeout=60, **request) as response:
+                for piece in response.iter_raw():
+                    self.pieces += 1
+                    self.tail = (self.tail + piece)[-2_000:]
+            self.ended = "complete"
+        except httpx.HTTPError as error:
+            self.ended = type(error).__name__
+
+
+def printed_config(gate_port: int, relay_port: int, port: int) -> str:
+    """What `detente hook serving --nginx` prints is what runs."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "detente", "hook", "serving", VERSION, "--nginx"),
+            *("--port", str(gate_port), "--relay-port", str(relay_port), "--listen", f"127.0.0.1:{port}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
 
 
 def wait_for_leave(made: Gate, *, held: bool = True) -> None:

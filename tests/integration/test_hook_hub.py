@@ -117,3 +117,14 @@ def test_a_link_in_the_folder_is_not_followed(hub, home, folder):
     assert code == 2
     assert "a link" in err
     assert hub.tokens == set()
+
+
+def test_an_observed_upload_is_published_and_recorded(hub, home, folder):
+    """In a pause: the folder is published, loudly; one line says what would have been done, and that nothing was enforced."""
+    pause(home)
+    code, out, err = upload(home, folder, "--observe")
+    assert code == 0, err
+    assert (json.loads(out)["enforced"], len(hub.files)) == (False, 3)
+    assert "not enforced: would have denied an upload to lab/lm" in err
+    (line,) = [json.loads(each) for each in (home / "observe.jsonl").read_text().splitlines()]
+    assert (line["asker"], line["enforced"], line["verdict"]) == ("hf-upload", False, "deny")

@@ -3,9 +3,6 @@
 import contextlib
 import json
 import signal
-import subprocess
-import sys
-import threading
 import time
 
 import httpx
@@ -16,11 +13,12 @@ from tests.integration.node_rig import free_ports
 from tests.integration.serving_rig import (
     SHORT_LIVES,
     STOPS_RELEASES,
-    VERSION,
+    Stream,
     gate,
     has_nginx,
     model_server,
     nginx,
+    printed_config,
     wait_for_leave,
     wait_until,
 )
@@ -33,20 +31,6 @@ def lift(home):
     assert done.returncode == 0, done.stderr.decode()
 
 
-def printed_config(made, port):
-    """What `detente hook serving --nginx` prints is what runs."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "detente", "hook", "serving", VERSION, "--nginx"),
-            *("--port", str(made.port), "--relay-port", str(made.relay), "--listen", f"127.0.0.1:{port}"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
-
-
 @contextlib.contextmanager
 def rig(tmp_path, home, *more):
     """A model, the gate, nginx: yields the gate, nginx's URL, and what the model was asked."""
@@ -54,30 +38,9 @@ def rig(tmp_path, home, *more):
     with (
         model_server() as (model_port, asked),
         gate(home, model_port, *more) as made,
-        nginx(tmp_path / "nginx", printed_config(made, port), port) as url,
+        nginx(tmp_path / "nginx", printed_config(made.port, made.relay, port), port) as url,
     ):
         yield made, url, asked
-
-
-class Stream:
-    """An open stream, read in a thread: how it ended and when."""
-
-    def __init__(self, url):
-        self.pieces = 0
-        self.ended = None
-        self._thread = threading.Thread(target=self._read, args=(url,), daemon=True)
-        self._thread.start()
-        wait_until(lambda: self.pieces > 1 or self.ended)
-        assert self.ended is None
-
-    def _read(self, url):
-        try:
-            with httpx.stream("GET", f"{url}/stream", timeout=60) as response:
-                for _ in response.iter_raw():
-                    self.pieces += 1
-            self.ended = "complete"
-        except httpx.HTTPError as error:
-            self.ended = type(error).__name__
 
 
 @needs_nginx
@@ -88,7 +51,7 @@ def test_a_pause_refuses_new_requests_and_cuts_what_is_open(tmp_path):
         wait_for_leave(made)
         assert httpx.get(f"{url}/v1/models").text == "answered"
         assert httpx.post(f"{url}/v1/completions", content=b"x" * 5_000).status_code == 200
-        stream = Stream(url)
+        stream = Stream(f"{url}/stream")
         pause(home)
         wait_until(lambda: stream.ended)
         assert stream.ended in {"RemoteProtocolError", "ReadError"}
@@ -110,7 +73,7 @@ def test_a_gate_that_hangs_or_is_gone_is_closed(tmp_path):
     home = solo(tmp_path / "home", STOPS_RELEASES)
     with rig(tmp_path, home) as (made, url, asked):
         wait_for_leave(made)
-        stream = Stream(url)
+        stream = Stream(f"{url}/stream")
         made.process.send_signal(signal.SIGSTOP)
         before, began = list(asked), time.monotonic()
         assert httpx.get(f"{url}/v1/models", timeout=60).status_code == 500
@@ -129,7 +92,7 @@ def test_leave_lapses_by_itself_where_nobody_renews_it(tmp_path):
     home = solo(tmp_path / "home", STOPS_RELEASES, SHORT_LIVES)
     with rig(tmp_path, home) as (made, url, _asked):
         wait_for_leave(made)
-        stream = Stream(url)
+        stream = Stream(f"{url}/stream")
         (home / "config.toml").rename(home / "config.gone")
         (home / "node.db").rename(home / "node.gone")
         wait_until(lambda: stream.ended)
@@ -153,7 +116,7 @@ def test_observing_refuses_nothing_and_keeps_a_record(tmp_path):
     """In a pause the stream goes on and requests are answered; what would have been done is a line, marked as not enforced."""
     home = solo(tmp_path / "home", STOPS_RELEASES)
     with model_server() as (model_port, _asked), gate(home, model_port, "--observe") as made:
-        stream = Stream(f"http://127.0.0.1:{made.relay}")
+        stream = Stream(f"http://127.0.0.1:{made.relay}/stream")
         record = home / "observe.jsonl"
         wait_until(lambda: record.exists() and "permitted" in record.read_text())
         pause(home)

@@ -37,6 +37,7 @@ from detente.cli.wording import counted
     show_default=True,
     help="Seconds to wait for the answer; then it is 503.",
 )
+@click.option("--observe", "observing", is_flag=True, help="Record what would be answered; hold nothing.")
 @home_option
 @json_option
 @reports_errors
@@ -49,13 +50,14 @@ def mlflow(
     within_s: float,
     home: str | None,
     *,
+    observing: bool,
     as_json: bool,
 ) -> None:
     """Stand in front of an MLflow server and ask before what may promote a model: alias, stage, tag, version.
 
     Everything that only tracks passes. Runs until SIGTERM. Bind the server itself where only this process reaches it.
     """
-    from detente.hooks.mlflow_gate import make_ask, run_mlflow
+    from detente.hooks.mlflow_gate import make_ask, make_observed, run_mlflow
     from detente.hooks.serving import listen_on
 
     listening = listen_on(address, port)
@@ -63,12 +65,14 @@ def mlflow(
 
     def ready() -> None:
         if as_json:
-            click.echo(json.dumps({"serving": server, "port": at}))
+            click.echo(json.dumps({"serving": server, "port": at, "enforced": not observing}))
         else:
-            click.echo(f"holding promotions at http://{address}:{at}, in front of {server}", err=True)
+            does = "not enforced: observing" if observing else "holding"
+            click.echo(f"{does} promotions at http://{address}:{at}, in front of {server}", err=True)
 
-    ask = make_ask(home=home, developer=developer, within_s=within_s)
-    run_mlflow(server, listening, ask, artifacts=artifacts, ready=ready)
+    ask = make_ask(home=home, developer=developer, within_s=within_s, observing=observing)
+    observed = make_observed(home=home) if observing else None
+    run_mlflow(server, listening, ask, artifacts=artifacts, observed=observed, ready=ready)
 
 
 @click.command("hf-upload", epilog="Such as: detente hook hf-upload lab/lm ./checkpoint --message 'step 4,000'")
@@ -80,6 +84,7 @@ def mlflow(
 @click.option("--message", default="upload", show_default=True, help="The commit's message.")
 @click.option("--developer", metavar="PARTY", help="Whose version it is, where the one that publishes is no developer.")
 @click.option("--within", "within_s", default=20.0, show_default=True, help="Seconds to wait for each answer.")
+@click.option("--observe", "observing", is_flag=True, help="Record what would be answered, and publish whatever it is.")
 @click.option(
     "--store-token", is_flag=True, help="Keep the write token in the home, read from the terminal or standard input."
 )
@@ -100,6 +105,7 @@ def hf_upload(
     home: str | None,
     *,
     store_token: bool,
+    observing: bool,
     as_json: bool,
 ) -> None:
     """Publish FOLDER to REPO of the Hugging Face Hub, if the accord allows to deploy it. Its digest is the version.
@@ -121,9 +127,11 @@ def hf_upload(
     if repo is None or folder is None or endpoint is not None:
         raise Misuse("expected REPO and FOLDER; where the token goes is kept with it, by --store-token --endpoint URL")
     target = Target(repo=repo, repo_type=repo_type, revision=revision, path=in_repo.strip("/"), message=message)
-    done = held_upload(target, folder, home=home, developer=developer, within_s=within_s)
+    observed = (lambda line: click.echo(f"detente: {line}", err=True)) if observing else None
+    done = held_upload(target, folder, home=home, developer=developer, within_s=within_s, observed=observed)
     if as_json:
         said = {"version": done.version, "commit": done.commit, "url": done.url, "files": done.files}
+        said["enforced"] = not observing
         click.echo(json.dumps(said))
     else:
         click.echo(f"published {counted(done.files, 'file')}, version {done.version}: {done.url}")

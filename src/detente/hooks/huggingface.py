@@ -7,6 +7,7 @@ Decides what is published (the bytes that were listed, and nothing else), which 
 - It is asked twice: before a byte leaves, and again before the commit that publishes, since an upload may take hours.
 - What is small is held in memory from its first reading on. What is large goes by its SHA-256 in the Hub's LFS protocol, and is read again
   before the commit. What differs from the listing is not published.
+- Observing, what would have been answered is recorded once, before a byte leaves, and the upload goes on.
 - The token lies in the home with the address that it is for: no variable of the environment says where it is sent.
 
 The package ``huggingface_hub`` is whoever's uses it; nothing of it is imported before.
@@ -25,6 +26,7 @@ from detente.adapters.keys import read_private, store_private
 from detente.adapters.listing import digest_file, list_folder
 from detente.app.config import find_home
 from detente.app.gating import ask_release
+from detente.app.observed_asking import spoken
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import DetenteError, Misuse, Refused, Unavailable, shown
 from detente.guard.answer import Answer
@@ -76,6 +78,7 @@ def held_upload(
     home: str | Path | None = None,
     developer: str | None = None,
     within_s: float = ASK_S,
+    observed: Callable[[str], None] | None = None,
 ) -> Published:
     """Publish ``folder``, if there is leave to deploy its digest. Raises ``Refused`` J34, J35, J37, C01, ``Unavailable``, ``Misuse``.
 
@@ -84,6 +87,8 @@ def held_upload(
     3. What is small is what was listed: J34. What is large goes to the Hub's store, where no commit names it yet.
     4. What was large and sent is what was listed, and still is: J34.
     5. There is leave, still: J35. Then the commit.
+
+    ``observed`` makes 2 and 5 a record of what would have been answered, which it is told in one line.
     """
     place = Path(folder)
     token, endpoint = read_token(home)
@@ -92,15 +97,26 @@ def held_upload(
     files = listed_files(place)  # 1
     version = sha256_hex(b"".join(f"{digest} {size} {name}\n".encode() for name, (size, digest) in files.items()))
 
-    def ask() -> None:
-        act = {**target.as_json(), "endpoint": endpoint}
-        allowed(
-            ask_release("hf-upload", act, version, developer=developer, home=home, within_s=within_s), target, version
-        )  # fmt: skip
+    def ask(*, observing: bool = False) -> Answer:
+        return ask_release(
+            "hf-upload",
+            {**target.as_json(), "endpoint": endpoint},
+            version,
+            developer=developer,
+            home=home,
+            within_s=within_s,
+            observing=observing,
+        )
 
-    ask()  # 2
+    def leave() -> None:
+        if observed is None:
+            allowed(ask(), target, version)
+
+    if observed is not None:
+        observed(spoken(ask(observing=True), _about(target, version)))
+    leave()  # 2
     try:
-        return _sent(api, hub.CommitOperationAdd, target, place, files, version, ask)
+        return _sent(api, hub.CommitOperationAdd, target, place, files, version, leave)
     except DetenteError:
         raise
     except Exception as error:  # noqa: BLE001 - the Hub's package raises of many kinds, and none may show the token
@@ -115,7 +131,7 @@ def _sent(
     place: Path,
     files: Mapping[str, tuple[int, Digest]],
     version: Digest,
-    ask: Callable[[], None],
+    leave: Callable[[], None],
 ) -> Published:
     operations, large = [], []
     kept = 0
@@ -138,7 +154,7 @@ def _sent(
             raise _edited(name, files[name][1])
         if getattr(made, "_upload_mode", None) != "lfs":
             raise Unavailable(f"the Hub does not take {name} by its SHA-256, and it is too large to be held in memory")
-    ask()  # 5
+    leave()  # 5
     commit = api.create_commit(operations=operations, commit_message=target.message, **where)
     return Published(version=version, commit=str(commit.oid), url=str(commit.commit_url), files=len(operations))
 
@@ -170,7 +186,7 @@ def allowed(answer: Answer, target: Target, version: Digest) -> None:
     """Return where the answer allows; raises ``Refused`` J35, ``Unavailable`` where nobody answered."""
     if answer.allowed:
         return
-    what = f"an upload to {target.repo[:200]}, digest {version}"
+    what = _about(target, version)
     if not answer.answered:
         raise Unavailable(f"no answer, so held: {what}: {answer.why}"[:1_000])
     raise Refused(
@@ -226,6 +242,11 @@ def _is_address(text: str) -> bool:
         return False
     safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost"})
     return safe and bool(parts.hostname) and "@" not in parts.netloc and not parts.query
+
+
+def _about(target: Target, version: Digest) -> str:
+    """The act, for people."""
+    return f"an upload to {target.repo[:200]}, digest {version}"
 
 
 def _edited(name: str, digest: Digest) -> Refused:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +52,9 @@ def held(
     kept = KeptLeave(version_of(version), developer=developer, home=home, observe=observe, asker="litellm")
     gate = make_callback(kept)
     kept.start()
+    if observe:
+        sys.stderr.write(f"detente: not enforced: observing what serves version {kept.version[:16]}\n")
+        sys.stderr.flush()
     return gate
 
 

@@ -5,6 +5,7 @@ which requests are held (``hooks.mlflow_routes``) and asking (``app.gating``). `
 
 - A held request is read whole, at most ``BODY_MAX`` bytes; the bytes that were judged are the bytes that are sent on.
 - The answer is MLflow's own form of an error: 403 where the accord denies or holds, 503 where nobody answered.
+- Observing, everything passes as it came; what would have been answered is recorded, a request that would not have been judged included.
 - What passes is streamed both ways and kept nowhere. WebSockets do not pass; MLflow has none that its client needs.
 - Whoever reaches the server's own port is not held: it belongs on a socket that only this process reaches.
 """
@@ -12,9 +13,12 @@ which requests are held (``hooks.mlflow_routes``) and asking (``app.gating``). `
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import socket
+import sys
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,11 +27,13 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from detente.adapters.listing import digest_folder
+from detente.app.asking import held as unanswered
 from detente.app.gating import ask_release
+from detente.app.observed_asking import record, spoken
 from detente.app.outfit import fastest_loop
 from detente.base.digest import Digest
 from detente.base.errors import DetenteError, Misuse, Refused, Unavailable, shown
-from detente.guard.answer import Answer
+from detente.guard.answer import Answer, digest_act
 from detente.hooks.mlflow_routes import (
     BODY_MAX,
     GRAPHQL,
@@ -51,15 +57,27 @@ _HOP: Final = frozenset(
 )
 
 Ask = Callable[[Promotion, Mapping[str, Any], Digest], Answer]
+Observed = Callable[[str, str], None]
 
 
 class MlflowGate:
-    """The ASGI application over one server. ``ask`` answers for a promotion; ``artifacts`` is the server's artifact folder, if it is here."""
+    """The ASGI application over one server. ``ask`` answers for a promotion; ``artifacts`` is the server's artifact folder, if it is here.
 
-    def __init__(self, server: httpx.AsyncClient, ask: Ask, *, artifacts: Path | None = None) -> None:
+    ``observed`` makes it hold nothing: it is told of each request that would have been refused unasked, and why; ``ask`` records the others.
+    """
+
+    def __init__(
+        self,
+        server: httpx.AsyncClient,
+        ask: Ask,
+        *,
+        artifacts: Path | None = None,
+        observed: Observed | None = None,
+    ) -> None:
         self._server = server
         self._ask = ask
         self._artifacts = artifacts
+        self._observed = observed
         self._slots = asyncio.Semaphore(JUDGED_MAX)
         self._waiting = 0
 
@@ -69,12 +87,33 @@ class MlflowGate:
             return
         if scope["type"] != "http":
             return
+        if self._observed is not None:
+            await self._pass(scope, await self._seen(scope, receive, self._observed), send, None)
+            return
         try:
             body = await self._judged(scope, receive)
         except DetenteError as error:
             await _refuse(send, error)
             return
         await self._pass(scope, receive, send, body)
+
+    async def _seen(self, scope: Any, receive: Any, observed: Observed) -> Any:
+        """What the request comes from once it was judged for the record: whatever was read of it, and then the rest."""
+        read: deque[Any] = deque()
+
+        async def keeping() -> Any:
+            read.append(await receive())
+            return read[-1]
+
+        async def again() -> Any:
+            return read.popleft() if read else await receive()
+
+        try:
+            await self._judged(scope, keeping)
+        except Exception as error:  # noqa: BLE001 - whatever it is, what is only observed goes on
+            why = str(error) if isinstance(error, DetenteError) else repr(error)[:500]
+            await asyncio.to_thread(observed, f"{scope['method']} {shown(scope['path'])}", why)
+        return again
 
     async def _judged(self, scope: Any, receive: Any) -> bytes | None:
         """None for what passes as it comes; else the body, once it may be sent on. Raises ``Refused`` J30 to J33, ``Unavailable``."""
@@ -102,7 +141,7 @@ class MlflowGate:
         about = await self._about(scope, promotion)
         version = await self._version(scope, promotion, about)
         answer = await asyncio.to_thread(self._ask, promotion, about, version)
-        if answer.allowed:
+        if answer.allowed or self._observed is not None:
             return
         if not answer.answered:
             raise Unavailable(f"no answer, so held: {promotion.what}: {answer.why}"[:1_000])
@@ -229,15 +268,42 @@ def artifact_folder(source: str, root: Path) -> Path:
     return root.joinpath(*names)
 
 
-def make_ask(*, home: str | None, developer: str | None, within_s: float) -> Ask:
-    """Ask the issuers about one promotion, within ``within_s``."""
+def make_ask(*, home: str | None, developer: str | None, within_s: float, observing: bool = False) -> Ask:
+    """Ask the issuers about one promotion, within ``within_s``; ``observing`` records the answer, and says it on stderr."""
 
     def ask(promotion: Promotion, about: Mapping[str, Any], version: Digest) -> Answer:
-        return ask_release(
-            "mlflow", promotion.act(about), version, developer=developer, home=home, within_s=within_s
-        )  # fmt: skip
+        answer = ask_release(
+            "mlflow",
+            promotion.act(about),
+            version,
+            developer=developer,
+            home=home,
+            within_s=within_s,
+            observing=observing,
+        )
+        if observing:
+            _say(spoken(answer, f"{promotion.what}, digest {version}"))
+        return answer
 
     return ask
+
+
+def make_observed(*, home: str | None) -> Observed:
+    """Record a request that would have been refused unasked, and say so on stderr."""
+
+    def observed(what: str, why: str) -> None:
+        answer = unanswered(digest_act("mlflow", {"what": what}), why)
+        with contextlib.suppress(DetenteError):
+            answer = record(answer, asker="mlflow", about=what, home=home)
+        _say(spoken(answer, what))
+
+    return observed
+
+
+def _say(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"detente: {line}\n")
+        sys.stderr.flush()
 
 
 def open_server(to: str) -> httpx.AsyncClient:
@@ -261,22 +327,28 @@ def run_mlflow(
     ask: Ask,
     *,
     artifacts: Path | None = None,
+    observed: Observed | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     with asyncio.Runner(loop_factory=fastest_loop()) as runner:
-        runner.run(_serve(to, listening, ask, artifacts, ready))
+        runner.run(
+            _serve(to, listening, lambda server: MlflowGate(server, ask, artifacts=artifacts, observed=observed), ready)
+        )
 
 
 async def _serve(
-    to: str, listening: socket.socket, ask: Ask, artifacts: Path | None, ready: Callable[[], None]
-) -> None:  # fmt: skip
+    to: str,
+    listening: socket.socket,
+    gate: Callable[[httpx.AsyncClient], MlflowGate],
+    ready: Callable[[], None],
+) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, over.set)
     async with open_server(to) as server:
-        await serve_asgi(MlflowGate(server, ask, artifacts=artifacts), listening, over=over, ready=ready)
+        await serve_asgi(gate(server), listening, over=over, ready=ready)
 
 
 async def _read(scope: Any, receive: Any) -> bytes:

@@ -4,21 +4,14 @@ Claude Code itself cannot run here. ``ClaudeCode`` does what its documentation s
 with one that takes too long: it goes on.
 """
 
-import asyncio
 import contextlib
 import json
 import subprocess
 from itertools import count
 from pathlib import Path
 
-from detente.app.door import open_door
-from detente.app.holding import made_proposal, made_version
-from detente.base.digest import Digest
 from detente.hooks.claude_code import HARD_MORE_S
-from detente.statement.kinds import Kind
-from detente.statement.statement import Body
 from tests.conformance.asking_rig import Act, Asker, Interpreter, Scene, timed
-from tests.integration.asking_rig import approve
 
 BLOCKS = 2
 ANSWER_S = 60
@@ -85,33 +78,16 @@ class Pipeline:
             finally:
                 self.patience_s = 90
 
-    def _approve(self, what: str) -> None:
-        """A model proposes the version, a person approves that, and its developer states it."""
-        bytes_of, by, touches = f"{what}\n".encode(), ("model", "m-1"), ("training",)
-
-        async def filed(kind: Kind, body: Body) -> Digest:
-            door = await open_door(self.scene.home)
-            made, envelope = door.speaker().state(kind, body)
-            await door.submit(envelope)
-            return made
-
-        proposal = asyncio.run(
-            filed("proposal", made_proposal(bytes_of, touches=touches, summary=what, proposed_by=by))
-        )
-        approve(self.scene.home, proposal)
-        version = made_version(bytes_of, touches=touches, proposed_by=by, proposal=proposal)
-        asyncio.run(filed("version", version))
-
     def _edited(self) -> str:
         assert not self.act("edited").done, "nobody has approved it"
-        self._approve("edited")
+        self.scene.approve_version(b"edited\n")
         assert not self.act("other").done
         assert self.act("edited").done
         return "held"
 
     def _again(self) -> str:
         """An approval is of a version, not of one release of it; each run asks for itself all the same."""
-        self._approve("again")
+        self.scene.approve_version(b"again\n")
         before = len(self.scene.proxy.nonces)
         assert self.act("again").done
         assert self.act("again").done

@@ -10,7 +10,7 @@ from detente.base.digest import Digest
 from detente.base.errors import Misuse, Refused
 from detente.guard.answer import Allowance, Answer
 from detente.hooks import mlflow_gate
-from detente.hooks.mlflow_gate import MlflowGate, artifact_folder, open_server
+from detente.hooks.mlflow_gate import MlflowGate, artifact_folder, make_observed, open_server
 from detente.hooks.mlflow_routes import BODY_MAX
 
 ACT = Digest("c" * 64)
@@ -222,3 +222,44 @@ def test_asking_is_bounded(monkeypatch):
     server = Server()
     assert sent(server, ALLOWED)[0] == 503
     assert server.got == []
+
+
+def test_observed_promotions_pass_as_they_came_whatever_is_answered():
+    """Denied, unanswered, unread, too large, or with a server that knows no version: sent on byte for byte, each on the record once."""
+    twice = b'{"name": "lm", "alias": "champion", "version": "2", "version": "1"}'
+    large = [b"x" * (BODY_MAX // 2)] * 3
+    for answer, pieces, by_ask, refused in (
+        (DENIED, [json.dumps(SAID).encode()], 1, ""),
+        (UNANSWERED, [json.dumps(SAID).encode()], 1, ""),
+        (DENIED, [twice], 0, "J31"),
+        (DENIED, large, 0, "J32"),
+    ):
+        server, noted = Server(), []
+        status, _, said, asked = sent(
+            server, answer, pieces=pieces, observed=lambda what, why, noted=noted: noted.append((what, why))
+        )
+        assert (status, said, len(asked)) == (200, b"passed", by_ask)
+        assert [each[2] for each in server.writes] == [b"".join(pieces)]
+        assert [what for what, _ in noted] == ([f"POST '{ALIAS}'"] if refused else [])
+        assert all(why.startswith(refused) for _, why in noted)
+    server, noted = Server(status=404), []
+    status, *_ = sent(server, DENIED, observed=lambda *told: noted.append(told))
+    assert (status, len(server.writes), noted[0][1][:3]) == (200, 1, "J33")
+
+
+def test_what_only_tracks_is_not_observed():
+    """It is no promotion: nothing of it is on the record."""
+    server, noted = Server(), []
+    sent(server, DENIED, path="/api/2.0/mlflow/runs/log-metric", observed=lambda *told: noted.append(told))
+    assert (len(server.writes), noted) == (1, [])
+
+
+def test_the_record_of_a_request_that_was_not_judged_says_why(tmp_path, capsys):
+    """One line, marked as not enforced; without a home it is said all the same."""
+    make_observed(home=str(tmp_path))("POST a", "J31 malformed: a name twice")
+    (line,) = [json.loads(each) for each in (tmp_path / "observe.jsonl").read_text().splitlines()]
+    assert (line["enforced"], line["asker"], line["verdict"]) == (False, "mlflow", "hold")
+    make_observed(home=str(tmp_path / "nowhere"))("POST b", "J32 oversized")
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "detente: not enforced: would have held POST a: J31 malformed: a name twice"
+    assert said[1].startswith("detente: not enforced: would have held POST b")
