@@ -47,6 +47,7 @@ WITHIN_S = 240
 ALL_ACTIVITIES = ("activities: [training, self_improvement]", "activities: [training, self_improvement, deployment]")
 NOTHING_WAITS = ("change.proposer: model", "change.proposer: human")
 """Terms under which what a model proposes needs leave, and no approval."""
+LATER = "played by `make conformance` (DETENTE_CONFORMANCE=1)"
 QUOTE, SIGN = "/v1/permits/heads", "/v1/permits"
 WRONG_ANSWERS = ("flipped", "edited", "replayed", "expired", "epoch")
 """What becomes of an issuer's answer: a bit changed on its way; another text, an old one, one of another epoch under the issuer's own
@@ -416,7 +417,7 @@ class Asker:
 
     ``open(scene, observe=False)`` installs it in a scene. ``free`` are terms under which its act needs leave and no approval, ``approving``
     those under which it waits for people. ``needs`` is the module without which it cannot run, ``packages`` are told with their versions.
-    ``always``: every run of the tests plays it; the others wait for ``DETENTE_CONFORMANCE=1``, since each takes a minute and more.
+    ``always``: the scenarios that every run of the tests plays; the others wait for ``DETENTE_CONFORMANCE=1``, since an adapter's take minutes.
     """
 
     key: str
@@ -429,13 +430,13 @@ class Asker:
     """Of what is no package here: why it cannot run, or nothing, and the versions of what it runs with."""
     free: tuple[tuple[str, str], ...] = (NOTHING_WAITS,)
     approving: tuple[tuple[str, str], ...] = ()
-    always: bool = False
+    always: frozenset[str] = frozenset()
 
     @property
     def absent(self) -> str:
         """Why it does not run here; empty where it does."""
-        if not (self.always or os.environ.get("DETENTE_CONFORMANCE")):
-            return "played by `make conformance` (DETENTE_CONFORMANCE=1)"
+        if not (self.always or _plays_all()):
+            return LATER
         if self.other is not None:
             return self.other()[0]
         return f"{self.needs} is not installed" if self.needs and find_spec(self.needs) is None else ""
@@ -444,6 +445,14 @@ class Asker:
     def versions(self) -> Mapping[str, str]:
         """Those of what it runs with that is no package here."""
         return {} if self.other is None else self.other()[1]
+
+    def due(self, scenario: str) -> bool:
+        """Is this scenario played in this run of the tests?"""
+        return scenario in self.always or _plays_all()
+
+
+def _plays_all() -> bool:
+    return bool(os.environ.get("DETENTE_CONFORMANCE"))
 
 
 def timed(call: Callable[[], tuple[bool, str]]) -> Act:

@@ -373,6 +373,21 @@ def test_a_hook_that_observes_lets_every_move_be_made_and_records_what_would_hav
     assert b"not enforced" in status.stderr
 
 
+@pytest.mark.parametrize("ends", ["echo let-through allow; exit 0", "kill -9 $$", "exit 3"])
+def test_a_hook_that_observes_and_gives_no_answer_says_so_and_the_move_is_made(tmp_path, home, ends):
+    """What stands in the interpreter's place and ends well is no answer either: each move that nobody looked at is told."""
+    repo = repository(tmp_path / "repo")
+    assert detente("hook", "git", "install", str(repo.path), "--observe", home=home).returncode == 0
+    broken = tmp_path / "broken"
+    broken.write_text(f"#!/bin/sh\n{ends}\n")
+    broken.chmod(0o755)
+    text = hook_of(repo).read_text()
+    assert sys.executable in text
+    hook_of(repo).write_text(text.replace(sys.executable, str(broken)))
+    repo.write(train__py="DEPTH = 9\n")
+    assert "not enforced: the hook gave no answer" in repo.commit("deeper")
+
+
 def test_a_hook_that_held_and_only_observes_now_is_a_finding_until_it_holds_again(repo, home):
     """Installed anew to observe, twice too; no variable of the environment does the same."""
     repo.write(train__py="DEPTH = 9\n")

@@ -112,6 +112,14 @@ class Push(Git):
 
 
 ADAPTERS = (
-    Asker(key="git-commit", name="git: a commit", page=PAGE, open=Commit, always=True),
+    Asker(
+        key="git-commit",
+        name="git: a commit",
+        page=PAGE,
+        open=Commit,
+        always=frozenset(
+            {"allowed", "paused", "queue", "again", "edited", "permits", "crash", "hang", "missing", "garbage", "clock"}
+        ),
+    ),
     Asker(key="git-push", name="git: a push, `pre-receive`", page=PAGE, open=Push),
 )

@@ -52,8 +52,10 @@ _NOTE: Final = """if [ "$1" = committed ] && [ "$ours" = yes ]; then
 fi
 [ "$1" = prepared ] || ours=no
 """
-_OBSERVE: Final = """printf '%s\\n' "$moves" | timeout -k 2 {hard} {command} >/dev/null ||
-  echo "detente: not enforced: the hook gave no answer (exit $?), and the move is made" >&2
+_OBSERVE: Final = """answer=$(printf '%s\\n' "$moves" | timeout -k 2 {hard} {command})
+code=$?
+[ "$code" = 0 ] && [ "$answer" = {let_through} ] ||
+  echo "detente: not enforced: the hook gave no answer (exit $code), and the move is made" >&2
 exit 0
 """
 _ASK: Final = """answer=$(printf '%s\\n' "$moves" | timeout -k 2 {hard} {command})
