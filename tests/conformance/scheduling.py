@@ -24,14 +24,16 @@ class Adapter:
 
 
 SLURM = Adapter("slurm", "Slurm, one node", "hold-slurm.md", absent)
-ADAPTERS = (SLURM,)
+FREEZER = Adapter("freezer", "a job that is frozen", "freeze-a-job.md", lambda: "")
+ADAPTERS = (SLURM, FREEZER)
 
 FAMILY = Family(
     "scheduling",
     "Scheduling",
-    """What starts jobs for many, while the accord pauses and lifts. *held*: no process of a job was started. *saved, held*: each checkpoint was verified and its job put back
-held. *suspended*: every process was stopped, its memory kept. *refused*: the host was told no, and nothing started. *exact*: after the lift, the weights at the end have the
-digest of a run that nobody stopped. *unmoved*: nothing changed.
+    """What starts jobs for many, while the accord pauses and lifts, and a guard that freezes a job that does not answer.
+
+*held*: no process of a job was started. *saved, held*: each checkpoint was verified and its job put back held. *suspended*: every process was stopped, its memory kept.
+*refused*: the host was told no, and nothing started. *exact*: after the lift, what the jobs ended with has the digest of a run that nobody stopped. *unmoved*: nothing changed.
 """,
     {
         "paused": "asked during a pause",

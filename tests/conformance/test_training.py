@@ -14,9 +14,9 @@ import pytest
 
 from detente.adapters.process import read_process
 from detente.app.supervising import NO_CHECKPOINT
-from detente.guard.issue import Signed, encode_reply
-from detente.guard.permit import parse_ask, sign_permit_body
+from detente.guard.permit import parse_ask
 from detente.guard.receipt import Receipt, parse_receipt
+from tests.conformance.forging import forged
 from tests.conformance.jobs.places import EPOCH, SAVE_SLOWLY_FROM, STEPS
 from tests.conformance.training import ADAPTERS, Adapter
 from tests.integration.guard_bench import Bench
@@ -275,30 +275,6 @@ def test_jobs_that_are_queued_during_a_pause_do_not_start(adapter, shown, tmp_pa
     shown("queue", "held")
 
 
-def forged(bench: Bench, how: str) -> list[str]:
-    """Make the issuers sign wrongly; returns a list that grows by one for each signature."""
-    made: list[str] = []
-    genuine = bench.issuers.sign
-
-    async def sign(issuer, ask: bytes) -> bytes:
-        made.append(str(issuer))
-        if how == "expired":
-            bench.clock_slip()  # the answer comes after the permit's life is over
-            return await genuine(issuer, ask)
-        _, parsed, permit = parse_ask(ask)
-        if how == "edited":
-            body = parsed.body.replace(b'"life_s":60', b'"life_s":3600')
-        elif how == "epoch":
-            body = parsed.body.replace(f'"epoch":{permit.epoch}'.encode(), f'"epoch":{permit.epoch + 7}'.encode())
-        else:
-            body = bench.old_body
-        assert body != parsed.body
-        return encode_reply(Signed(sign_permit_body(body, m.ISSUERS[issuer])))
-
-    bench.issuers.sign = sign
-    return made
-
-
 @pytest.mark.parametrize("how", ["replayed", "edited", "expired", "epoch"])
 def test_a_permit_that_is_not_the_one_asked_for_starts_nothing(adapter, shown, tmp_path, how):
     """Signed by the right keys, and yet of another request, another text, another epoch, or too late: no process starts."""
@@ -322,11 +298,6 @@ def test_a_permit_that_is_not_the_one_asked_for_starts_nothing(adapter, shown, t
             stage = Stage(adapter, tmp_path, hold=True)
             bench = stage.bench
             bench.old_body = kept[0]
-        if how == "expired":
-            now = bench.clock.boottime_s
-            slipped = [0.0]
-            bench.clock_slip = lambda: slipped.__setitem__(0, slipped[0] + 61.0)
-            bench.session._clock = _Slipping(bench.clock, lambda: now() + slipped[0])
         made = forged(bench, how)
         async with bench:
             await bench.until(lambda: len(made) >= 6, PATIENCE_S)
@@ -335,16 +306,6 @@ def test_a_permit_that_is_not_the_one_asked_for_starts_nothing(adapter, shown, t
 
     play(story())
     shown("permits", "held")
-
-
-class _Slipping:
-    """The session's clock, put forward while a signature is awaited."""
-
-    def __init__(self, clock, now) -> None:
-        self._clock, self.boottime_s = clock, now
-
-    def boot_id(self) -> str:
-        return self._clock.boot_id()
 
 
 def test_a_job_whose_issuers_cannot_be_reached_stops_when_its_permit_lapses(adapter, weights, shown, tmp_path):

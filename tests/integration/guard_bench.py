@@ -5,6 +5,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -67,6 +68,7 @@ class Bench:
         halt_within_s: float = 40.0,
         hold: bool = False,
         still_after_s: float | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.issuers = Issuers(life_s)
         self.node = Node()
@@ -77,7 +79,12 @@ class Bench:
         speaker = Speaker(accord=m.ACCORD, terms_version=1, party=m.DEV, signer=m.GUARD, wall=self.clock.now)
         self.petitioner = Petitioner(speaker, self.folder, self.node)
         self.supervision = Supervision(
-            task=Task(command=command, run=m.RUN, name="run", environment=os.environ),
+            task=Task(
+                command=command,
+                run=m.RUN,
+                name="run",
+                environment=os.environ if environment is None else {**os.environ, **environment},
+            ),
             rules=Rules(halt_within_s=halt_within_s, freeze_s=0.5, hold=hold, still_after_s=still_after_s),
             folder=self.folder,
             petitioner=self.petitioner,

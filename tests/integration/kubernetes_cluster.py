@@ -44,10 +44,10 @@ def merged(value, change):
 
 
 class Cluster:
-    """``admit`` takes an AdmissionRequest and gives a ``Verdict``; ``refuse`` are paths whose changes are not allowed."""
+    """``admit`` takes an AdmissionRequest and gives a ``Verdict``; ``refuse`` are paths whose changes are not allowed; pods have ``grace_s`` after SIGTERM."""
 
-    def __init__(self, *, admit=None, kueue: bool = True) -> None:
-        self.admit = admit
+    def __init__(self, *, admit=None, kueue: bool = True, grace_s: float = GRACE_S) -> None:
+        self.admit, self.grace_s = admit, grace_s
         self.objects: dict[str, dict] = {SWITCH_PATH: switch_manifest()}
         self.resources = dict(RESOURCES) | ({KUEUE: ("clusterqueues", "localqueues", "workloads")} if kueue else {})
         self.calls: list[tuple[str, str]] = []
@@ -155,7 +155,7 @@ class Cluster:
             pod = self.objects.get(place)
             if job["spec"].get("suspend"):
                 if pod is not None and f"{name}-{number}" not in self._ending:
-                    self._ending[f"{name}-{number}"] = time.monotonic() + GRACE_S
+                    self._ending[f"{name}-{number}"] = time.monotonic() + self.grace_s
                     if self.processes[f"{name}-{number}"].poll() is None:
                         os.killpg(self.processes[f"{name}-{number}"].pid, signal.SIGTERM)
                 if pod is not None and self.processes[f"{name}-{number}"].poll() is not None:

@@ -4,20 +4,30 @@ import base64
 import contextlib
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from detente.app.kubernetes.manifests import Choices, make_tls
-from tests.integration.asking_rig import WITHIN_S
-from tests.kubernetes_caller import Caller
+from tests.integration.asking_rig import WITHIN_S, detente
+from tests.kubernetes_caller import Caller, pod, request
 
 IMAGE = "registry.example/detente@sha256:" + "0" * 64
 
 
 @contextlib.contextmanager
-def gate(home: Path, folder: Path, *options: str, within_s: float = 8.0) -> Iterator[Caller]:
+def gate(
+    home: Path,
+    folder: Path,
+    *options: str,
+    within_s: float = 8.0,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Caller]:
     """``detente hook kubernetes serve`` on a free port, and a caller that trusts it; ``caller.process`` is the gate."""
     folder.mkdir(exist_ok=True)
     tls = make_tls(days=2)
@@ -31,7 +41,7 @@ def gate(home: Path, folder: Path, *options: str, within_s: float = 8.0) -> Iter
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
         )
     try:
         assert popen.stdout is not None
@@ -46,3 +56,48 @@ def gate(home: Path, folder: Path, *options: str, within_s: float = 8.0) -> Iter
         popen.kill()
         popen.stdout.close()
         popen.wait(WITHIN_S)
+
+
+def lift(home: Path) -> None:
+    """The safety side takes its pause back."""
+    done = detente("lift", "--trigger", "call", "--as", "safety-team", home=home)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def until_admitted(caller: Caller) -> None:
+    """On a busy machine the first answers may come too late, and are refusals then."""
+    until_s = time.monotonic() + WITHIN_S
+    while not (verdict := caller.admit(request("pods", pod()))).allowed:
+        assert time.monotonic() < until_s, verdict.reason
+
+
+class Liar:
+    """A TLS server with the right certificate that answers whatever it is told."""
+
+    def __init__(self, folder, answer: bytes) -> None:
+        tls = make_tls(days=2)
+        for name, data in (("c", tls.certificate), ("k", tls.key)):
+            (folder / name).write_bytes(data)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "c", folder / "k")
+        self.bundle = base64.b64encode(tls.authority).decode()
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        self.answer = answer
+        self.thread = threading.Thread(target=self._serve, args=(context,), daemon=True)
+        self.thread.start()
+
+    def _serve(self, context) -> None:
+        connection, _ = self.listening.accept()
+        with context.wrap_socket(connection, server_side=True) as link:
+            link.recv(1 << 16)
+            link.sendall(self.answer)
+
+    def close(self) -> None:
+        self.thread.join(WITHIN_S)
+        self.listening.close()
+
+
+def http(status: str, body: bytes) -> bytes:
+    """An answer with this body."""
+    return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body

@@ -4,19 +4,15 @@ import base64
 import json
 import os
 import signal
-import socket
-import ssl
 import subprocess
 import sys
-import threading
-import time
 from dataclasses import replace
 
 import pytest
 
 from detente.app.kubernetes.manifests import make_tls
 from tests.integration.asking_rig import WITHIN_S, detente, pause, served, solo
-from tests.integration.kubernetes_rig import gate
+from tests.integration.kubernetes_rig import Liar, gate, http, lift, until_admitted
 from tests.kubernetes_caller import pod, request, review, workload
 
 SLOW_S = 25.0
@@ -26,18 +22,6 @@ SLOW_S = 25.0
 @pytest.fixture
 def home(tmp_path):
     return solo(tmp_path / "home")
-
-
-def lift(home) -> None:
-    done = detente("lift", "--trigger", "call", "--as", "safety-team", home=home)
-    assert done.returncode == 0, done.stderr.decode()
-
-
-def until_admitted(caller) -> None:
-    """On a busy machine the first answers may come too late, and are refusals then."""
-    until_s = time.monotonic() + WITHIN_S
-    while not (verdict := caller.admit(request("pods", pod()))).allowed:
-        assert time.monotonic() < until_s, verdict.reason
 
 
 def test_what_starts_is_admitted_until_a_pause_and_again_after_its_lift(home, tmp_path):
@@ -115,37 +99,6 @@ def test_the_body_is_bounded_and_only_the_named_authority_is_believed(home, tmp_
         stranger = type(caller)(caller.port, replace(caller.choices, ca_bundle=other))
         verdict = stranger.admit(request("pods", pod()))
         assert (verdict.allowed, "certificate" in verdict.reason.lower()) == (False, True)
-
-
-class Liar:
-    """A TLS server with the right certificate that answers whatever it is told."""
-
-    def __init__(self, folder, answer: bytes) -> None:
-        tls = make_tls(days=2)
-        for name, data in (("c", tls.certificate), ("k", tls.key)):
-            (folder / name).write_bytes(data)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "c", folder / "k")
-        self.bundle = base64.b64encode(tls.authority).decode()
-        self.listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listening.getsockname()[1]
-        self.answer = answer
-        self.thread = threading.Thread(target=self._serve, args=(context,), daemon=True)
-        self.thread.start()
-
-    def _serve(self, context) -> None:
-        connection, _ = self.listening.accept()
-        with context.wrap_socket(connection, server_side=True) as link:
-            link.recv(1 << 16)
-            link.sendall(self.answer)
-
-    def close(self) -> None:
-        self.thread.join(WITHIN_S)
-        self.listening.close()
-
-
-def http(status: str, body: bytes) -> bytes:
-    return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
 
 
 def said(**response) -> bytes:
