@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.conformance.table import Family
+from tests.conformance.table import Family, rows
 from tests.integration.slurm_cluster import absent
+from tests.kubernetes_caller import CEL, NO_CEL
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,15 @@ class Adapter:
 
 
 SLURM = Adapter("slurm", "Slurm, one node", "hold-slurm.md", absent)
+KUBERNETES = Adapter(
+    "kubernetes",
+    "Kubernetes (constructed caller)",
+    "hold-kubernetes.md",
+    lambda: "" if CEL else NO_CEL,
+    ("cel-expr-python",),
+)
 FREEZER = Adapter("freezer", "a job that is frozen", "freeze-a-job.md", lambda: "")
-ADAPTERS = (SLURM, FREEZER)
+ADAPTERS = rows(SLURM, KUBERNETES, FREEZER)
 
 FAMILY = Family(
     "scheduling",

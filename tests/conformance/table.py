@@ -7,6 +7,7 @@ brings its cells into a record of the same versions: so a new scenario does not 
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,12 @@ class Family:
 def read_record(key: str) -> dict:
     """The record of an adapter: ``family``, ``versions`` and ``cells``; ``FileNotFoundError`` where it never ran through."""
     return json.loads((RECORDS / f"{key}.json").read_text("utf-8"))
+
+
+def rows(*adapters: Row) -> tuple[Row, ...]:
+    """Those that have a record; where this run is asked for records (``DETENTE_CONFORMANCE``), all of them."""
+    asked = bool(os.environ.get("DETENTE_CONFORMANCE"))
+    return tuple(each for each in adapters if asked or (RECORDS / f"{each.key}.json").exists())
 
 
 def write_record(family: Family, key: str, versions: Mapping[str, str], cells: Mapping[str, str]) -> bool:
