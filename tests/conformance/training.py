@@ -71,6 +71,22 @@ ADAPTERS = (
         packages=("transformers", "accelerate", "torch"),
     ),
     Adapter(
+        "transformers-accumulate",
+        "Hugging Face Trainer, gradients of 4 batches",
+        (_PYTHON, str(JOBS / "trainer_loop.py"), "--accumulate", "4"),
+        "transformers",
+        "guard-hf-trainer.md",
+        packages=("transformers", "accelerate", "torch"),
+    ),
+    Adapter(
+        "accelerate",
+        "Accelerate, gradients of 2 batches",
+        (_PYTHON, str(JOBS / "accelerate_loop.py"), "--accumulate", "2"),
+        "accelerate",
+        "guard-accelerate.md",
+        packages=("accelerate", "torch"),
+    ),
+    Adapter(
         "torch-dcp",
         "torch.distributed.checkpoint, FSDP, 2 ranks",
         (*_TORCHRUN, str(JOBS / "sharded_loop.py"), "--ranks"),
