@@ -47,7 +47,7 @@ MODEL = b"the served model\n"
 OUTAGES = ("dead", "hang", "garbage")
 QUEUED = 10
 UNHEARD = "no permit was had yet"
-UNAPPROVED = "has not stated version"
+UNAPPROVED = "was not proposed or stated"
 
 
 class Kept(ABC):
@@ -157,9 +157,11 @@ class Kept(ABC):
         assert stream.ended in {"RemoteProtocolError", "ReadError"}, stream.ended
 
     def _paused(self) -> str:
+        next_second()  # Votes of one second have no order.
         self.scene.lift()
         self.done("before")
         stream = self.stream()
+        next_second()
         self.scene.pause()
         self.cut(stream)
         signed = len(self.scene.proxy.nonces)
@@ -199,6 +201,7 @@ class Kept(ABC):
                 self.until_refused()
             assert proxy.touched > touched, way
             self.done(way)
+        next_second()
         self.scene.pause()
         self.until_refused()
         touched = proxy.touched
@@ -206,6 +209,7 @@ class Kept(ABC):
             self.begin()
             wait_until(lambda: proxy.touched > touched, within_s=WITHIN_S)
             self.until_refused()
+        next_second()
         self.scene.lift()
         self.done("lied")
         return "not renewed: held at the lapse"
@@ -225,8 +229,10 @@ class Kept(ABC):
             with jumped(self.scene, jump_s):
                 self.begin()
                 self.done(f"jump {jump_s}")
+                next_second()
                 self.scene.pause()
                 self.until_refused()
+                next_second()
                 self.scene.lift()
                 self.done(f"lifted {jump_s}")
         self.begin()
@@ -236,10 +242,10 @@ class Kept(ABC):
         """In a pause, and with no issuer to its lapse, requests are answered and streams go on."""
         scene = self.scene
         self.done("free")
-        wait_until(lambda: [line for line in scene.observed() if line["event"] == "permitted"], within_s=WITHIN_S)
+        wait_until(lambda: [line for line in scene.observed() if line.get("event") == "permitted"], within_s=WITHIN_S)
         stream = self.stream()
         scene.pause()
-        wait_until(lambda: "would have" in {line["event"] for line in scene.observed()}, within_s=WITHIN_S)
+        wait_until(lambda: "would have" in {line.get("event") for line in scene.observed()}, within_s=WITHIN_S)
         with self.at_once():
             self.done("paused")
             with scene.proxy.being("dead"):
@@ -398,6 +404,12 @@ class Nginx(Kept):
         self.begin()
         self.done("mended")
         return "held"
+
+
+def next_second() -> None:
+    """Wait until the wall clock shows another second."""
+    now_s = int(time.time())
+    wait_until(lambda: int(time.time()) != now_s)
 
 
 class LiteLlm(Kept):
