@@ -20,7 +20,7 @@ ADAPTERS = (
 FAMILY = Family(
     "asking",
     "Acts that are asked for",
-    """Each adapter's real host over a real home and its node; between the two a proxy that can be dead, hang, talk nonsense, or change an answer and sign it with the issuer's
+    """Each adapter's real host, or where it cannot run here what its row names, over a real home and its node; between the two a proxy that can be dead, hang, talk nonsense, or change an answer and sign it with the issuer's
 own key. What counts is what happened in the world: a ref that moved, a file that a tool wrote, a step of a pipeline that was begun.
 
 *done*: it happened, once. *held*: it did not, within the host's own deadline, and did when the reason had gone. *unmoved*: nothing changed. An approval is a person's, for exactly

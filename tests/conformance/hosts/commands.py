@@ -182,7 +182,7 @@ ADAPTERS = (
     ),
     Asker(
         key="claude-code",
-        name="Claude Code, `PreToolUse`",
+        name="Claude Code's `PreToolUse` hook, its host played as documented",
         page="hold-an-agents-tools.md",
         open=ClaudeCode,
         always=frozenset({"allowed", "permits", "crash", "hang", "missing", "garbage"}),

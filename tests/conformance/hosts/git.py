@@ -117,9 +117,7 @@ ADAPTERS = (
         name="git: a commit",
         page=PAGE,
         open=Commit,
-        always=frozenset(
-            {"allowed", "paused", "queue", "again", "edited", "permits", "crash", "hang", "missing", "garbage", "clock"}
-        ),
+        always=frozenset({"allowed", "paused", "queue", "permits", "crash", "hang", "missing", "garbage"}),
     ),
     Asker(key="git-push", name="git: a push, `pre-receive`", page=PAGE, open=Push),
 )
