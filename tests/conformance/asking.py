@@ -1,12 +1,7 @@
-"""What asks before a single act: each adapter's driver stands in ``hosts``, and this is what they are put through.
-
-An adapter has a row when a run went through all of it.
-"""
-
-import os
+"""What asks before a single act: each adapter's driver stands in ``hosts``, and this is what they are put through."""
 
 from tests.conformance.hosts import commands, frameworks, git, mcp, promotion, serving
-from tests.conformance.table import RECORDS, Family
+from tests.conformance.table import Family, rows
 
 ADAPTERS = (
     *git.ADAPTERS,
@@ -41,7 +36,5 @@ those arguments.
         "clock": "the wall clock jumps by a day, forth and back",
         "observe": "observed, not enforced",
     },
-    tuple(
-        each for each in ADAPTERS if os.environ.get("DETENTE_CONFORMANCE") or (RECORDS / f"{each.key}.json").is_file()
-    ),
+    rows(*ADAPTERS),
 )
