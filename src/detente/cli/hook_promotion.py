@@ -19,7 +19,7 @@ from detente.cli.wording import counted
 @click.command(epilog="Such as: detente hook mlflow --to unix:/run/mlflow.sock --port 5001")
 @click.option("--to", "server", required=True, metavar="URL", help="The MLflow server: http://host:port or unix:/path.")
 @click.option("--port", default=5001, show_default=True, help="Where clients come in.")
-@click.option("--address", default="127.0.0.1", show_default=True)
+@click.option("--address", default="127.0.0.1", show_default=True, help="The address it listens on.")
 @click.option(
     "--artifacts",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -78,7 +78,13 @@ def mlflow(
 @click.command("hf-upload", epilog="Such as: detente hook hf-upload lab/lm ./checkpoint --message 'step 4,000'")
 @click.argument("repo", required=False)
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--repo-type", type=click.Choice(["model", "dataset", "space"]), default="model", show_default=True)
+@click.option(
+    "--repo-type",
+    help="What kind of repository it is.",
+    type=click.Choice(["model", "dataset", "space"]),
+    default="model",
+    show_default=True,
+)
 @click.option("--revision", default="main", show_default=True, help="The branch that is committed to.")
 @click.option("--path", "in_repo", default="", metavar="DIR", help="The folder in the repository. [default: its root]")
 @click.option("--message", default="upload", show_default=True, help="The commit's message.")
