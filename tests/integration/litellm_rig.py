@@ -9,11 +9,10 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -21,7 +20,7 @@ import pytest
 
 from tests.integration.asking_rig import WITHIN_S
 from tests.integration.node_rig import free_ports
-from tests.integration.serving_rig import VERSION, wait_until
+from tests.integration.serving_rig import VERSION, model_server, wait_until
 
 PYTHON = os.environ.get("DETENTE_LITELLM_PYTHON") or (
     sys.executable if importlib.util.find_spec("litellm") and importlib.util.find_spec("fastapi") else ""
@@ -144,21 +143,6 @@ def piece_of(route: str) -> bytes:
     return b"data: " + json.dumps(said).encode() + b"\n\n"
 
 
-@contextlib.contextmanager
-def openai_server() -> Iterator[tuple[int, list[str]]]:
-    asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Asked", (OpenAi,), {"asked": asked}))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1], asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @dataclass
 class Proxy:
     url: str
@@ -180,7 +164,7 @@ def litellm_proxy(
     """LiteLLM with the callback, once it listens or has ended."""
     folder.mkdir()
     (port,) = free_ports(1)
-    with openai_server() as (model_port, asked), (folder / "proxy.log").open("wb") as log:
+    with model_server(OpenAi) as (model_port, asked), (folder / "proxy.log").open("wb") as log:
         config = CONFIG.format(port=model_port, key=KEY).replace("detente_gate.gate", callback)
         (folder / "config.yaml").write_text(config)
         (folder / "detente_gate.py").write_text(GATE.format(version=version, home=str(home), observe=observe))

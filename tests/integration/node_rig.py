@@ -13,10 +13,11 @@ from pathlib import Path
 
 from detente.accord.reading import read_terms
 from detente.adapters.client import NodeClient
+from detente.adapters.listening import listen_socket
 from detente.app.config import load_config
 from detente.app.node import Node, open_node
 from detente.base.identity import Party
-from detente.server.serving import listen_socket, serve_node
+from detente.server.serving import serve_node
 from tests import node_coalition
 from tests.node_coalition import MIRRORS, TERMS, Coalition
 

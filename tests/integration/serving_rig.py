@@ -66,10 +66,10 @@ class Model(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def model_server() -> Iterator[tuple[int, list[str]]]:
+def model_server(handler: type[BaseHTTPRequestHandler] = Model) -> Iterator[tuple[int, list[str]]]:
     """Its port, and the paths that it was asked for."""
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Asked", (Model,), {"asked": asked}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Asked", (handler,), {"asked": asked}))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

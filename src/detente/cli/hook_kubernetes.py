@@ -64,14 +64,15 @@ def serve(
     as_json: bool,
 ) -> None:
     """Serve the validating webhook until SIGTERM or SIGINT. One line on stdout says where."""
-    from detente.hooks.kubernetes import listen, serve
+    from detente.adapters.listening import listen_socket
+    from detente.hooks.kubernetes import serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     for noisy in ("httpx", "httpcore", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     folder = find_home(home)
     load_config(folder)
-    listening = listen(host, port)
+    listening = listen_socket(host, port)
     address = listening.getsockname()
     url = f"https://{address[0]}:{address[1]}/admission"
     said = json.dumps({"serving": url}) if as_json else f"the gate answers at {url}"

@@ -39,8 +39,9 @@ def serve(*, host: str | None, port: int | None, verbose: bool, home: str | None
 
     One line on stdout says where, once requests are answered.
     """
+    from detente.adapters.listening import listen_socket
     from detente.app.node import open_node
-    from detente.server.serving import listen_socket, run_node
+    from detente.server.serving import run_node
 
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

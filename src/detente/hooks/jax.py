@@ -42,6 +42,7 @@ from detente.base.errors import Misuse, Refused, Unavailable, shown
 from detente.hooks.agreement import ALONE, RankedGuard, Ranks
 from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.ranked_save import Part, newest_together, save_together
+from detente.hooks.resuming import accept_inexact
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
 from detente.hooks.torch.ranks import guard_ranks
 from detente.hooks.torch.state_tree import flatten, rebuild
@@ -234,45 +235,14 @@ class OrbaxState:
             )
         if not isinstance(meta.get("trees"), dict):
             raise Refused("V04", "conflict", got="a checkpoint without trees", expected="one of OrbaxState")
-        self.why_not_exact = receipt.why_not_exact
-        for refusal in self._inexact(meta, found):  # 3
-            if not self._allow_inexact:
-                raise refusal
-            self.why_not_exact = self.why_not_exact or f"resumed at step {receipt.step} with {refusal.got}"[:500]
-
-    def _inexact(self, meta: Mapping[str, Any], found: Sealed) -> Iterator[Refused]:
-        todo = "accept a resume that is not exact with allow_inexact=True"
-        if meta.get("ranks") != self._ranks.world:
-            yield Refused(
-                "V05",
-                "conflict",
-                got=f"{self._ranks.world} processes for a checkpoint of {shown(meta.get('ranks'))}",
-                expected="the same number of processes",
-                todo=todo,
-            )
-        now, then = _environment(), meta.get("environment")
-        if then != now:
-            before = then if isinstance(then, dict) else {}
-            changed = [
-                f"{name} {now[name]} instead of {shown(before.get(name))}"
-                for name in now
-                if before.get(name) != now[name]
-            ]
-            yield Refused(
-                "V06",
-                "conflict",
-                got="; ".join(changed) or "another environment",
-                expected="what it was saved under",
-                todo=todo,
-            )
-        if not found.receipt.exact:
-            yield Refused(
-                "V07",
-                "conflict",
-                got=f"a checkpoint that is not exact: {found.receipt.why_not_exact}",
-                expected="one that is",
-                todo=todo,
-            )
+        self.why_not_exact = accept_inexact(  # 3
+            meta,
+            receipt,
+            world=self._ranks.world,
+            of="processes",
+            environment=_environment(),
+            allow=self._allow_inexact,
+        )
 
 
 class _CoordinationBoard:

@@ -25,6 +25,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from detente.adapters.listening import UVICORN
 from detente.app.kubernetes.leave import ANSWER_S, POLICY_FILE, POLICY_MAX, Admission, parse_policy
 from detente.app.kubernetes.reviewing import REVIEW_MAX
 from detente.base.errors import Misuse, Refused, Unavailable
@@ -97,16 +98,9 @@ def serve(
     async def run() -> None:
         config = uvicorn.Config(
             make_app(Admission(home=home, policy=rules, within_s=within_s)),
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
+            **UVICORN,
             limit_concurrency=CONNECTIONS_MAX,
             timeout_graceful_shutdown=GRACE_S,
-            proxy_headers=False,
             ssl_certfile=str(cert),
             ssl_keyfile=str(key),
         )
@@ -126,18 +120,6 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; raises ``Unavailable`` where the address is taken."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    return listening
 
 
 def _policy(home: Path, given: Path | None) -> bytes:

@@ -16,6 +16,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
+from detente.adapters.listening import UVICORN, listen_socket
 from detente.app.kept_leave import KeptLeave
 from detente.app.outfit import fastest_loop
 from detente.base.errors import Misuse, Unavailable
@@ -112,13 +113,9 @@ def make_gate(leave: Leave) -> Asgi:
 
 
 def listen_on(address: str, port: int) -> socket.socket:
-    """A bound socket; raises ``Unavailable``."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    # With the protocol named, asyncio turns Nagle's algorithm off: it costs 40 ms an answer.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    """A socket that listens: who connects before the server runs waits. Raises ``Unavailable``."""
+    listening = listen_socket(address, port)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((address, port))
         listening.listen(BACKLOG)
         listening.setblocking(False)
     except OSError as error:
@@ -190,19 +187,12 @@ async def serve_asgi(app: Asgi, listening: socket.socket, *, over: asyncio.Event
 
     config = uvicorn.Config(
         app,
-        loop="none",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
+        **UVICORN,
         date_header=False,
         backlog=BACKLOG,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
-        proxy_headers=False,
     )
     server = Server(config)
     serving = asyncio.create_task(server.serve([listening]))

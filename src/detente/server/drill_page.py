@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from detente.adapters.listening import listen_socket
 from detente.app.drill.live_page import write_live
 from detente.app.drill.report import STYLE
 from detente.app.drill.showing import Showing
@@ -29,7 +30,6 @@ from detente.server.asgi import Asgi, Scope
 from detente.server.events import KEEP_ALIVE_S, Message, Receive, Send
 from detente.server.pages.files import IMMUTABLE, KINDS, asset, asset_path
 from detente.server.pages.headers import add_headers
-from detente.server.serving import listen_socket
 
 LOOPBACK: Final = "127.0.0.1"
 CSS, EVENTS = "/report.css", "/events"

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
+from detente.adapters.listening import UVICORN
 from detente.app.node import Node
-from detente.base.errors import Unavailable
 from detente.server.asgi import make_app
 
 GRACE_S = 5
@@ -28,39 +28,18 @@ CONNECTIONS_MAX = 4_096
 """Connections at once; beyond, uvicorn answers 503."""
 
 
-def listen_socket(host: str, port: int) -> socket.socket:
-    """A bound socket; raises ``Unavailable`` when the address is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With the protocol named, asyncio turns Nagle's algorithm off: it costs 40 ms an answer.
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise Unavailable(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    return listening
-
-
 async def serve_node(
     node: Node, listening: socket.socket, *, ready: Callable[[], None] = lambda: None, stop: asyncio.Event | None = None
 ) -> None:
     """Serve until a signal or ``stop``, then close the node. ``ready`` is called once requests are answered."""
     config = uvicorn.Config(
         make_app(node),
-        loop="none",
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
+        **UVICORN,
         date_header=False,
         backlog=BACKLOG,
         limit_concurrency=CONNECTIONS_MAX,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_S,
-        proxy_headers=False,
     )
     server = _Server(config, node, ready)
     stopping = asyncio.ensure_future(_stop(server, stop)) if stop is not None else None

@@ -10,10 +10,11 @@ import argparse
 from pathlib import Path
 
 from detente.adapters.clock import SystemClock
+from detente.adapters.listening import listen_socket
 from detente.app.config import load_config
 from detente.app.node import open_node
 from detente.base.instant import Instant
-from detente.server.serving import listen_socket, run_node
+from detente.server.serving import run_node
 
 
 class SkewedClock(SystemClock):

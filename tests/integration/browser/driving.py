@@ -24,9 +24,10 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from detente.adapters.client import origin_hash
+from detente.adapters.listening import listen_socket
 from detente.app.node import open_node
 from detente.base.identity import Party
-from detente.server.serving import listen_socket, serve_node
+from detente.server.serving import serve_node
 from tests.integration import node_rig
 from tests.pages_scene import TERMS, Scene, digest
 from tests.repo.tree import ROOT

@@ -37,6 +37,7 @@ from detente.guard.receipt import Receipt
 from detente.hooks.agreement import ALONE, Ranks
 from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.ranked_save import Part, newest_together, save_together
+from detente.hooks.resuming import accept_inexact
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
 from detente.hooks.torch.loader import check_loader, loader_doubt
 from detente.hooks.torch.randomness import device_kind, random_states, set_random_states
@@ -279,45 +280,14 @@ class ExactState:
                 got=f"kind {shown(meta.get('kind'))}, step {meta.get('step')}, parts {shown(meta.get('parts'))}",
                 expected=f"kind {KIND}, step {receipt.step}, parts {sorted(self._parts)}",
             )
-        self.why_not_exact = receipt.why_not_exact
-        for refusal in self._inexact(meta, receipt):  # 3
-            if not self._allow_inexact:
-                raise refusal
-            self.why_not_exact = self.why_not_exact or f"resumed at step {receipt.step} with {refusal.got}"[:500]
-
-    def _inexact(self, meta: Mapping[str, Any], receipt: Receipt) -> Iterator[Refused]:
-        todo = "accept a resume that is not exact with allow_inexact=True"
-        if meta.get("ranks") != self._ranks.world:
-            yield Refused(
-                "V05",
-                "conflict",
-                got=f"{self._ranks.world} ranks for a checkpoint of {shown(meta.get('ranks'))}",
-                expected="the same number of ranks",
-                todo=todo,
-            )
-        now, then = _environment(), meta.get("environment")
-        if then != now:
-            before = then if isinstance(then, dict) else {}
-            changed = [
-                f"{name} {now[name]} instead of {shown(before.get(name))}"
-                for name in now
-                if before.get(name) != now[name]
-            ]
-            yield Refused(
-                "V06",
-                "conflict",
-                got="; ".join(changed) or "another environment",
-                expected="what it was saved under",
-                todo=todo,
-            )
-        if not receipt.exact:
-            yield Refused(
-                "V07",
-                "conflict",
-                got=f"a checkpoint that is not exact: {receipt.why_not_exact}",
-                expected="one that is",
-                todo=todo,
-            )
+        self.why_not_exact = accept_inexact(  # 3
+            meta,
+            receipt,
+            world=self._ranks.world,
+            of="ranks",
+            environment=_environment(),
+            allow=self._allow_inexact,
+        )
 
     def _load(self, folder: Path, trees: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         states = {name: rebuild(tree, arrays) for name, tree in trees.items()}
