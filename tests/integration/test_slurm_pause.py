@@ -1,6 +1,7 @@
 """A whole cluster paused and lifted, for real: what saves is held, the rest is suspended, the queue does not move, and all of it comes back."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def test_a_cluster_pauses_and_comes_back(place):
 
 
 def test_a_pause_that_is_repeated_does_nothing_twice(place):
-    """Asked again, the cluster is as it was: the same request, no second hold."""
+    """Asked again, the cluster is as it was: the same request, no second hold; one that its user cancelled stays so."""
     loop = Loop(place, "again", 23)
     place.cluster.until(lambda: loop.reached(23), "it is at its step")
     loop.let(23, "pause")
@@ -72,6 +73,9 @@ def test_a_pause_that_is_repeated_does_nothing_twice(place):
     assert first["jobs"][loop.job] | {"saved_ms": None} == second["jobs"][loop.job]
     assert (first["request"], second["paused"]) == (second["request"], True)
     assert place.cluster.job(loop.job)["Restarts"] == "1"
+    place.cluster.run("scancel", loop.job)
+    third = place.json("slurm", "pause")
+    assert (third["jobs"][loop.job]["outcome"], place.cluster.state(loop.job)) == ("ended", "CANCELLED")
 
 
 @pytest.mark.parametrize("at", ["asked", "saved"])
@@ -99,6 +103,30 @@ def test_a_pause_that_was_killed_goes_on_where_it_was(place, at):
     assert sorted(place.json("slurm", "lift")["released"]) == sorted([loop.job, late.job])
     place.cluster.until(lambda: loop.done and late.done, "both end")
     assert loop.starts() == late.starts() == [0, 23]
+
+
+def test_a_job_that_saved_and_ended_before_it_was_held_is_put_back_by_the_next_pause(place, tmp_path):
+    """kill -9 between the receipt and the hold: the job ends by itself, and the sequence, run again, puts it back all the same."""
+    loop = Loop(place, "ended", 23)
+    place.cluster.until(lambda: loop.reached(23), "it is at its step")
+    scontrol = tmp_path / "scontrol"
+    real = shutil.which("scontrol", path=place.environment["PATH"])
+    scontrol.write_text(f'#!/bin/sh\n[ "$1" = requeuehold ] && kill -9 $PPID && exit 1\nexec {real} "$@"\n')
+    scontrol.chmod(0o755)
+    loop.let(23, "pause")
+    command = [sys.executable, "-m", "detente", "slurm", "pause", "--gate", str(place.gate)]
+    killed = place.environment | {"PATH": f"{tmp_path}:{place.environment['PATH']}"}
+    assert subprocess.run(command, env=killed, cwd=place.folder, check=False).returncode == -signal.SIGKILL
+    place.cluster.until(
+        lambda: place.cluster.state(loop.job) not in {"RUNNING", "COMPLETING"}, "it has ended by itself"
+    )
+    said = place.json("slurm", "pause")
+    assert (said["paused"], said["jobs"][loop.job]["outcome"]) == (True, "saved")
+    assert place.cluster.state(loop.job) == "PENDING"
+    loop.let(23, "on")
+    assert place.json("slurm", "lift")["released"] == [loop.job]
+    place.cluster.until(lambda: loop.done, "it ends")
+    assert loop.starts() == [0, 23]
 
 
 def test_a_job_that_does_not_answer_by_the_deadline_is_suspended(place):

@@ -203,20 +203,26 @@ class Pausing:
         end, again = _now() + self._settle_s, set[str]()
         while True:
             jobs = self._slurm.list_jobs()
-            running = [job for job in jobs if job.runs]
             held = {job.id: job for job in jobs}
-            for job in running:
-                if job.id not in again:
-                    again.add(job.id)
-                    self._stop_again(job)
+            astray = [job for job in jobs if job.id not in again and (job.runs or self._is_unheld(job))]
+            for job in astray:
+                again.add(job.id)
+                self._stop_again(job)
             alive = {job: find_tasks(job) for job in self._record.jobs}
             moving = [job for job, treated in self._record.jobs.items() if _moves(held.get(job), treated, alive[job])]
-            late = sorted({*(job.id for job in running), *moving}, key=int)
+            late = sorted({*(job.id for job in jobs if job.runs), *(job.id for job in astray), *moving}, key=int)
             if not late or _now() > end:
                 self._report.running = late
                 self._failed(late, held)
                 return
             time.sleep(0.05)
+
+    def _is_unheld(self, job: ClusterJob) -> bool:
+        """Has it saved and ended by itself, and was never put back? An earlier run was killed between the two.
+
+        One that somebody cancelled stays so.
+        """
+        return job.over and job.state != "CANCELLED" and self._treated(job.id) == "saved"
 
     def _stop_again(self, job: ClusterJob) -> None:
         if self._treated(job.id) == "saved":
