@@ -26,11 +26,12 @@ HOST = f"{GATE}.{NAMESPACE}.svc"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the user of the API server would get: ``reason`` where it is refused, ``asked`` if the webhook was called."""
+    """What the user of the API server would get: ``reason`` where it is refused, ``asked`` if the webhook was called, ``warnings``."""
 
     allowed: bool
     reason: str = ""
     asked: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def evaluate(expression: str, **variables) -> bool:
@@ -65,7 +66,8 @@ class Caller:
     sent: list = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.policy, self.binding, self.webhook = hold_manifests(self.choices)
+        *second, self.webhook = hold_manifests(self.choices)
+        self.policy, self.binding = second or (None, None)
 
     def admit(self, request: dict) -> Verdict:
         """Both gates, as configured: the policy in the API server, then the webhook."""
@@ -74,6 +76,8 @@ class Caller:
 
     def by_policy(self, request: dict) -> Verdict | None:
         """The ValidatingAdmissionPolicy; ``None`` where it lets the request through, or cannot be run here."""
+        if self.policy is None:
+            return None
         spec = self.policy["spec"]
         if not CEL or not matches(spec["matchConstraints"]["resourceRules"], request):
             return None
@@ -104,8 +108,7 @@ class Caller:
                 raise ValueError(f"status {reply.status_code}")
             return self._verdict(reply.json(), request)
         except Exception as error:  # noqa: BLE001 - a connection, a certificate, a timeout, no JSON, another uid
-            assert hook["failurePolicy"] == "Fail"
-            return Verdict(allowed=False, reason=f"failed calling webhook: {error!r}", asked=True)
+            return Verdict(hook["failurePolicy"] == "Ignore", f"failed calling webhook: {error!r}", asked=True)
 
     def call(self, body: bytes) -> httpx.Response:
         """One call over TLS: the name of the service, under the authority of ``caBundle`` and no other."""
@@ -124,7 +127,10 @@ class Caller:
         response = value["response"]
         if response["uid"] != request["uid"] or type(response["allowed"]) is not bool:
             raise ValueError("another uid, or no boolean")
-        return Verdict(response["allowed"], response.get("status", {}).get("message", ""), asked=True)
+        warnings = tuple(response.get("warnings", ()))
+        return Verdict(
+            response["allowed"], response.get("status", {}).get("message", ""), asked=True, warnings=warnings
+        )
 
     def _holds(self, expression: str, request: dict, **more) -> bool:
         seen = {name: value for name, value in request.items() if name not in {"object", "oldObject"}}

@@ -23,10 +23,10 @@ from detente.app.kubernetes.suspending import QUEUE_LABEL, SWITCH_PATH, Journal,
 from detente.base.errors import Refused
 from tests.conformance.jobs.chained import STEPS, WAITS_AT, whole
 from tests.conformance.scheduling import KUBERNETES
-from tests.integration.asking_rig import WITHIN_S, detente, pause, served, solo
+from tests.integration.asking_rig import WITHIN_S, pause, served, solo
 from tests.integration.kubernetes_cluster import JOBS, KUEUE, Cluster
 from tests.integration.kubernetes_rig import Liar, gate, http, lift, until_admitted
-from tests.kubernetes_caller import Caller, pod, request, review, workload
+from tests.kubernetes_caller import Caller, Verdict, pod, request, review, workload
 
 pytestmark = pytest.mark.skipif(bool(KUBERNETES.absent), reason=KUBERNETES.absent or "-")
 JOB = Path(__file__).parent / "jobs" / "chained.py"
@@ -178,11 +178,33 @@ def moved_s(environment: dict[str, str]) -> float:
     return float(done.stdout) - time.time()
 
 
-def test_the_gate_has_no_way_of_observing(shown, tmp_path):
-    """It holds or it is not installed: an option that only watches would be an open gate."""
-    done = detente("hook", "kubernetes", "serve", "--observe", home=tmp_path)
-    assert (done.returncode, b"No such option" in done.stderr) == (2, True)
-    shown("observe", "does not apply: it only holds")
+def test_a_gate_that_observes_admits_everything_and_records_what_would_have_been(home, shown, tmp_path):
+    """With leave, in a pause, without its home, frozen and killed: what asks is admitted; the record says what would have been."""
+    with gate(home.path, tmp_path / "gate", "--observe", within_s=DEADLINE_S) as caller:
+        assert caller.admit(request("pods", pod())) == Verdict(allowed=True, asked=True)
+        pause(home.path)
+        try:
+            verdict = caller.admit(request("jobs.batch", workload("Job", "batch/v1")))
+        finally:
+            lift(home.path)
+        assert verdict.allowed
+        assert "not enforced: would have denied CREATE jobs.batch" in verdict.warnings[0]
+        away = home.path.with_name("away")
+        home.path.rename(away)
+        try:
+            assert caller.admit(request("pods", pod())).allowed
+        finally:
+            away.rename(home.path)
+        caller.webhook["webhooks"][0]["timeoutSeconds"] = 2
+        os.kill(caller.process.pid, signal.SIGSTOP)
+        assert caller.admit(request("pods", pod())).allowed
+        os.kill(caller.process.pid, signal.SIGKILL)
+        caller.process.wait(WITHIN_S)
+        assert caller.admit(request("pods", pod())).allowed
+    lines = [json.loads(line) for line in (home.path / "observe.jsonl").read_text().splitlines()]
+    assert [(line["enforced"], line["verdict"]) for line in lines[:2]] == [(False, "allow"), (False, "deny")]
+    assert {line["enforced"] for line in lines} == {False}
+    shown("observe", "unmoved")
 
 
 def test_a_paused_cluster_starts_nothing_suspends_what_runs_and_goes_on_exactly(home, shown, tmp_path):

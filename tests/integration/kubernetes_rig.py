@@ -49,7 +49,8 @@ def gate(
         assert line, (folder / "gate.log").read_text()
         port = int(json.loads(line)["serving"].rsplit(":", 1)[1].partition("/")[0])
         bundle = base64.b64encode(tls.authority).decode()
-        caller = Caller(port, Choices(image=IMAGE, ca_bundle=bundle, within_s=within_s))
+        choices = Choices(image=IMAGE, ca_bundle=bundle, within_s=within_s, observe="--observe" in options)
+        caller = Caller(port, choices)
         caller.process = popen
         yield caller
     finally:

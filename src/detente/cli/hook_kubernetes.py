@@ -49,6 +49,7 @@ def kubernetes() -> None:
     show_default=True,
     help="Seconds to wait for the answer; then it is a refusal. Below timeoutSeconds of the configuration.",
 )
+@click.option("--observe", is_flag=True, help="Admit everything: record what would be answered, and warn the user.")
 @home_option
 @json_option
 @reports_errors
@@ -61,6 +62,7 @@ def serve(
     within_s: float,
     home: str | None,
     *,
+    observe: bool,
     as_json: bool,
 ) -> None:
     """Serve the validating webhook until SIGTERM or SIGINT. One line on stdout says where."""
@@ -76,6 +78,10 @@ def serve(
     address = listening.getsockname()
     url = f"https://{address[0]}:{address[1]}/admission"
     said = json.dumps({"serving": url}) if as_json else f"the gate answers at {url}"
+    if observe:
+        click.echo(
+            "not enforced: everything is admitted, and observe.jsonl in the home says what would have been", err=True
+        )
     serve(
         home=folder,
         policy=policy,
@@ -83,6 +89,7 @@ def serve(
         key=key,
         listening=listening,
         within_s=within_s,
+        observe=observe,
         ready=lambda: click.echo(said),
     )
 
@@ -127,6 +134,7 @@ def serve(
     show_default=True,
     help="The gate's own deadline, in seconds.",
 )
+@click.option("--observe", is_flag=True, help="Objects that hold nothing: what would be answered is recorded.")
 @json_option
 @reports_errors
 def manifests(
@@ -137,12 +145,13 @@ def manifests(
     days: int,
     within_s: float,
     *,
+    observe: bool,
     as_json: bool,
 ) -> None:
     """Write the objects that make a cluster ask: webhook, policy with its switch, rights, and the gate itself.
 
     Nothing is applied. `gate.yaml` is what answers, `tls.yaml` its key, `switch.yaml` is created once, `hold.yaml` is what asks: apply
-    that one last, once the gate is ready.
+    that one last, once the gate is ready. With --observe `observe.yaml` stands for `hold.yaml`, and there is no switch.
     """
     from detente.app.kubernetes import manifests as made
 
@@ -156,7 +165,7 @@ def manifests(
         except OSError as error:
             raise Misuse(f"cannot read {ca}: {error.strerror}") from None
     bundle = base64.b64encode(authority).decode()
-    choices = made.Choices(image=image, ca_bundle=bundle, within_s=within_s, namespaces=namespaces)
+    choices = made.Choices(image=image, ca_bundle=bundle, within_s=within_s, namespaces=namespaces, observe=observe)
     paths = made.store_manifests(out, choices, tls)
     if as_json:
         click.echo(json.dumps({"written": [str(path) for path in paths]}))

@@ -86,9 +86,13 @@ def serve(
     key: Path,
     listening: socket.socket,
     within_s: float = ANSWER_S,
+    observe: bool = False,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; raises ``Misuse`` for a certificate or ``Refused`` K23 for a policy that does not read."""
+    """Serve until SIGTERM or SIGINT; raises ``Misuse`` for a certificate or ``Refused`` K23 for a policy that does not read.
+
+    With ``observe`` every review that reads is admitted, and recorded.
+    """
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
     except (OSError, ssl.SSLError) as error:
@@ -97,7 +101,7 @@ def serve(
 
     async def run() -> None:
         config = uvicorn.Config(
-            make_app(Admission(home=home, policy=rules, within_s=within_s)),
+            make_app(Admission(home=home, policy=rules, within_s=within_s, observe=observe)),
             **UVICORN,
             limit_concurrency=CONNECTIONS_MAX,
             timeout_graceful_shutdown=GRACE_S,

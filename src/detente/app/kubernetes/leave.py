@@ -6,6 +6,7 @@ Decides, from a policy, the activity of a request, and answers each within a dea
 - What no rule of the policy names is training: a policy narrows nothing by silence.
 - Whatever goes wrong is a refusal with its reason. An answer is used once, for exactly the object that was sent.
 - So many questions at once and no more; one that finds no place in its time is refused.
+- Observing, everything that reads is admitted: what would have been answered is recorded, and is a warning to the user.
 
 >>> parse_policy(b'[[rule]]\nnamespaces = ["serving-*"]\nactivity = "deployment"\n')[0].activity
 'deployment'
@@ -21,15 +22,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from detente.app.asking import Question, ask, use
+from detente.app.asking import Question, ask, held, use
 from detente.app.kubernetes.reviewing import Review, encode_reply, parse_review
 from detente.app.kubernetes.workloads import member, starts_nothing
+from detente.app.observed_asking import observe, record, spoken
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import DetenteError, Refused, shown
 from detente.base.quantity import parse_decimal
 from detente.base.strict_json import encode_json
 from detente.guard.answer import Answer, digest_act
 
+ASKER: Final = "kubernetes"
 POLICY_FILE: Final = "kubernetes-policy.toml"
 POLICY_MAX: Final = 65_536
 RULES_MAX: Final = 64
@@ -89,9 +92,11 @@ class Admission:
         policy: tuple[Rule, ...] = (),
         within_s: float = ANSWER_S,
         at_once: int = AT_ONCE,
+        observe: bool = False,
     ) -> None:
         self._home = home
         self._policy = policy
+        self._observe = observe
         self.within_s = within_s
         self._places = asyncio.Semaphore(at_once)
 
@@ -102,33 +107,48 @@ class Admission:
             return encode_reply(review.uid, allowed=True)
         try:
             async with asyncio.timeout(self.within_s):
-                await self._ask(review)
+                warning = await self._ask(review)
         except TimeoutError:
-            return encode_reply(review.uid, allowed=False, message=str(_late(self.within_s)))
+            return self._refuse(review, str(_late(self.within_s)))
         except DetenteError as error:
-            return encode_reply(review.uid, allowed=False, message=f"détente: {error}")
+            return self._refuse(review, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing starts because of it
-            return encode_reply(review.uid, allowed=False, message=f"détente: the gate failed: {error!r}")
-        return encode_reply(review.uid, allowed=True)
+            return self._refuse(review, f"the gate failed: {error!r}")
+        return encode_reply(review.uid, allowed=True, warning=warning)
 
-    async def _ask(self, review: Review) -> None:
+    def _refuse(self, review: Review, why: str) -> bytes:
+        if not self._observe:
+            return encode_reply(review.uid, allowed=False, message=f"détente: {why}")
+        about = _spelled(review)
+        answer = record(held(act_of(review), why), asker=ASKER, about=about, home=self._home)
+        return encode_reply(review.uid, allowed=True, warning=f"détente: {spoken(answer, about)}")
+
+    async def _ask(self, review: Review) -> str:
         await self._places.acquire()
         # A thread that hangs in a disk keeps its place until it is done, so that there are never more of them.
-        asked = asyncio.ensure_future(asyncio.to_thread(self._asked, review))
+        asked = asyncio.ensure_future(asyncio.to_thread(self._observed if self._observe else self._asked, review))
         asked.add_done_callback(self._done)
-        await asyncio.shield(asked)
+        return await asyncio.shield(asked)
 
-    def _done(self, asked: asyncio.Future[None]) -> None:
+    def _done(self, asked: asyncio.Future[str]) -> None:
         self._places.release()
         if not asked.cancelled():
             asked.exception()  # Of one that came too late nobody hears; it has been refused.
 
-    def _asked(self, review: Review) -> None:
+    def _observed(self, review: Review) -> str:
+        """What the user is told of a request that goes on in any case."""
+        about, question = _spelled(review), question_of(review, self._policy)
+        answer = observe(question, asker=ASKER, about=about, home=self._home, within_s=0.8 * self.within_s)
+        return "" if answer.allowed else f"détente: {spoken(answer, about)}"
+
+    def _asked(self, review: Review) -> str:
+        """Nothing, where it is admitted."""
         question = question_of(review, self._policy)
         answer = ask(question, home=self._home, within_s=0.8 * self.within_s)
         if not answer.allowed:
-            raise held(review, question, answer)
+            raise not_admitted(review, question, answer)
         use(answer, act=question.act, home=self._home)
+        return ""
 
 
 def question_of(review: Review, policy: tuple[Rule, ...]) -> Question:
@@ -136,17 +156,7 @@ def question_of(review: Review, policy: tuple[Rule, ...]) -> Question:
     rule = next((each for each in policy if each.fits(review)), ELSE)
     if rule.refuse:
         raise Refused("K22", "held", got=f"{_spelled(review)}: {rule.name}", expected="what the policy does not refuse")
-    act = digest_act(
-        "kubernetes",
-        {
-            "uid": review.uid,
-            "resource": review.resource,
-            "operation": review.operation,
-            "namespace": review.namespace,
-            "name": review.name,
-            "object": sha256_hex(encode_json(review.new)),
-        },
-    )
+    act = act_of(review)
     if rule.activity == "deployment":
         return Question(activity="deployment", act=act, version=_version(review))
     flop = _noted(review, FLOP_NOTE)
@@ -164,7 +174,22 @@ def question_of(review: Review, policy: tuple[Rule, ...]) -> Question:
     return Question(activity=rule.activity, act=act, run=f"{run}-{mine}", planned_flop=flop)
 
 
-def held(review: Review, question: Question, answer: Answer) -> Refused:
+def act_of(review: Review) -> Digest:
+    """What an answer is bound to: the request, and the object as it was sent."""
+    return digest_act(
+        "kubernetes",
+        {
+            "uid": review.uid,
+            "resource": review.resource,
+            "operation": review.operation,
+            "namespace": review.namespace,
+            "name": review.name,
+            "object": sha256_hex(encode_json(review.new)),
+        },
+    )
+
+
+def not_admitted(review: Review, question: Question, answer: Answer) -> Refused:
     """What the user of the API server reads."""
     return Refused(
         "K22",

@@ -3,7 +3,7 @@
 Decides the objects, each as a value that is written as YAML or JSON. Leaves out applying them, and the home of the gate, which its
 operator puts into the volume. ``spec/kubernetes.md`` §6.
 
-- Everything fails closed: ``failurePolicy: Fail`` twice, ``parameterNotFoundAction: Deny``, a deadline below the caller's.
+- Everything that holds fails closed: ``failurePolicy: Fail`` twice, ``parameterNotFoundAction: Deny``, a deadline below the caller's.
 - Exempt are the gate's own Deployment and pods of its own image, and nothing else: otherwise an outage would lock itself in.
 - The gate has no rights in the cluster. What suspends has those that its calls need: none to create work, to evict or to delete.
 
@@ -52,17 +52,19 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """``ca_bundle``: PEM in base64. ``namespaces``: only these are held; none: all are."""
+    """``ca_bundle``: PEM in base64. ``namespaces``: only these are held; none: all are. ``observe``: nothing is held, all is recorded."""
 
     image: str
     ca_bundle: str
     within_s: float = ANSWER_S
     namespaces: tuple[str, ...] = ()
+    observe: bool = False
 
 
 def manifests(choices: Choices) -> list[Manifest]:
     """All objects, in the order in which they are applied: what answers before what asks."""
-    return [*gate_manifests(choices), switch_manifest(), *hold_manifests(choices)]
+    switch = [] if choices.observe else [switch_manifest()]
+    return [*gate_manifests(choices), *switch, *hold_manifests(choices)]
 
 
 def make_tls(*, days: int) -> Certificate:
@@ -72,12 +74,15 @@ def make_tls(*, days: int) -> Certificate:
 
 
 def store_manifests(folder: Path, choices: Choices, tls: Certificate | None) -> list[Path]:
-    """Write ``gate.yaml``, ``switch.yaml``, ``hold.yaml`` and, with a certificate, ``tls.yaml``, a secret; raises ``Unavailable``."""
-    parts = {
-        "gate.yaml": gate_manifests(choices),
-        "switch.yaml": [switch_manifest()],
-        "hold.yaml": hold_manifests(choices),
-    }
+    """Write ``gate.yaml``, ``switch.yaml``, ``hold.yaml`` and, with a certificate, ``tls.yaml``, a secret; raises ``Unavailable``.
+
+    To observe there is no switch, and ``observe.yaml`` stands for ``hold.yaml``.
+    """
+    parts = {"gate.yaml": gate_manifests(choices)}
+    if choices.observe:
+        parts["observe.yaml"] = hold_manifests(choices)
+    else:
+        parts |= {"switch.yaml": [switch_manifest()], "hold.yaml": hold_manifests(choices)}
     if tls is not None:
         data = {"tls.crt": tls.certificate, "tls.key": tls.key}
         encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
@@ -103,12 +108,12 @@ def spell(objects: list[Manifest]) -> bytes:
 
 
 def gate_manifests(choices: Choices) -> list[Manifest]:
-    """What answers: the gate, its place, and the rights of what suspends."""
+    """What answers: the gate, its place, and the rights of what suspends, where something is held."""
+    suspender = {**_object("v1", "ServiceAccount", SUSPENDER), "automountServiceAccountToken": False}
     return [
         _object("v1", "Namespace", NAMESPACE, namespaced=False),
         {**_object("v1", "ServiceAccount", GATE), "automountServiceAccountToken": False},
-        {**_object("v1", "ServiceAccount", SUSPENDER), "automountServiceAccountToken": False},
-        *_rights(),
+        *([] if choices.observe else [suspender, *_rights()]),
         _claim(),
         _service(),
         _deployment(choices),
@@ -116,7 +121,9 @@ def gate_manifests(choices: Choices) -> list[Manifest]:
 
 
 def hold_manifests(choices: Choices) -> list[Manifest]:
-    """What asks: the second gate, then the webhook. Applied once the gate is ready."""
+    """What asks: the second gate, then the webhook; to observe the webhook alone. Applied once the gate is ready."""
+    if choices.observe:
+        return [_webhook(choices)]
     return [_policy(choices), _binding(choices), _webhook(choices)]
 
 
@@ -214,7 +221,7 @@ def _webhook(choices: Choices) -> Manifest:
         "name": WEBHOOK,
         "clientConfig": {"service": service, "caBundle": choices.ca_bundle},
         "rules": held_rules(),
-        "failurePolicy": "Fail",
+        "failurePolicy": "Ignore" if choices.observe else "Fail",
         "matchPolicy": "Equivalent",
         "sideEffects": "NoneOnDryRun",
         "timeoutSeconds": timeout_s(choices.within_s),
@@ -324,6 +331,7 @@ def _deployment(choices: Choices) -> Manifest:
         "/tls/tls.key",
         "--within",
         f"{choices.within_s:g}",
+        *(["--observe"] if choices.observe else []),
     ]
     probe = {"httpGet": {"path": "/healthz", "port": PORT, "scheme": "HTTPS"}, "periodSeconds": 5}
     container = {

@@ -27,6 +27,8 @@ OPERATIONS: Final = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 NAME_MAX: Final = 253
 """Characters of a name in Kubernetes (RFC 1123 subdomains)."""
 MESSAGE_MAX: Final = 2_000
+WARNING_MAX: Final = 256
+"""Characters of a warning that an API server passes on whole (Kubernetes, *Dynamic Admission Control*)."""
 
 Object = dict[str, Any]
 
@@ -94,8 +96,8 @@ def parse_review(data: bytes) -> Review:
     )
 
 
-def encode_reply(uid: str, *, allowed: bool, message: str = "") -> bytes:
-    """The answer that an API server expects; ``message`` is what its user reads where it is not allowed.
+def encode_reply(uid: str, *, allowed: bool, message: str = "", warning: str = "") -> bytes:
+    """The answer that an API server expects; ``message`` is what its user reads where it is not allowed, ``warning`` in any case.
 
     >>> json.loads(encode_reply("1", allowed=False, message="paused"))["response"]["status"]["code"]
     403
@@ -103,6 +105,8 @@ def encode_reply(uid: str, *, allowed: bool, message: str = "") -> bytes:
     response: Object = {"uid": uid, "allowed": allowed}
     if not allowed:
         response["status"] = {"code": 403, "reason": "Forbidden", "message": message[:MESSAGE_MAX]}
+    if warning:
+        response["warnings"] = [warning[:WARNING_MAX]]
     value = {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
     return json.dumps(value).encode()
 

@@ -76,6 +76,25 @@ def test_a_plan_is_a_run_of_its_own():
     assert rule_of(question_of, read(request("pods", noted(pod(), detente__planned_flop=7))), ()) == "K25"
 
 
+def test_what_is_observed_is_admitted_with_a_warning_and_recorded(tmp_path):
+    """No home, a rule that refuses, no answer in time: each goes on, and each is a line that says what would have been."""
+    policy = parse_policy(b'[[rule]]\nnamespaces = ["no"]\nrefuse = true\n')
+    observing = Admission(home=tmp_path, policy=policy, within_s=5.0, observe=True)
+    late = Admission(home=tmp_path, within_s=0.05, at_once=0, observe=True)
+    replies = [
+        json.loads(asyncio.run(admission.answer(json.dumps(review(request("pods", pod(namespace=where)))).encode())))
+        for admission, where in ((observing, "research"), (observing, "no"), (late, "research"))
+    ]
+    assert [each["response"]["allowed"] for each in replies] == [True] * 3
+    warnings = [each["response"]["warnings"][0] for each in replies]
+    assert all(each.startswith("détente: not enforced: would have held CREATE pods") for each in warnings)
+    assert "K24" in warnings[2]
+    lines = [json.loads(line) for line in (tmp_path / "observe.jsonl").read_text().splitlines()]
+    assert [(line["asker"], line["enforced"], line["would_have"]) for line in lines] == [
+        ("kubernetes", False, "held")
+    ] * 3
+
+
 def test_another_object_is_another_act():
     """The answer is bound to what was sent: an edited object needs its own."""
     asked = request("pods", pod())

@@ -25,13 +25,14 @@ def kinds(kind: str) -> list[dict]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("namespaces", [(), ("research", "loops")])
-def test_every_object_is_of_its_published_schema(version, namespaces):
+@pytest.mark.parametrize("observe", [False, True])
+def test_every_object_is_of_its_published_schema(version, namespaces, observe):
     """Strictly: a member that the schema does not have is an error."""
     if importlib.util.find_spec("kubernetes_validate") is None:
         pytest.skip(NO_SCHEMAS)
     import kubernetes_validate
 
-    for each in manifests(Choices(image=IMAGE, ca_bundle="LS0t", namespaces=namespaces)):
+    for each in manifests(Choices(image=IMAGE, ca_bundle="LS0t", namespaces=namespaces, observe=observe)):
         kubernetes_validate.validate(each, version, strict=True)
 
 
@@ -44,6 +45,22 @@ def test_nothing_that_asks_fails_open():
     assert binding["spec"]["validationActions"] == ["Deny"]
     assert CHOICES.within_s < hook["timeoutSeconds"] <= 30
     assert "Ignore" not in str(manifests(CHOICES))
+
+
+def test_what_observes_fails_open_and_brings_nothing_that_holds():
+    """The webhook alone, `Ignore`, and a gate that was told to observe; no policy, no switch, no rights of a suspender."""
+    found = manifests(Choices(image=IMAGE, ca_bundle="LS0t", observe=True))
+    (webhook,) = [each for each in found if each["kind"] == "ValidatingWebhookConfiguration"]
+    assert webhook["webhooks"][0]["failurePolicy"] == "Ignore"
+    (gate,) = [each for each in found if each["kind"] == "Deployment"]
+    assert gate["spec"]["template"]["spec"]["containers"][0]["command"][-1] == "--observe"
+    kinds_found = {each["kind"] for each in found}
+    assert not kinds_found & {
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ConfigMap",
+        "ClusterRole",
+    }
 
 
 def test_all_that_starts_work_is_asked_about_in_every_version():
