@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.conformance.jobs.claude_host import Transport
 from tests.integration.asking_rig import approve, pause, solo, waiting
 
 WITHIN_S = 120
@@ -165,51 +166,6 @@ def test_an_approver_rejects_what_has_no_leave(home):
 # The Claude Agent SDK
 
 
-class Spoken:
-    """A transport in place of the host's program: what the SDK writes, and what the host would say."""
-
-    def __init__(self, *said: dict) -> None:
-        self.written: list[dict] = []
-        self._said = list(said)
-        self._more = asyncio.Event()
-        self.both = asyncio.Event()
-
-    async def connect(self) -> None:
-        pass
-
-    async def write(self, data: str) -> None:
-        told = json.loads(data)
-        self.written.append(told)
-        if told.get("type") == "control_request":
-            answer = {"hook_on_failure_supported": True, "commands": []}
-            response = {"subtype": "success", "request_id": told["request_id"], "response": answer}
-            self._said.insert(0, {"type": "control_response", "response": response})
-        self._more.set()
-        if len(self.answers()) == 2:
-            self.both.set()
-
-    async def read_messages(self):
-        while True:
-            while self._said:
-                if self._said[0]["type"] == "control_request" and not self.written:
-                    break
-                yield self._said.pop(0)
-            self._more.clear()
-            await self._more.wait()
-
-    async def close(self) -> None:
-        pass
-
-    def is_ready(self) -> bool:
-        return True
-
-    async def end_input(self) -> None:
-        pass
-
-    def answers(self) -> list[dict]:
-        return [each["response"] for each in self.written if each.get("type") == "control_response"]
-
-
 def asked_by_the_host(home, number: int) -> dict:
     """What the SDK itself answers, through its own dispatch, when the host is about to call the tool."""
     sdk = pytest.importorskip(
@@ -217,36 +173,21 @@ def asked_by_the_host(home, number: int) -> dict:
     )
     from detente.hooks.claude_agent import accord_hooks, accord_permission
 
-    given = {
-        "session_id": "s",
-        "transcript_path": "/t",
-        "cwd": "/",
-        "hook_event_name": "PreToolUse",
-        "tool_name": "promote",
-        "tool_input": {"version": "v2"},
-        "tool_use_id": f"call-{number}",
-    }
-
     async def dispatched():
         options = sdk.ClaudeAgentOptions(
             hooks=accord_hooks(home=home, within_s=90), can_use_tool=accord_permission(home=home, within_s=90)
         )
-        spoken = Spoken()
-        client = sdk.ClaudeSDKClient(options, transport=spoken)
+        host = Transport()
+        client = sdk.ClaudeSDKClient(options, transport=host)
         await client.connect()
-        begun = next(each for each in spoken.written if each.get("type") == "control_request")
-        (matcher,) = begun["request"]["hooks"]["PreToolUse"]
-        assert matcher["onFailure"] == "block"
-        hook = {"subtype": "hook_callback", "callback_id": matcher["hookCallbackIds"][0], "input": given}
-        hook["tool_use_id"] = given["tool_use_id"]
-        permission = {"subtype": "can_use_tool", "tool_name": "promote", "input": {"version": "v2"}}
-        permission |= {"permission_suggestions": [], "tool_use_id": given["tool_use_id"]}
-        for name, request in (("hook", hook), ("permission", permission)):
-            spoken._said.append({"type": "control_request", "request_id": name, "request": request})
-        spoken._more.set()
-        await spoken.both.wait()
+        assert host.matcher["onFailure"] == "block"
+        tool, call_id = {"version": "v2"}, f"call-{number}"
+        permission = {"subtype": "can_use_tool", "tool_name": "promote", "input": tool}
+        permission |= {"permission_suggestions": [], "tool_use_id": call_id}
+        hook = await host.asked_before("promote", tool, call_id)
+        permitted = await host.ask(permission)
         await client.disconnect()
-        return {each["request_id"]: each["response"] for each in spoken.answers()}
+        return {"hook": hook["response"], "permission": permitted["response"]}
 
     return awaited(dispatched())
 

@@ -1,4 +1,7 @@
-"""Agents of three frameworks, each with a real run of the real package in a process of its own, and a scripted model."""
+"""Agents of four frameworks, each with a real run of the real package in a process of its own, and a scripted model.
+
+The Claude Agent SDK's host is a program of its own, and has not been run: a transport stands in its place.
+"""
 
 import contextlib
 import fcntl
@@ -127,6 +130,20 @@ class Inspect(Framework):
     framework = "inspect"
 
 
+class ClaudeAgent(Framework):
+    framework = "claude_agent"
+
+    def __init__(self, scene: Scene, *, observe: bool = False) -> None:
+        super().__init__(scene, observe=observe)
+        self.plays = {"observe": self._observe}
+
+    def _observe(self) -> str:
+        done = self.scene.run([sys.executable, JOB, self.framework, *self.more, "--out", "out"], given=b"v\n")
+        assert done.returncode == 1
+        assert b"got an unexpected keyword argument 'observe'" in done.stdout
+        return "does not apply: it cannot be observed"
+
+
 ADAPTERS = (
     Asker(
         key="openai-agents",
@@ -138,4 +155,12 @@ ADAPTERS = (
     ),
     Asker(key="langgraph", name="LangGraph", page=PAGE, open=LangGraph, needs="langgraph", packages=("langgraph",)),
     Asker(key="inspect", name="Inspect AI", page=PAGE, open=Inspect, needs="inspect_ai", packages=("inspect-ai",)),
+    Asker(
+        key="claude-agent-sdk",
+        name="Claude Agent SDK, in place of its host a transport",
+        page=PAGE,
+        open=ClaudeAgent,
+        needs="claude_agent_sdk",
+        packages=("claude-agent-sdk",),
+    ),
 )

@@ -125,6 +125,34 @@ def inspect(home: str, promote: Callable[[str], str], *, observe: bool) -> Calla
     return lambda version: asyncio.run(run(version))
 
 
+def claude_agent(home: str, promote: Callable[[str], str], *, observe: bool) -> Callable[[str], str]:
+    """The package's own client and dispatch; in place of its host a transport that calls the tool as the host is documented to."""
+    import claude_agent_sdk
+    from claude_host import Transport
+
+    from detente.hooks.claude_agent import accord_hooks
+
+    observing = {"observe": True} if observe else {}
+
+    async def run(version: str) -> str:
+        options = claude_agent_sdk.ClaudeAgentOptions(hooks=accord_hooks(home=home, within_s=WITHIN_S, **observing))
+        host = Transport()
+        client = claude_agent_sdk.ClaudeSDKClient(options, transport=host)
+        await client.connect()
+        try:
+            answer = await host.asked_before("promote", {"version": version}, unique())
+        except TimeoutError:
+            return "blocked: no answer in time"  # `onFailure`
+        finally:
+            await client.disconnect()
+        if answer["subtype"] != "success":
+            return f"blocked: {answer['error']}"  # `onFailure`
+        said = answer["response"].get("hookSpecificOutput", {})
+        return str(said["permissionDecisionReason"]) if said.get("permissionDecision") == "deny" else promote(version)
+
+    return lambda version: asyncio.run(run(version))
+
+
 def unique() -> str:
     """A host's id of a call."""
     return secrets.token_hex(8)
@@ -132,7 +160,7 @@ def unique() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("framework", choices=["openai_agents", "langgraph", "inspect"])
+    parser.add_argument("framework", choices=["openai_agents", "langgraph", "inspect", "claude_agent"])
     parser.add_argument("--home", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--observe", action="store_true")
