@@ -1,6 +1,6 @@
 """What asks before a single act: each adapter's driver stands in ``hosts``, and this is what they are put through."""
 
-from tests.conformance.hosts import commands, frameworks, git, mcp, promotion, serving
+from tests.conformance.hosts import commands, frameworks, git, loops, mcp, promotion, serving
 from tests.conformance.table import Family, rows
 
 ADAPTERS = (
@@ -10,6 +10,7 @@ ADAPTERS = (
     *frameworks.ADAPTERS,
     *serving.ADAPTERS,
     *promotion.ADAPTERS,
+    *loops.ADAPTERS,
 )
 
 FAMILY = Family(

@@ -19,6 +19,8 @@ from tests.integration.asking_rig import WITHIN_S, detente
 
 PROGRAMS = "DETENTE_LOOP_PROGRAMS"
 LOOK_S = 0.2
+AUTORESEARCH_POLICY = '[git]\nevaluators = ["prepare.py"]\nback = ["refs/heads/autoresearch/*"]\n'
+"""What a clone of autoresearch says is held in it: what scores the loop is evaluation, and its branches may go back."""
 START = "# EVOLVE-BLOCK-START\nLEVEL = 0\n# EVOLVE-BLOCK-END\n"
 
 

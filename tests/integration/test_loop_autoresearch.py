@@ -9,9 +9,8 @@ import subprocess
 import pytest
 
 from tests.integration.asking_rig import CLAUDE, Repository, approve, detente, pause, proposal_in, said, solo, waiting
-from tests.integration.loops_rig import lift, program
+from tests.integration.loops_rig import AUTORESEARCH_POLICY, lift, program
 
-POLICY = '[git]\nevaluators = ["prepare.py"]\nback = ["refs/heads/autoresearch/*"]\n'
 BRANCH = "refs/heads/autoresearch/nov27"
 
 
@@ -49,7 +48,7 @@ def repo(tmp_path, home):
     source = program("autoresearch")
     made = Repository(tmp_path / "repo")
     subprocess.run(["git", "clone", "--quiet", str(source), str(made.path)], check=True)
-    (made.path / "detente-hook.toml").write_text(POLICY)
+    (made.path / "detente-hook.toml").write_text(AUTORESEARCH_POLICY)
     made.git("add", "detente-hook.toml")
     made.commit("what is held here")
     done = detente("hook", "git", "install", str(made.path), home=home)

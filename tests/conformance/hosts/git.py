@@ -14,6 +14,7 @@ PAGE = "hold-git-changes.md"
 class Git:
     """What both have: an interpreter of the hook's own, a working tree, and the repository whose ``main`` is held."""
 
+    branch = "main"
     deadline_s = 2 * HARD_S
     """A bare repository runs two hooks for a push."""
 
@@ -29,18 +30,23 @@ class Git:
     def _move(self) -> tuple[int, str]:
         """Try to move the held ref: the exit code, and what git said."""
 
+    def change(self, what: str) -> str:
+        """What ``train.py`` says after this act."""
+        return f"DEPTH = {what!r}\n"
+
     def act(self, what: str) -> Act:
-        before = self.held.at("main")
+        before = self.held.at(self.branch)
         if self.work is self.held:
             self.work.git("read-tree", "--reset", "-u", "HEAD")  # moves no ref, so it runs no hook
         else:
             self.work.git("reset", "--quiet", "--hard", before)
-        self.work.write(train__py=f"DEPTH = {what!r}\n")
+        text = self.change(what)
+        self.work.write(train__py=text)
 
         def move() -> tuple[bool, str]:
             said = self._move()[1]
-            moved = self.held.at("main") != before
-            assert not moved or self.held.git("show", "main:train.py") == f"DEPTH = {what!r}"
+            moved = self.held.at(self.branch) != before
+            assert not moved or self.held.git("show", f"{self.branch}:train.py") == text.strip()
             return moved, said
 
         return timed(move)
