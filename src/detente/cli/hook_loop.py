@@ -14,7 +14,7 @@ from detente.cli import home_option, reports_errors
 @click.command(
     epilog="Such as: detente hook loop openevolve -- openevolve-run.py initial.py evaluate.py --config config.yaml",
 )
-@click.argument("program", type=click.Choice(["openevolve", "shinka"]))
+@click.argument("program", type=click.Choice(["openevolve", "shinka", "dgm"]))
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--run", default="", metavar="NAME", help="Name of the loop's run in the home. [default: loop-PROGRAM]")
 @home_option

@@ -1,6 +1,6 @@
 """One generation of a self-improvement loop: leave to begin, and leave to take over what the model made of it.
 
-Decides when a loop may go on. Leaves out the programs (``openevolve``, ``shinka``), asking (``app.asking``) and what a reviewer
+Decides when a loop may go on. Leaves out the programs (``openevolve``, ``shinka``, ``dgm``), asking (``app.asking``) and what a reviewer
 reads (``changes``). Normative text: ``spec/loops.md``.
 
 - One generation at a time, whatever the program would do beside: the loop's *turn* is a lock of the operating system, which the end of a process

@@ -20,7 +20,7 @@ from detente.base.errors import Misuse, Refused
 from detente.hooks.loops.generations import Loop
 from detente.hooks.loops.seams import UNKNOWN
 
-PROGRAMS: Final = ("openevolve", "shinka")
+PROGRAMS: Final = ("openevolve", "shinka", "dgm")
 
 
 def start(loop: Loop, command: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+"""Stand-in: where the program looks for the kind of a container."""
