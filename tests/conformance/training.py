@@ -112,6 +112,14 @@ ADAPTERS = (
         "guard-lightning.md",
         packages=("lightning", "torch", "numpy"),
     ),
+    Adapter(
+        "jax",
+        "JAX, Orbax",
+        (_PYTHON, str(JOBS / "jax_loop.py")),
+        "orbax",
+        "guard-jax.md",
+        packages=("jax", "orbax-checkpoint", "numpy"),
+    ),
 )
 
 FAMILY = Family(
