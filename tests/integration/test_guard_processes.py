@@ -13,6 +13,7 @@ import pytest
 from detente.adapters.deadman import DeadMan
 from detente.adapters.job import SIGNAL_SAVE, Job, start_job
 from detente.adapters.process import read_process
+from detente.adapters.slurm import find_tasks
 from detente.base.errors import Unavailable
 
 # Ignores every signal it can, leaves its session, its group and its parent, and computes.
@@ -37,6 +38,20 @@ while True: pass
 """
 
 
+# Its first thread ends, which leaves what looks like a zombie; another goes on, and computes until it is told to end with 7.
+LEADERLESS = """
+import ctypes, os, pathlib, sys, threading
+place = pathlib.Path(sys.argv[1])
+def on():
+    while open(f"/proc/{os.getpid()}/stat").read().rpartition(") ")[2][0] != "Z": pass
+    (place / str(os.getpid())).touch()
+    while not (place.parent / "go").exists(): pass
+    os._exit(7)
+threading.Thread(target=on).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
 def boottime_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -49,11 +64,17 @@ async def until(condition, within_s: float = 10.0) -> None:
 
 
 async def start_stubborn(place: Path, cgroup: str, life_s: float = 60.0) -> tuple[Job, list[int]]:
+    return await start_program(STUBBORN, place, cgroup, processes=3, life_s=life_s)
+
+
+async def start_program(
+    program: str, place: Path, cgroup: str, *, processes: int, life_s: float = 60.0
+) -> tuple[Job, list[int]]:
     environment = {**os.environ, "DETENTE_CGROUP": cgroup}
     job = await start_job(
-        [sys.executable, "-c", STUBBORN, str(place)], until_s=boottime_s() + life_s, environment=environment
+        [sys.executable, "-c", program, str(place)], until_s=boottime_s() + life_s, environment=environment
     )
-    await until(lambda: len(_names(place)) == 3)
+    await until(lambda: len(_names(place)) == processes, 60.0)
     return job, _names(place)
 
 
@@ -85,6 +106,59 @@ def test_freezing_reaches_every_process_and_killing_leaves_none(tmp_path: Path, 
         assert running(pids) == []
 
     asyncio.run(scenario())
+
+
+@cgroups
+def test_a_process_whose_first_thread_has_ended_is_frozen_and_killed_like_any_other(tmp_path: Path, cgroup: str):
+    """What `/proc` shows as a zombie runs on while one of its threads does."""
+
+    async def scenario() -> None:
+        job, pids = await start_program(LEADERLESS, tmp_path, cgroup, processes=1)
+        assert [process.pid for process in job.processes()] == pids
+        assert job.freeze() == ()
+        used = job.cpu_s()
+        await asyncio.sleep(0.1)
+        assert job.cpu_s() == used
+        job.thaw()
+        await until(lambda: job.cpu_s() > used)
+        assert await asyncio.to_thread(job.kill) == ()
+        assert (await job.wait()).status == -signal.SIGKILL
+        assert running(pids) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_job_ends_with_its_last_thread_and_that_exit_code_counts(tmp_path: Path):
+    """Programs with many threads end one by one: a keeper that looks meanwhile must not take the job for gone."""
+    place = tmp_path / "pids"
+    place.mkdir()
+
+    async def scenario() -> None:
+        job, pids = await start_program(LEADERLESS, place, "off", processes=1)
+        for _ in range(20):  # Each is a reason for the keeper to look.
+            job.extend(boottime_s() + 60)
+            await asyncio.sleep(0.01)
+        assert running(pids) == pids
+        (tmp_path / "go").touch()
+        ended = await job.wait()
+        assert (ended.status, ended.orphaned, ended.lapsed) == (7, False, False)
+
+    asyncio.run(scenario())
+
+
+def test_a_task_of_a_cluster_whose_first_thread_has_ended_is_still_found(tmp_path: Path):
+    """Whoever says that nothing of a job is left has seen its threads as well; they alone still know their environment."""
+    environment = {**os.environ, "SLURM_JOB_ID": "4711"}
+    place = tmp_path / "pids"
+    place.mkdir()
+    with subprocess.Popen([sys.executable, "-c", LEADERLESS, place], env=environment) as task:
+        try:
+            asyncio.run(until(lambda: _names(place) == [task.pid], 60.0))
+            assert list(find_tasks("4711")) == [task.pid]
+        finally:
+            (tmp_path / "go").touch()
+        assert task.wait(60) == 7
+    assert find_tasks("4711") == {}
 
 
 @cgroups

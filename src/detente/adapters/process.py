@@ -11,6 +11,8 @@ Rules:
   caught by a later round, since a stopped process forks no more.
 * Every rank or none: freezing one rank of a distributed job kills it (``docs/guides/guard-a-training-job.md``), so
   these functions take whole trees.
+* A process lives as long as any of its threads. One whose first thread has ended is shown as a zombie while the others compute: so
+  for tens of milliseconds at the end of every program with many threads, and for as long as it likes where that is its wish.
 * Where the kernel freezes for us, ``adapters.freezer`` does instead.
 
 Linux only: ``/proc``, pidfds, ``prctl``. Source of the calls: proc(5), prctl(2), pidfd_send_signal(2).
@@ -34,13 +36,18 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SCANS_MAX = 64
 """Rounds of one stop. A fork bomb of 32 processes needed 3; a tree that outruns 64 is killed by its control group."""
+_DEAD, _STOPPED = "ZX", "Tt"
+"""Letters of proc(5)."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process as ``/proc/<pid>/stat`` shows it; ``started`` in clock ticks since boot, ``cpu_s`` user and system."""
+    """One process as ``/proc/<pid>/stat`` shows it; ``started`` in clock ticks since boot, ``cpu_s`` user and system.
+
+    ``state`` is that of its living threads where the first has ended before the others.
+    """
 
     pid: int
     parent: int
@@ -55,11 +62,11 @@ class Process:
     @property
     def alive(self) -> bool:
         """A zombie runs no code: it only waits for its parent to read its status."""
-        return self.state not in "ZX"
+        return self.state not in _DEAD
 
     @property
     def stopped(self) -> bool:
-        return self.state in "Tt"
+        return self.state in _STOPPED
 
 
 def read_process(pid: int) -> Process | None:
@@ -71,17 +78,45 @@ def read_process(pid: int) -> Process | None:
     # The command stands in parentheses and may itself hold spaces and parentheses: the last one closes it.
     opened, closed = text.index("("), text.rindex(")")
     fields = text[closed + 2 :].split()
+    state, threads = fields[0], int(fields[17])
     return Process(
         pid=pid,
         parent=int(fields[1]),
         group=int(fields[2]),
         session=int(fields[3]),
-        state=fields[0],
+        state=_state_of_others(pid) if state in _DEAD and threads > 1 else state,
         started=int(fields[19]),
         cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS,
         resident_bytes=int(fields[21]) * _PAGE,
         command=text[opened + 1 : closed],
     )
+
+
+def living_threads(pid: int) -> list[tuple[int, str]]:
+    """Number and state of each thread of a process that has not ended."""
+    found = []
+    try:
+        names = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - see list_processes
+    except OSError:
+        return []
+    for name in names:
+        try:
+            text = Path(f"/proc/{pid}/task/{name}/stat").read_text("utf-8", "replace")
+        except OSError:
+            continue
+        state = text[text.rindex(")") + 2]
+        if state not in _DEAD:
+            found.append((int(name), state))
+    return found
+
+
+def _state_of_others(pid: int) -> str:
+    """The state of a process of which the first thread has ended and others are left: stopped when all of them are.
+
+    Its parent cannot read its status before the kernel has let go of the last of them: until then it counts as running.
+    """
+    states = [state for _, state in living_threads(pid)]
+    return next((state for state in states if state not in _STOPPED), states[0] if states else "R")
 
 
 def list_processes() -> dict[int, Process]:

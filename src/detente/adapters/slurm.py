@@ -11,6 +11,7 @@ not relied upon: whoever orders looks afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detente.adapters.process import living_threads, read_process
 from detente.base.errors import Misuse, Unavailable, shown
 
 ANSWER_S = 30.0
@@ -196,17 +198,24 @@ def find_tasks(job: str) -> dict[int, str]:
     mark = b"SLURM_JOB_ID=" + job.encode()
     found = {}
     for name in os.listdir("/proc"):  # noqa: PTH208 - see adapters.process
-        if not name.isdigit():
+        if not name.isdigit() or mark not in _environment(int(name)).split(b"\0"):
             continue
-        try:
-            if mark not in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
-                continue
-            fields = Path(f"/proc/{name}/stat").read_text("utf-8", "replace").rpartition(") ")
-        except OSError:
-            continue
-        if fields[2][:1] not in "ZX" and not fields[0].endswith("(slurmstepd"):
-            found[int(name)] = fields[2][:1]
+        process = read_process(int(name))
+        if process is not None and process.alive and process.command != "slurmstepd":
+            found[process.pid] = process.state
     return found
+
+
+def _environment(pid: int) -> bytes:
+    """What the process was started with; a thread that has ended has none, so a process is asked for by those that live."""
+    with contextlib.suppress(OSError):
+        if found := Path(f"/proc/{pid}/environ").read_bytes():
+            return found
+    for thread, _ in living_threads(pid):
+        with contextlib.suppress(OSError):
+            if found := Path(f"/proc/{pid}/task/{thread}/environ").read_bytes():
+                return found
+    return b""
 
 
 def _failed(done: subprocess.CompletedProcess[str]) -> Unavailable:

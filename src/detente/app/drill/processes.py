@@ -17,9 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from detente.adapters.process import read_process
 from detente.base.errors import Unavailable
-
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
@@ -136,11 +135,5 @@ class Processes:
 
 def cpu_seconds(pid: int) -> float | None:
     """User and system time of one process so far, in seconds, from ``/proc``; ``None`` when it is gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    if fields[0] in "ZX":
-        return None
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    process = read_process(pid)
+    return process.cpu_s if process is not None and process.alive else None
