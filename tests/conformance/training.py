@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.conformance.table import Family
+from tests.conformance.table import Family, rows
 
 JOBS = Path(__file__).parent / "jobs"
 
@@ -146,5 +146,5 @@ deadline of the terms. *held*: no process of the job was ever started. *unmoved*
         "clock": "the wall clock jumps by a day, forth and back",
         "observe": "observed, not enforced",
     },
-    ADAPTERS,
+    rows(*ADAPTERS),
 )
