@@ -1,6 +1,6 @@
 """How the ranks of one job stop at the same step or not at all, without a collective of their own.
 
-Decides the step at which all ranks stop, and when one rank's checkpoint is everybody's. Leaves out the framework: ranks
+Decides which rank has the leave, the step at which all stop, and when one rank's checkpoint is everybody's. Leaves out the framework: ranks
 leave short texts for one another on a board (for PyTorch its ``TCPStore``, ``hooks.torch.ranks``), off the path of a step.
 
 The stop is agreed ahead, as JAX does with its preemption sync point, and costs nothing while nobody asks:
@@ -31,12 +31,13 @@ import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
-from typing import Protocol
+from typing import Any, Protocol
 
 from detente.base.digest import Digest
 from detente.base.errors import Unavailable
-from detente.hooks.loop import FOREVER_S, Cell, Leader, LoopGuard, Saved
+from detente.hooks.loop import FOREVER_S, Cell, Leader, LoopGuard, Saved, leader_of
 
 _LOG = logging.getLogger("detente.guard")
 GRACE_S = 0.05
@@ -296,3 +297,29 @@ class RankedGuard(LoopGuard):
         if over and os.getpid() == self._owner and not self._meeting.stops_here(self.steps):
             return
         super()._attend(counted=counted)
+
+
+def guard_together(
+    run: str,
+    *,
+    ranks: Ranks,
+    save: Callable[[], Saved] | None = None,
+    at_step: int = 0,
+    **how: Any,
+) -> RankedGuard:
+    """``guard`` for one rank of several; every rank enters it, and calls ``step`` after the same steps.
+
+    Rank 0 has the leave: its supervisor's, or a permit of its own. Below a supervisor every rank also hears the request and its signal,
+    whichever of them it reaches. ``save`` is called on every rank at the step that all have agreed on. ``how``: the other arguments of ``guard``.
+    """
+    leader: Leader
+    place = os.environ.get("DETENTE_CONTROL_DIR")
+    if ranks.rank == 0:
+        leader = leader_of(run, **how)
+    elif place and how.get("mode", "auto") == "auto" and not os.environ.get("DETENTE_OBSERVE_DIR"):
+        from detente.hooks.supervised import Supervised
+
+        leader = Supervised(Path(place), os.environ.get("DETENTE_RUN") or run, flop_per_step=0)
+    else:
+        leader = Follower()
+    return RankedGuard(leader, ranks=ranks, save=save, at_step=at_step)

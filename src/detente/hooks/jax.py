@@ -29,7 +29,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import random
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -39,13 +38,13 @@ import numpy as np
 
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Refused, Unavailable, shown
-from detente.hooks.agreement import ALONE, RankedGuard, Ranks
+from detente.hooks.agreement import ALONE, RankedGuard, Ranks, guard_together
 from detente.hooks.checkpointing import SavedCheckpoint
+from detente.hooks.randomness import random_states, set_random_states
 from detente.hooks.ranked_save import Part, newest_together, save_together
 from detente.hooks.resuming import accept_inexact
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
-from detente.hooks.torch.ranks import guard_ranks
-from detente.hooks.torch.state_tree import flatten, rebuild
+from detente.hooks.state_tree import flatten, rebuild
 from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
 from detente.hooks.workload.control import write_durably
 from detente.hooks.workload.engine import environment
@@ -104,10 +103,10 @@ class OrbaxState:
     @contextlib.contextmanager
     def evaluation(self) -> Iterator[None]:
         """What is drawn in here from the global generators leaves no trace, also when a stop comes meanwhile."""
-        before = self._aside = _random_states()
+        before = self._aside = random_states()
         try:
             yield
-            _set_random_states(before)
+            set_random_states(before)
         finally:
             self._aside = None
 
@@ -157,14 +156,14 @@ class OrbaxState:
             raise Refused(
                 "V11", "conflict", got=f"state that does not fit: {error}", expected="the parts that it was saved from"
             ) from error
-        _set_random_states(states["random"])
+        set_random_states(states["random"])
         if not self.why_not_exact:
             self._sealed = SavedCheckpoint(found.folder, found.receipt)
         return found.receipt.step, restored
 
     def _write(self, folder: Path, step: int, tree: Any) -> Part:
         states = {name: part.state_dict() for name, part in self._parts.items()}
-        states["random"] = self._aside or _random_states()
+        states["random"] = self._aside or random_states()
         trees: dict[str, Any] = {}
         arrays: dict[str, Array] = {}
         for name, value in states.items():
@@ -286,7 +285,7 @@ def guard_processes(run: str = "run", *, ranks: Ranks | None = None, **how: Any)
 
     ``save`` is called on every process at that step. ``how``: the other arguments of ``guard``.
     """
-    return guard_ranks(run, ranks=ranks or joined_processes(), **how)
+    return guard_together(run, ranks=ranks or joined_processes(), **how)
 
 
 def form_of(tree: Any) -> list[list[Any]]:
@@ -321,24 +320,6 @@ def digest_of(tree: Any) -> Digest | None:
         value = np.ascontiguousarray(leaf)
         arrays[f"weights.{number:06d}"] = value.reshape(-1).view(np.uint8)
     return weights_digest(arrays)
-
-
-def _random_states() -> dict[str, Any]:
-    """Of NumPy's and Python's global generators; JAX has none, its keys are in the tree."""
-    version, words, gauss = random.getstate()
-    numpy: Any = np.random.get_state()  # noqa: NPY002 - the global generator is what people's code draws from
-    return {"numpy": numpy, "python": (version, np.array(words, dtype=np.uint32), gauss)}
-
-
-def _set_random_states(states: Any) -> None:
-    try:
-        version, words, gauss = states["python"]
-        random.setstate((version, tuple(int(word) for word in words), gauss))
-        np.random.set_state(states["numpy"])  # noqa: NPY002 - see above
-    except (KeyError, TypeError, ValueError) as error:
-        raise Refused(
-            "V11", "conflict", got=f"random states that do not fit: {error}", expected="those of a step"
-        ) from None
 
 
 def _environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detente.base.errors import Refused
 from detente.base.strict_json import encode_json, parse_json
-from detente.hooks.torch.state_tree import DEPTH_MAX, flatten, rebuild
+from detente.hooks.state_tree import DEPTH_MAX, flatten, rebuild
 
 SCALARS = (
     st.none()

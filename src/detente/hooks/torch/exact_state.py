@@ -39,9 +39,9 @@ from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.ranked_save import Part, newest_together, save_together
 from detente.hooks.resuming import accept_inexact
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
+from detente.hooks.state_tree import flatten, rebuild
 from detente.hooks.torch.loader import check_loader, loader_doubt
 from detente.hooks.torch.randomness import device_kind, random_states, set_random_states
-from detente.hooks.torch.state_tree import flatten, rebuild
 from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
 from detente.hooks.workload.control import write_durably
 from detente.hooks.workload.engine import environment

@@ -1,7 +1,7 @@
 """The random states that a step may draw from: PyTorch's on the CPU and on this rank's GPU, NumPy's, Python's.
 
-Decides which generators there are and how their states are set back. Leaves out the loader's own generator, which is set
-before these (``exact_state``). Generators of a program's own belong into its parts.
+Decides which generators there are and how PyTorch's are set back. Leaves out those of every program (``hooks.randomness``), and the
+loader's own generator, which is set before these (``exact_state``). Generators of a program's own belong into its parts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from detente.base.errors import Refused
+from detente.hooks import randomness as everywhere
 
 FETCHES_SEEN = 2
 """Steps whose batches must have been fetched before it is said that examples do not draw: with the first the epoch begins."""
@@ -21,12 +21,7 @@ def random_states() -> dict[str, Any]:
     """The states now, as values that ``state_tree`` keeps. About 30 µs."""
     import torch
 
-    version, words, gauss = random.getstate()
-    states: dict[str, Any] = {
-        "torch": torch.get_rng_state(),
-        "numpy": np.random.get_state(),  # noqa: NPY002 - the global generator is what people's code draws from
-        "python": (version, np.array(words, dtype=np.uint32), gauss),
-    }
+    states = {"torch": torch.get_rng_state()} | everywhere.random_states()
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         states["cuda"] = torch.cuda.get_rng_state()
     return states
@@ -36,17 +31,13 @@ def set_random_states(states: Any) -> None:
     """Set every generator to what ``random_states`` returned; raises ``Refused`` V11 for states that do not fit."""
     import torch
 
+    everywhere.set_random_states(states)
     try:
-        version, words, gauss = states["python"]
-        random.setstate((version, tuple(int(word) for word in words), gauss))
-        np.random.set_state(states["numpy"])  # noqa: NPY002 - see above
         if "cuda" in states:
             torch.cuda.set_rng_state(states["cuda"])
         torch.set_rng_state(states["torch"])
     except (KeyError, TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise Refused(
-            "V11", "conflict", got=f"random states that do not fit: {error}", expected="those of a step"
-        ) from None
+        raise everywhere.misfit(error) from None
 
 
 def random_fingerprint() -> tuple[Any, ...]:

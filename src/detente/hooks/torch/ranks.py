@@ -1,9 +1,8 @@
 """A guard for the ranks of ``torchrun``: one stops, all stop at the same step, and one receipt is written for all.
 
-Decides where ranks find one another and which of them has the leave. Leaves out the agreement (``hooks.agreement``).
+Decides where ranks find one another. Leaves out which of them has the leave, and the agreement (``hooks.agreement``).
 
-Rank 0 has the leave: below ``detente guard -- torchrun …`` its supervisor's, otherwise a permit of its own. Below a
-supervisor every rank also hears the request and its signal, whichever of them it reaches. The board is the ``TCPStore`` at
+Below ``detente guard -- torchrun …`` the leave is its supervisor's, otherwise rank 0 has a permit of its own. The board is the ``TCPStore`` at
 ``MASTER_ADDR`` and ``MASTER_PORT`` that the process group itself met at, by a connection of its own, so that no collective
 waits for it. Any device and backend will do: nothing here is a tensor.
 """
@@ -13,12 +12,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from detente.base.errors import Misuse, Unavailable
-from detente.hooks.agreement import Follower, RankedGuard, Ranks
-from detente.hooks.loop import Leader, Saved, leader_of
+from detente.hooks.agreement import RankedGuard, Ranks, guard_together
+from detente.hooks.loop import Saved
 
 MEET_WITHIN_S = 60.0
 
@@ -59,15 +57,4 @@ def guard_ranks(
 
     ``save`` is called on every rank at the step that all have agreed on. ``how``: the other arguments of ``guard``.
     """
-    ranks = ranks or joined_ranks()
-    leader: Leader
-    place = os.environ.get("DETENTE_CONTROL_DIR")
-    if ranks.rank == 0:
-        leader = leader_of(run, **how)
-    elif place and how.get("mode", "auto") == "auto" and not os.environ.get("DETENTE_OBSERVE_DIR"):
-        from detente.hooks.supervised import Supervised
-
-        leader = Supervised(Path(place), os.environ.get("DETENTE_RUN") or run, flop_per_step=0)
-    else:
-        leader = Follower()
-    return RankedGuard(leader, ranks=ranks, save=save, at_step=at_step)
+    return guard_together(run, ranks=ranks or joined_ranks(), save=save, at_step=at_step, **how)
