@@ -28,6 +28,8 @@ API = "/api/2.0/mlflow/registered-models"
 ANSWER_S = 30
 """So that a loaded machine answers in time; what an installation has by itself is 8."""
 HUNG_S = 3
+APART = ("edited", "other")
+"""Acts with a version of MLflow's registry of their own, which nobody has approved before; all others are with the first."""
 
 
 class Released(ABC):
@@ -80,12 +82,18 @@ class Upload(Released):
         store = ("hook", "hf-upload", "--store-token", "--endpoint", self.hub.url)
         stored = detente(*store, home=scene.home, given=f"{hub_rig.TOKEN}\n".encode())
         assert stored.returncode == 0, stored.stderr.decode()
-        self.plays = {"again": self.again, "edited": self.edited, "observe": self._observe}
+        self.replaced = False
+        self.plays = {
+            "again": self.again,
+            "edited": self.edited,
+            "garbage": self._garbage,
+            "observe": self._observe,
+        }
 
     def act(self, what: str) -> Act:
         before = len(self.hub.commits)
         self.listing(what)
-        command = ["env", "HF_HUB_DISABLE_XET=1", "HF_HUB_DISABLE_PROGRESS_BARS=1", "timeout", str(self.patience_s)]
+        command = ["env", "HF_HUB_DISABLE_PROGRESS_BARS=1", "timeout", str(self.patience_s)]
         command += [self.python.path, "-m", "detente", "hook", "hf-upload", "lab/lm", self.folder, "--message", what]
         command += ["--home", self.scene.home, "--within", str(ANSWER_S), *self.more]
 
@@ -93,7 +101,7 @@ class Upload(Released):
             ran = self.scene.run(command)
             new = self.hub.commits[before:]
             assert new in ([], [what]), new
-            assert bool(new) == (ran.returncode == 0), ran.stdout
+            assert self.replaced or bool(new) == (ran.returncode == 0), ran.stdout
             assert not new or self.hub.files == {"config.json": what.encode()}
             return bool(new), ran.stdout.decode(errors="replace")
 
@@ -108,10 +116,18 @@ class Upload(Released):
         """The interpreter; whoever waits for an upload that hangs is made impatient."""
         with self.python.broken(way):
             patience_s, self.patience_s = self.patience_s, HUNG_S if way == "hang" else self.patience_s
+            self.replaced = True
             try:
                 yield
             finally:
-                self.patience_s = patience_s
+                self.patience_s, self.replaced = patience_s, False
+
+    def _garbage(self) -> str:
+        """Nothing is published; whoever believes the exit code of what stands in its place is told otherwise."""
+        with self.broken("garbage"):
+            assert not self.act("garbage").done
+        assert self.act("garbage").done
+        return "held; its exit code is garbage"
 
     def _observe(self) -> str:
         """In a pause, and with no issuer, it is published; the command that publishes cannot do so when it is gone."""
@@ -157,7 +173,7 @@ class Promotion(Released):
             env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
         )
         scene.cleanup(self._end)
-        self.runs = [self._tell(self.server.url, register=text) for text in ("one", "two")]
+        self.runs = [self._tell(self.server.url, register=text) for text in ("one", *APART)]
         self._begin()
         self.plays = {"again": self.again, "edited": self.edited}
 
@@ -216,7 +232,7 @@ class Promotion(Released):
 
     @staticmethod
     def _version(what: str) -> str:
-        return "2" if what == "other" else "1"
+        return str(APART.index(what) + 2) if what in APART else "1"
 
     def _aliases(self) -> dict[str, str]:
         said = httpx.get(f"{self.server.url}{API}/get", params={"name": "lm"}).json()
