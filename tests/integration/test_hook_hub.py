@@ -49,7 +49,7 @@ def upload(home, folder, *more, **environment):
         capture_output=True,
         timeout=WITHIN_S * 3,
         check=False,
-        env={**os.environ, "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", **environment},
+        env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1", **environment},
     )
     assert TOKEN.encode() not in done.stdout + done.stderr
     return done.returncode, done.stdout.decode(), done.stderr.decode()

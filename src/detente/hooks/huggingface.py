@@ -6,7 +6,8 @@ Decides what is published (the bytes that were listed, and nothing else), which 
 - The version is the digest of the folder's listing (``spec/guard-runtime.md`` §4), as ``detente gate FOLDER`` has it.
 - It is asked twice: before a byte leaves, and again before the commit that publishes, since an upload may take hours.
 - What is small is held in memory from its first reading on. What is large goes by its SHA-256 in the Hub's LFS protocol, and is read again
-  before the commit. What differs from the listing is not published.
+  before the commit. What differs from the listing is not published. Xet is not used: there the Hub's package may name a SHA-256 that it took of a
+  file before it reads the bytes that it sends.
 - Observing, what would have been answered is recorded once, before a byte leaves, and the upload goes on.
 - The token lies in the home with the address that it is for: no variable of the environment says where it is sent.
 
@@ -15,8 +16,9 @@ The package ``huggingface_hub`` is whoever's uses it; nothing of it is imported 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -116,7 +118,8 @@ def held_upload(
         observed(spoken(ask(observing=True), _about(target, version)))
     leave()  # 2
     try:
-        return _sent(api, hub.CommitOperationAdd, target, place, files, version, leave)
+        with _without_xet(hub.constants):
+            return _sent(api, hub.CommitOperationAdd, target, place, files, version, leave)
     except DetenteError:
         raise
     except Exception as error:  # noqa: BLE001 - the Hub's package raises of many kinds, and none may show the token
@@ -257,6 +260,17 @@ def _edited(name: str, digest: Digest) -> Refused:
         expected=f"SHA-256 {digest}",
         todo="publish a folder that nobody writes to, and ask again for what it holds now",
     )
+
+
+@contextlib.contextmanager
+def _without_xet(constants: Any) -> Iterator[None]:
+    """The Hub's package sends what is large by LFS for as long as this lasts, in this whole process."""
+    before = getattr(constants, "HF_HUB_DISABLE_XET", False)
+    constants.HF_HUB_DISABLE_XET = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_DISABLE_XET = before
 
 
 def _hub() -> Any:

@@ -186,3 +186,13 @@ def test_a_token_is_not_kept_for_an_address_in_the_clear(tmp_path, endpoint):
     with pytest.raises(Misuse):
         store_token(TOKEN, endpoint=endpoint, home=tmp_path)
     assert not os.path.exists(tmp_path / "keys")  # noqa: PTH110
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_xet_is_not_used_for_as_long_as_an_upload_lasts(before):
+    """Whatever the environment has it be, and whatever becomes of the upload; then it is what it was."""
+    constants = SimpleNamespace(HF_HUB_DISABLE_XET=before)
+    with pytest.raises(ConnectionError), huggingface._without_xet(constants):
+        assert constants.HF_HUB_DISABLE_XET is True
+        raise ConnectionError("gone")
+    assert constants.HF_HUB_DISABLE_XET is before
