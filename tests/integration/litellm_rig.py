@@ -3,17 +3,22 @@
 LiteLLM need not be in this environment: ``DETENTE_LITELLM_PYTHON`` names a Python that has it and this package.
 """
 
+import base64
 import contextlib
+import hashlib
 import importlib.util
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -28,6 +33,9 @@ PYTHON = os.environ.get("DETENTE_LITELLM_PYTHON") or (
 needs_litellm = pytest.mark.skipif(
     not PYTHON, reason="no LiteLLM: DETENTE_LITELLM_PYTHON names a Python that has it (pip install 'litellm[proxy]')"
 )
+TALK = "/v1/realtime?model=talk"
+THINKS = "thinks"
+"""What the model is asked where it does not answer, as long as its client waits."""
 LOCAL = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "DISABLE_ADMIN_UI": "True", "NO_DOCS": "True"}
 KEY = "sk-of-the-test-alone"
 HEADERS = {"authorization": f"Bearer {KEY}"}
@@ -40,6 +48,8 @@ CONFIG = """
 model_list:
   - model_name: lm
     litellm_params: {{model: openai/lm, api_base: "http://127.0.0.1:{port}/v1", api_key: none, max_retries: 0}}
+  - model_name: talk
+    litellm_params: {{model: openai/talk, api_base: "http://127.0.0.1:{port}", api_key: none}}
 litellm_settings:
   callbacks: detente_gate.gate
   num_retries: 0
@@ -98,6 +108,10 @@ class OpenAi(BaseHTTPRequestHandler):
         said = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))) or b"{}")
         route = self.path.removeprefix("/v1/")
         self.asked.append(route)
+        if [each["content"] for each in said.get("messages", ())] == [THINKS]:
+            self.rfile.read(1)
+            self.close_connection = True
+            return
         if not said.get("stream"):
             body = json.dumps(WHOLE[route]).encode()
             self.send_response(200)
@@ -113,6 +127,27 @@ class OpenAi(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             while True:
                 self.wfile.write(piece_of(route))
+                self.wfile.flush()
+                time.sleep(0.02)
+
+    def do_GET(self):
+        """A WebSocket, on which it talks without end."""
+        if "sec-websocket-key" not in self.headers:
+            self.send_error(404)  # LiteLLM looks for a list of models.
+            return
+        self.asked.append(urlsplit(self.path).path.removeprefix("/v1/"))
+        key = self.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
+        self.send_response(101)
+        self.send_header("upgrade", "websocket")
+        self.send_header("connection", "Upgrade")
+        accept = hashlib.sha1(key.encode(), usedforsecurity=False).digest()
+        self.send_header("sec-websocket-accept", base64.b64encode(accept).decode())
+        self.end_headers()
+        self.close_connection = True
+        said = json.dumps({"type": "response.text.delta", "event_id": "e", "delta": "a "}).encode()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(bytes([0x81, len(said)]) + said)
                 self.wfile.flush()
                 time.sleep(0.02)
 
@@ -198,6 +233,33 @@ def litellm_proxy(
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 process.wait(WITHIN_S)
+
+
+class Socket:
+    """A WebSocket of a client that says nothing, read in a thread to its end. ``head`` is what the server answered, ``tail`` the last that came."""
+
+    def __init__(self, url: str, path: str) -> None:
+        place = urlsplit(url)
+        self.head = b""
+        self.tail = b""
+        self.pieces = 0
+        self.ended = ""
+        self._connection = socket.create_connection((place.hostname, place.port), WITHIN_S)
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = [f"GET {path} HTTP/1.1", f"host: {place.netloc}", f"authorization: Bearer {KEY}", "connection: Upgrade"]
+        lines += ["upgrade: websocket", "sec-websocket-version: 13", f"sec-websocket-key: {key}"]
+        self._connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        with self._connection, contextlib.suppress(OSError):
+            while data := self._connection.recv(65_536):
+                if b"\r\n\r\n" not in self.head:
+                    self.head, mark, data = (self.head + data).partition(b"\r\n\r\n")
+                    self.head += mark
+                self.tail = (self.tail + data)[-2_000:]
+                self.pieces += len(data) > 0
+        self.ended = "closed"
 
 
 def _alive(url: str) -> bool:

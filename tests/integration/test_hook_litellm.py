@@ -6,7 +6,7 @@ import threading
 import httpx
 
 from tests.integration.asking_rig import detente, pause, solo
-from tests.integration.litellm_rig import HEADERS, litellm_proxy, needs_litellm
+from tests.integration.litellm_rig import HEADERS, TALK, THINKS, Socket, litellm_proxy, needs_litellm
 from tests.integration.serving_rig import SHORT_LIVES, STOPS_RELEASES, wait_until
 
 pytestmark = needs_litellm
@@ -27,12 +27,12 @@ STREAMS = ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/respo
 class Stream:
     """An open stream, read in a thread to its end."""
 
-    def __init__(self, url, route):
+    def __init__(self, url, route, **more):
         self.pieces = b""
         self.ended = False
         self.status = 0
         self._thread = threading.Thread(
-            target=self._read, args=(url + route, {**ROUTES[route], "stream": True}), daemon=True
+            target=self._read, args=(url + route, {**ROUTES[route], "stream": True, **more}), daemon=True
         )
         self._thread.start()
 
@@ -75,6 +75,33 @@ def test_a_pause_refuses_every_route_and_ends_every_stream(tmp_path):
         done = detente("lift", "--as", "safety-team", home=home)
         assert done.returncode == 0, done.stderr.decode()
         wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 200)
+
+
+def test_a_pause_ends_what_litellm_shows_its_callbacks_no_pieces_of(tmp_path):
+    """A stream that is passed through, an answer that is awaited, a WebSocket: each ends with the reason; and no WebSocket begins in a pause."""
+    home = solo(tmp_path / "home", STOPS_RELEASES)
+    with litellm_proxy(tmp_path / "proxy", home) as proxy:
+        wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 200)
+        passed, talk = Stream(proxy.url, "/raw"), Socket(proxy.url, TALK)
+        wait_until(lambda: len(passed.pieces) > 500 and talk.pieces > 5)
+        asked = len(proxy.asked)
+        awaited = Stream(
+            proxy.url, "/v1/chat/completions", stream=False, messages=[{"role": "user", "content": THINKS}]
+        )
+        wait_until(lambda: len(proxy.asked) > asked)
+        pause(home)
+        wait_until(lambda: passed.ended and talk.ended and awaited.ended)
+        assert (awaited.status, b"1 vote of safety" in awaited.pieces) == (503, True), awaited.pieces
+        assert b"event: error" in passed.pieces[-600:]
+        assert b"1 vote of safety" in passed.pieces[-600:]
+        assert b"RemoteProtocolError" in passed.pieces[-600:]
+        assert (1013).to_bytes(2, "big") + b"call: 1 vote of safety" in talk.tail
+        before = list(proxy.asked)
+        refused = Socket(proxy.url, TALK)
+        wait_until(lambda: refused.ended)
+        assert b" 403 " in refused.head.partition(b"\r\n")[0]
+        assert proxy.asked == before
+        assert httpx.get(f"{proxy.url}/health/liveliness").status_code == 200
 
 
 def test_leave_lapses_by_itself_and_nobody_who_answers_is_none(tmp_path):

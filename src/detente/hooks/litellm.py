@@ -1,7 +1,8 @@
 """LiteLLM's proxy: requests are refused and open streams ended while there is no leave to serve.
 
 Decides what LiteLLM is told: 503 before a model is called, and an error in the place of a stream's next piece. Leaves out leave itself
-(``app.kept_leave``): it is kept in memory and compared, never asked for, on the way of a request. ``spec/serving.md`` §1, rule J36.
+(``app.kept_leave``): it is kept in memory and compared, never asked for, on the way of a request; and the end of what LiteLLM shows its
+callbacks no pieces of (``hooks.under_way``). ``spec/serving.md`` §1, rule J36.
 
 A file beside LiteLLM's configuration, ``detente_gate.py``, which that names under ``litellm_settings`` as ``callbacks: detente_gate.gate``::
 
@@ -27,19 +28,9 @@ from detente.app.gating import version_of
 from detente.app.kept_leave import KeptLeave
 from detente.base.errors import Unavailable
 from detente.hooks.relay import Leave
+from detente.hooks.under_way import LOOK_S, STATUS, Ended, EndsWithLeave, note
 
-LOOK_S: Final = 0.05
-"""How often leave is looked at while a stream is silent."""
-STATUS: Final = 503
-
-
-class Ended(Exception):
-    """Leave has ended in the middle of a stream. LiteLLM writes ``message`` as the stream's last event, in its client's form."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.status_code = STATUS
+PROXY: Final = "litellm.proxy.proxy_server"
 
 
 def held(
@@ -47,15 +38,23 @@ def held(
 ) -> Any:  # fmt: skip
     """A callback for LiteLLM that serves ``version``, its digest or the file or folder that it is, only with leave.
 
-    Leave is kept from now on, in this process. Raises ``Misuse`` where ``version`` is none, ``Unavailable`` without LiteLLM.
+    Leave is kept from now on, in this process, and what is under way in its proxy ends with it. Raises ``Misuse`` where ``version`` is none, ``Unavailable`` without LiteLLM.
     """
     kept = KeptLeave(version_of(version), developer=developer, home=home, observe=observe, asker="litellm")
     gate = make_callback(kept)
+    end_with_leave(importlib.import_module(PROXY).app, kept)
     kept.start()
     if observe:
         sys.stderr.write(f"detente: not enforced: observing what serves version {kept.version[:16]}\n")
         sys.stderr.flush()
     return gate
+
+
+def end_with_leave(proxy: Any, kept: Leave) -> None:
+    """Stand around LiteLLM's application: it reads its callbacks when its own layers stand already."""
+    if proxy.middleware_stack is None:
+        proxy.middleware_stack = proxy.build_middleware_stack()
+    proxy.middleware_stack = EndsWithLeave(proxy.middleware_stack, kept)
 
 
 def make_callback(kept: Leave) -> Any:
@@ -78,6 +77,7 @@ def make_callback(kept: Leave) -> Any:
             data: Any,  # noqa: ARG002
             call_type: Any,  # noqa: ARG002
         ) -> None:
+            note()
             if said := kept.refusal():
                 raise refusing(STATUS, detail={"error": said, "code": "detente_held"}, headers={"retry-after": "5"})
 
@@ -87,33 +87,32 @@ def make_callback(kept: Leave) -> Any:
             response: Any,
             request_data: Any,  # noqa: ARG002
         ) -> AsyncIterator[Any]:
+            note(asked=False)  # LiteLLM writes the end of these in the form of their clients.
             async for piece in while_held(response, kept):
                 yield piece
-            if not kept.holds:
-                raise Ended(kept.why or "the permit lapsed")
 
     return Held()
 
 
 async def while_held(response: Any, kept: Leave) -> AsyncIterator[Any]:
-    """The pieces of a stream for as long as there is leave, looked at before each and every ``LOOK_S`` of silence."""
+    """The pieces of a stream, leave looked at before each, before its end, and every ``LOOK_S`` of silence; raises ``Ended``."""
     pieces = aiter(response)
     waiting: asyncio.Future[Any] | None = None
     try:
-        while kept.holds:
-            if waiting is None:
-                waiting = asyncio.ensure_future(anext(pieces))
-            await asyncio.wait({waiting}, timeout=LOOK_S)
-            if not waiting.done():
-                continue
+        while True:
+            waiting = asyncio.ensure_future(anext(pieces))
+            while True:
+                if not kept.holds:
+                    raise Ended(kept.why or "the permit lapsed")
+                if waiting.done():
+                    break
+                await asyncio.wait({waiting}, timeout=LOOK_S)
             try:
                 piece = waiting.result()
             except StopAsyncIteration:
-                waiting = None
                 return
             waiting = None
-            if kept.holds:
-                yield piece
+            yield piece
     finally:
         if waiting is not None:
             waiting.cancel()

@@ -13,9 +13,10 @@ import subprocess
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from typing import Protocol
 
 import httpx
 
@@ -41,13 +42,28 @@ from tests.integration.serving_rig import Stream, has_nginx, model_server, nginx
 ROUTE = "/v1/chat/completions"
 KEYS = litellm_rig.HEADERS
 HUNG_S = 3
-LIVES = ("life: {calm: 15 min, alert: 1 min}", "life: {calm: 5 s, alert: 5 s}")
-"""So that a lapse can be waited for."""
+LIVES = ("life: {calm: 15 min, alert: 1 min}", "life: {calm: 10 s, alert: 10 s}")
+"""So that a lapse can be waited for, and a loaded machine renews in time."""
+HELD = 503
+"""Who holds says so by this. nginx says 500 where the gate was not heard within 0.2 s, as a loaded machine's may not be: held, too, but by nobody's word."""
 MODEL = b"the served model\n"
 OUTAGES = ("dead", "hang", "garbage")
 QUEUED = 10
 UNHEARD = "no permit was had yet"
 UNAPPROVED = "was not proposed or stated"
+
+
+class Open(Protocol):
+    """What a client has open: how many pieces came, the last of them, how it ended or empty."""
+
+    @property
+    def pieces(self) -> int: ...
+
+    @property
+    def tail(self) -> bytes: ...
+
+    @property
+    def ended(self) -> str | None: ...
 
 
 class Kept(ABC):
@@ -58,7 +74,7 @@ class Kept(ABC):
 
     deadline_s = 120.0
     asked: list[str]
-    REFUSED: tuple[int, ...] = (503,)
+    CUT = "streams are cut"
 
     def __init__(self, scene: Scene, *, observe: bool = False) -> None:
         self.scene, self.observe = scene, observe
@@ -89,8 +105,8 @@ class Kept(ABC):
         """What the model server notes of a request."""
 
     @abstractmethod
-    def stream(self) -> Stream:
-        """One that is open."""
+    def streams(self) -> list[Open]:
+        """What stays open, one of each kind; ``AssertionError`` where it was not let through."""
 
     @abstractmethod
     def begin(self) -> None:
@@ -140,34 +156,67 @@ class Kept(ABC):
         assert not act.done, act.said
         return act.said
 
+    def reason(self, what: str) -> str:
+        """It is refused however often it is tried, until who holds it is heard; what that says."""
+        said: list[str] = []
+
+        def heard() -> bool:
+            said.append(self.refused(what))
+            return said[-1].startswith(f"{HELD} ")
+
+        wait_until(heard, within_s=WITHIN_S)
+        return said[-1]
+
+    def answered(self, what: str) -> None:
+        """It is done, and nobody who holds says no before."""
+
+        def done() -> bool:
+            with self.at_once():
+                act = self.act(what)
+            assert not act.said.startswith(f"{HELD} "), act.said
+            return act.done
+
+        wait_until(done, within_s=WITHIN_S)
+
+    def opened(self) -> list[Open]:
+        """Streams that are open, once they are let through."""
+        until_s = time.monotonic() + WITHIN_S
+        while True:
+            try:
+                return self.streams()
+            except AssertionError:
+                if time.monotonic() > until_s:
+                    raise
+
     def until_refused(self) -> str:
         """Wait for leave to end, however many requests that takes; then several in a row are refused."""
 
         def ended() -> bool:
             time.sleep(0.1)
             status, said = self.send("probe")
-            return status in self.REFUSED and UNHEARD not in said
+            return status == HELD and UNHEARD not in said
 
         wait_until(ended, within_s=WITHIN_S)
-        return [self.refused(f"after-the-end-{number}") for number in range(3)][-1]
+        return [self.reason(f"after-the-end-{number}") for number in range(3)][-1]
 
-    def cut(self, stream: Stream) -> None:
-        """The stream ended with leave, in what no client takes for a whole answer."""
-        wait_until(lambda: stream.ended, within_s=WITHIN_S)
-        assert stream.ended in {"RemoteProtocolError", "ReadError"}, stream.ended
+    def cut(self, streams: Sequence[Open]) -> None:
+        """Each ended with leave, in what no client takes for a whole answer."""
+        for each in streams:
+            wait_until(lambda each=each: each.ended, within_s=WITHIN_S)
+            assert each.ended in {"RemoteProtocolError", "ReadError"}, each.ended
 
     def _paused(self) -> str:
         next_second()  # Votes of one second have no order.
         self.scene.lift()
         self.done("before")
-        stream = self.stream()
+        streams = self.opened()
         next_second()
         self.scene.pause()
-        self.cut(stream)
+        self.cut(streams)
         signed = len(self.scene.proxy.nonces)
-        assert "call" in self.refused("paused")
+        assert "call" in self.reason("paused")
         assert len(self.scene.proxy.nonces) == signed
-        return "held; open streams are cut"
+        return f"held; open {self.CUT}"
 
     def _queue(self) -> str:
         for number in range(QUEUED):
@@ -217,12 +266,12 @@ class Kept(ABC):
     def _partition(self) -> str:
         for mode in OUTAGES:
             self.done(mode)
-            stream = self.stream()
+            streams = self.opened()
             with self.scene.proxy.being(mode):
                 self.until_refused()
-                self.cut(stream)
+                self.cut(streams)
         self.done("cut off")
-        return "held at the lapse; streams are cut"
+        return f"held at the lapse; {self.CUT}"
 
     def _clock(self) -> str:
         for jump_s in (86_400, -86_400):
@@ -243,15 +292,14 @@ class Kept(ABC):
         scene = self.scene
         self.done("free")
         wait_until(lambda: [line for line in scene.observed() if line.get("event") == "permitted"], within_s=WITHIN_S)
-        stream = self.stream()
+        streams = self.opened()
         scene.pause()
         wait_until(lambda: "would have" in {line.get("event") for line in scene.observed()}, within_s=WITHIN_S)
-        with self.at_once():
-            self.done("paused")
-            with scene.proxy.being("dead"):
-                self.done("dead")
-        pieces = stream.pieces
-        wait_until(lambda: stream.pieces > pieces + 5, within_s=WITHIN_S)
+        self.answered("paused")
+        with scene.proxy.being("dead"):
+            self.answered("dead")
+        for each in streams:
+            wait_until(lambda each=each, pieces=each.pieces: each.pieces > pieces + 5, within_s=WITHIN_S)
         assert {line["enforced"] for line in scene.observed()} == {False}
         assert self.loud()
         assert scene.waiting() == []
@@ -297,8 +345,6 @@ class Kept(ABC):
 class Nginx(Kept):
     """nginx with the configuration that the command prints, the gate of an interpreter of its own, and a model server."""
 
-    REFUSED = (500, 502, 503)
-
     def __init__(self, scene: Scene, *, observe: bool = False) -> None:
         super().__init__(scene, observe=observe)
         self.python = Interpreter(scene.place / "python")
@@ -322,8 +368,8 @@ class Nginx(Kept):
             return 0, repr(error)
         return got.status_code, got.headers.get("x-detente-reason", got.text[:200])
 
-    def stream(self) -> Stream:
-        return Stream(f"{self.url}/stream")
+    def streams(self) -> list[Open]:
+        return [Stream(f"{self.url}/stream")]
 
     def begin(self) -> None:
         gate = self.start()
@@ -361,10 +407,10 @@ class Nginx(Kept):
 
     def crash(self) -> str:
         self.done("before")
-        stream = self.stream()
+        streams = self.opened()
         self.end()
         self.refused("crash")
-        self.cut(stream)
+        self.cut(streams)
         with self.python.broken("crash"):
             assert self.start().wait(WITHIN_S) < 0
             self.refused("crashed again")
@@ -415,7 +461,7 @@ def next_second() -> None:
 class LiteLlm(Kept):
     """LiteLLM's own proxy with the callback, before a constructed OpenAI server. The callback lives in the proxy's process."""
 
-    deadline_s = 120.0
+    CUT = "streams and sockets are cut"
 
     def __init__(self, scene: Scene, *, observe: bool = False) -> None:
         super().__init__(scene, observe=observe)
@@ -438,13 +484,22 @@ class LiteLlm(Kept):
             return 0, repr(error)
         return got.status_code, got.text[:500]
 
-    def stream(self) -> Stream:
+    def streams(self) -> list[Open]:
         assert self.proxy is not None
-        return Stream(f"{self.proxy.url}{ROUTE}", method="POST", json=chat("stream") | {"stream": True}, headers=KEYS)
+        how = {"method": "POST", "json": chat("stream") | {"stream": True}, "headers": KEYS}
+        url = self.proxy.url
+        made = [Stream(f"{url}{ROUTE}", **how), Stream(f"{url}/raw", **how), litellm_rig.Socket(url, litellm_rig.TALK)]
+        wait_until(lambda: made[-1].pieces > 1 or made[-1].ended, within_s=WITHIN_S)
+        assert not made[-1].ended
+        return made
 
-    def cut(self, stream: Stream) -> None:
-        wait_until(lambda: stream.ended, within_s=WITHIN_S)
-        assert b'"error"' in stream.tail, stream.tail
+    def cut(self, streams: Sequence[Open]) -> None:
+        told, passed, talk = streams
+        super().cut([passed])
+        wait_until(lambda: told.ended and talk.ended, within_s=WITHIN_S)
+        assert b'"error"' in told.tail, told.tail
+        assert b"event: error" in passed.tail, passed.tail
+        assert (1013).to_bytes(2, "big") in talk.tail, talk.tail
 
     def begin(self) -> None:
         self.start()

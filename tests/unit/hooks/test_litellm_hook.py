@@ -8,6 +8,7 @@ import pytest
 from detente.base.errors import Misuse, Unavailable
 from detente.hooks import litellm
 from detente.hooks.litellm import held, make_callback, while_held
+from detente.hooks.under_way import Ended
 
 
 class Leave:
@@ -42,11 +43,16 @@ class Source:
 
 
 def read(source, leave, take=lambda _: None):
+    """What came; ``leave.why`` after it where it was ended."""
+
     async def run():
         found = []
-        async for piece in while_held(source, leave):
-            found.append(piece)
-            take(piece)
+        try:
+            async for piece in while_held(source, leave):
+                found.append(piece)
+                take(piece)
+        except Ended as ended:
+            found.append(ended.message)
         return found
 
     return asyncio.run(run())
@@ -67,7 +73,7 @@ def test_no_piece_follows_the_end_of_leave():
         if piece == 4:
             leave.left = 0
 
-    assert read(source, leave, end) == [0, 1, 2, 3, 4]
+    assert read(source, leave, end) == [0, 1, 2, 3, 4, leave.why]
     assert source.closed
 
 
@@ -75,8 +81,25 @@ def test_a_silent_stream_ends_with_leave():
     """A model that thinks for minutes is not waited for."""
     leave = Leave()
     source = Source(50, silent_after=3, leave=leave)
-    assert read(source, leave) == [0, 1, 2]
+    assert read(source, leave) == [0, 1, 2, leave.why]
     assert source.closed
+
+
+def test_leave_that_comes_back_in_between_leaves_no_hole():
+    """A stream that lost it is ended, whatever is so a moment later: no piece is missing from what goes on."""
+
+    class Flickering(Leave):
+        looked = 0
+
+        @property
+        def holds(self):
+            self.looked += 1
+            return self.looked != 9
+
+    leave, source = Flickering(), Source(50)
+    found = read(source, leave)
+    assert found[-1] == leave.why
+    assert found[:-1] == list(range(len(found) - 1))
 
 
 def test_an_error_of_the_stream_is_its_own():
