@@ -17,13 +17,15 @@ from detente.cli import home_option, reports_errors
 @click.argument("program", type=click.Choice(["openevolve", "shinka", "dgm"]))
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option("--run", default="", metavar="NAME", help="Name of the loop's run in the home. [default: loop-PROGRAM]")
+@click.option("--observe", is_flag=True, help="Hold nothing: record what would be answered, and say it on stderr.")
 @home_option
 @reports_errors
-def loop(program: str, command: tuple[str, ...], run: str, home: str | None) -> None:
+def loop(program: str, command: tuple[str, ...], run: str, *, observe: bool, home: str | None) -> None:
     """Start PROGRAM by COMMAND, its own script, in this process: one generation for each approval."""
     folder = find_home(home).resolve()
-    load_config(folder)
+    if not observe:
+        load_config(folder)
     from detente.hooks.loops.generations import Loop
     from detente.hooks.loops.running import start
 
-    start(Loop(program=program, run=run or f"loop-{program}", home=str(folder)), command)
+    start(Loop(program=program, run=run or f"loop-{program}", home=str(folder), observe=observe), command)

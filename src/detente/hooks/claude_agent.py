@@ -14,6 +14,8 @@ Decides nothing of its own: which calls are asked for and what is answered is ``
 - ``can_use_tool`` is asked only where the host would ask the user: never for what ``allowed_tools``, a permission mode or the settings let through.
   So it is no gate by itself.
 - A call is let through once for its id (J02), by each of the two for itself.
+- The callback that observes has no opinion whatever would have been answered, and is put in without ``on_failure``. ``can_use_tool`` is in the place of the
+  user's own word, so there is nothing of it to observe.
 
 The package ``claude-agent-sdk`` is whoever's uses it; it is imported when the options are made.
 """
@@ -29,7 +31,7 @@ from typing import Any, Final
 from detente.base.errors import Unavailable
 from detente.hooks.claude_code import denial
 from detente.hooks.tool_calls import Call
-from detente.hooks.tool_leave import ANSWER_S, refusal_of
+from detente.hooks.tool_leave import ANSWER_S, refusal_of, say
 
 HOOK: Final = "claude-agent-sdk"
 PERMISSION: Final = "claude-agent-sdk-permission"
@@ -44,11 +46,18 @@ Permission = Callable[[str, dict[str, Any], Any], Awaitable[Any]]
 
 
 def accord_hooks(
-    *, home: str | Path | None = None, policy: Path | None = None, within_s: float = ANSWER_S
-) -> dict[str, list[Any]]:  # fmt: skip
-    """The ``hooks`` of ``ClaudeAgentOptions``: every call of a tool asks first. Raises ``Unavailable`` where the SDK cannot block."""
+    *,
+    home: str | Path | None = None,
+    policy: Path | None = None,
+    within_s: float = ANSWER_S,
+    observe: bool = False,
+) -> dict[str, list[Any]]:
+    """The ``hooks`` of ``ClaudeAgentOptions``: every call of a tool asks first. Raises ``Unavailable`` where the SDK cannot block.
+
+    With ``observe`` no call is refused: what would have been answered is recorded, and said on stderr.
+    """
     matcher = _of_the_sdk("HookMatcher")
-    if "on_failure" not in {field.name for field in dataclasses.fields(matcher)}:
+    if not observe and "on_failure" not in {field.name for field in dataclasses.fields(matcher)}:
         raise Unavailable(f"got a HookMatcher without on_failure; expected {NEEDED}")
 
     async def before_a_call(given: Any, tool_use_id: str | None, _context: Any) -> dict[str, Any]:
@@ -61,10 +70,14 @@ def accord_hooks(
             home=home,
             policy=policy,
             within_s=within_s,
+            observe=observe,
         )
-        return denial(reason) if reason else {}
+        if observe and reason:
+            say(f"not enforced: would have refused a call: {reason}")
+        return denial(reason) if reason and not observe else {}
 
-    made = matcher(matcher=None, hooks=[before_a_call], timeout=within_s + HOST_MORE_S, on_failure="block")
+    blocking = {} if observe else {"on_failure": "block"}
+    made = matcher(matcher=None, hooks=[before_a_call], timeout=within_s + HOST_MORE_S, **blocking)
     return {"PreToolUse": [made]}
 
 
@@ -110,16 +123,24 @@ async def _refusal(
     home: str | Path | None,
     policy: Path | None,
     within_s: float,
+    observe: bool = False,
 ) -> str:
-    """Why the call may not be made; empty where it may. Never raises but to be cancelled, and answers under its own deadline."""
+    """Why the call may not be made; empty where it may, or where what would have been answered is recorded (``observe``). Never raises but to be cancelled, and answers under its own deadline."""
     if not isinstance(tool, str) or not tool or not isinstance(arguments, dict):
         return "the call has no tool or no arguments"
-    if not isinstance(call_id, str) or not call_id:
+    if (not isinstance(call_id, str) or not call_id) and not observe:
         return "the call has no id, so it could not be told from another"
     call = Call(tool, arguments, folder if isinstance(folder, str) and folder else str(Path.cwd()))
     asked = asyncio.to_thread(
-        refusal_of, call, asker=asker, home=home, policy=policy, within_s=within_s, call_id=call_id
-    )  # fmt: skip
+        refusal_of,
+        call,
+        asker=asker,
+        home=home,
+        policy=policy,
+        within_s=within_s,
+        call_id=call_id,
+        observe=observe,
+    )
     try:
         return await asyncio.wait_for(asked, within_s + LAST_WORD_S)
     except TimeoutError:

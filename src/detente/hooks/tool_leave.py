@@ -47,7 +47,7 @@ def refusal_of(
     refused: what would have been answered is recorded, and given to ``tell``, by default a line on stderr.
     """
     if observe:
-        _observed(call, asker, home, policy, within_s, tell or _say)
+        _observed(call, asker, home, policy, within_s, tell or say)
         return ""
     try:
         return check_call(call, asker=asker, home=home, policy=policy, within_s=within_s, call_id=call_id)
@@ -109,7 +109,8 @@ def _observed(
         tell(f"not enforced: observing {about} failed: {error!r}")
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell the person who watches the host: one line on stderr."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"detente: {line}\n")
         sys.stderr.flush()

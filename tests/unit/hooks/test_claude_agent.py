@@ -142,3 +142,41 @@ def test_without_the_package_the_options_are_not_made(monkeypatch):
     monkeypatch.setitem(sys.modules, "claude_agent_sdk", None)
     with pytest.raises(Unavailable, match="pip install"):
         accord_hooks()
+
+
+# observed
+
+
+def test_a_call_that_is_observed_is_no_business_of_the_host(sdk, answers, capsys):
+    """Asked and recorded elsewhere; the SDK hears no opinion, whatever fails, and waits for none."""
+    assert told(GIVEN, observe=True) == {}
+    assert answers.asked[0][1]["observe"] is True
+    for given in ({**GIVEN, "tool_input": []}, {}):
+        assert told(given, observe=True) == {}
+    assert told({**GIVEN, "tool_use_id": None}, None, observe=True) == {}
+
+    def fails():
+        raise RuntimeError("broken")
+
+    answers.reason = fails
+    assert told(GIVEN, observe=True) == {}
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("detente: not enforced: would have refused a call: ") for line in lines)
+    (matcher,) = accord_hooks(observe=True)["PreToolUse"]
+    assert matcher.on_failure is None
+
+
+def test_observing_asks_no_release_of_the_sdk_that_can_block(sdk):
+    """Nothing is blocked: an older one is observed as well."""
+
+    @dataclasses.dataclass
+    class Older:
+        matcher: str | None = None
+        hooks: list = dataclasses.field(default_factory=list)
+        timeout: float | None = None
+
+    sdk.HookMatcher = Older
+    assert len(accord_hooks(observe=True)["PreToolUse"]) == 1
+    with pytest.raises(Unavailable):
+        accord_hooks()

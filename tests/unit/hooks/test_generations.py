@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import pickle
+import sys
 import types
 
 import pytest
@@ -176,6 +177,78 @@ def test_an_answer_that_cannot_be_used_is_none(loop, monkeypatch):
 def test_a_loop_travels_to_worker_processes(loop):
     """A pool pickles what it gives to its workers."""
     assert pickle.loads(pickle.dumps(loop)) == loop  # noqa: S301 - our own bytes
+
+
+# observed
+
+
+@pytest.fixture
+def observed(loop, monkeypatch):
+    """The loop, observed; and what was recorded of it."""
+    seen = []
+
+    def observe(question, *, asker, about, **_named):
+        seen.append((asker, about, question.proposal is not None))
+        return Answer(verdict="deny", act=question.act, reasons=("paused",))
+
+    monkeypatch.setattr("detente.app.observed_asking.observe", observe)
+    return dataclasses.replace(loop, observe=True), seen
+
+
+def test_a_generation_that_is_observed_goes_on_and_leaves_the_record_alone(observed, tmp_path, capsys):
+    """No turn, no waiting, nothing kept: two at once begin, and what would have been answered is said."""
+    loop, seen = observed
+    first, second = Generation(loop, "1"), Generation(loop, "2")
+    first.begin()
+    second.begin()
+    first.take(CHANGE)
+    first.take(CHANGE)
+    first.end()
+    assert seen == [
+        ("openevolve", "the beginning of 1", False),
+        ("openevolve", "the beginning of 2", False),
+        ("openevolve", "the child of 1", True),
+    ]
+    assert list(tmp_path.iterdir()) == []
+    assert "openevolve: not enforced: would have denied the child of 1: paused" in capsys.readouterr().err
+
+
+def test_observing_that_fails_stops_nothing(observed, monkeypatch, capsys):
+    """Whatever it is that fails."""
+
+    def fails(*_a, **_k):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("detente.app.observed_asking.observe", fails)
+    loop, _ = observed
+    Generation(loop, "1").begin()
+    asyncio.run(Generation(loop, "1").take_async(CHANGE))
+    assert capsys.readouterr().err.count("not enforced: observing the") == 2
+
+
+def test_a_child_that_comes_past_an_adapter_that_observes_is_only_said(observed, capsys):
+    """J51 ends no program that is not held."""
+    loop, _ = observed
+    generations.end_program(loop, "a child")
+    assert "not enforced: would have been ended: J51" in capsys.readouterr().err
+    generations.check_taken(loop, digest_text("x"), "a child")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_program_that_is_unknown_is_started_where_it_would_only_be_observed(observed, tmp_path, monkeypatch, capsys):
+    """J50 starts nothing that should be held; observing, it is said that nothing is observed, and the script runs."""
+    loop, _ = observed
+    script = tmp_path / "script.py"
+    script.write_text("print('ran')\n")
+    monkeypatch.setattr("sys.argv", ["detente"])
+    monkeypatch.setattr("sys.path", ["here", *sys.path])
+    monkeypatch.setitem(sys.modules, "openevolve", None)
+    start(loop, [str(script)])
+    said = capsys.readouterr()
+    assert said.out == "ran\n"
+    assert "not enforced, and not observed: J50" in said.err
+    with pytest.raises(Refused):
+        start(dataclasses.replace(loop, observe=False), [str(script)])
 
 
 # what a reviewer reads

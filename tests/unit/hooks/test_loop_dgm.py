@@ -6,7 +6,7 @@ import types
 import pytest
 
 from detente.base.errors import Refused
-from detente.hooks.loops import dgm
+from detente.hooks.loops import dgm, generations
 from detente.hooks.loops.changes import change_of_patch
 from detente.hooks.loops.generations import Loop
 
@@ -35,11 +35,12 @@ def done(monkeypatch):
         def end(self):
             seen.append(("end",))
 
-    def end_program(got):
+    def end_program(_loop, got):
         raise Ended(got)
 
     monkeypatch.setattr(dgm, "Generation", Generation)
-    monkeypatch.setattr(dgm, "end_program", end_program)
+    for module in (dgm, generations):
+        monkeypatch.setattr(module, "end_program", end_program)
     return seen
 
 
@@ -81,7 +82,7 @@ def loop(tmp_path):
 
 def test_an_attempt_begins_with_leave_and_its_patch_is_taken_over_before_it_is_measured(step, loop, done, monkeypatch):
     """The change is the agent's patch on those that its parent stands on; the turn is given back at the end."""
-    monkeypatch.setattr(dgm, "has_taken", lambda *_: True)
+    monkeypatch.setattr(generations, "has_taken", lambda *_: True)
     dgm.install(loop)
     assert step.self_improve(parent_commit="p", entry="e") == "score"
     assert done == [

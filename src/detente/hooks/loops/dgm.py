@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from detente.hooks.loops.changes import change_of_patch, digest_text
-from detente.hooks.loops.generations import Generation, Loop, end_program, has_taken
+from detente.hooks.loops.generations import Generation, Loop, check_taken, end_program
 from detente.hooks.loops.seams import needed
 
 STEP = "self_improve_step"
@@ -38,7 +38,7 @@ def install(loop: Loop) -> None:
     module: Any = importlib.import_module(STEP)
     module.self_improve = _held_attempt(improve, loop)
     for name, harness in harnesses.items():
-        setattr(module, name, _held_harness(harness))
+        setattr(module, name, _held_harness(harness, loop))
     for name, evaluate in evaluations.items():
         setattr(module, name, _checked(evaluate, loop))
 
@@ -59,14 +59,15 @@ def _held_attempt(improve: Step, loop: Loop) -> Step:
     return held
 
 
-def _held_harness(harness: Step) -> Step:
+def _held_harness(harness: Step, loop: Loop) -> Step:
     @functools.wraps(harness)
     def held(entry: Any, model_name_or_path: Any, patch_files: list[str], *arguments: Any, **named: Any) -> Any:
         generation = _generation.get()
         if generation is None:
-            end_program(f"an evaluation of {patch_files[-1]} outside an attempt that was let begin")
-        *earlier, patch = (_text(path) for path in patch_files)
-        generation.take(change_of_patch(earlier, patch))
+            end_program(loop, f"an evaluation of {patch_files[-1]} outside an attempt that was let begin")
+        else:
+            *earlier, patch = (_text(path) for path in patch_files)
+            generation.take(change_of_patch(earlier, patch))
         return harness(entry, model_name_or_path, patch_files, *arguments, **named)
 
     return held
@@ -75,8 +76,7 @@ def _held_harness(harness: Step) -> Step:
 def _checked(evaluate: Step, loop: Loop) -> Step:
     @functools.wraps(evaluate)
     def checked(*arguments: Any, model_patch_paths: list[str], **named: Any) -> Any:
-        if not has_taken(loop, digest_text(_text(model_patch_paths[-1]))):
-            end_program(f"an evaluation of {model_patch_paths[-1]}")
+        check_taken(loop, digest_text(_text(model_patch_paths[-1])), f"an evaluation of {model_patch_paths[-1]}")
         return evaluate(*arguments, model_patch_paths=model_patch_paths, **named)
 
     return checked

@@ -9,6 +9,8 @@ reads (``changes``). Normative text: ``spec/loops.md``.
 - ``take`` files the change and waits until it is approved; the approval is spent before it returns, for one child, once.
 - Neither fails towards going on: what goes wrong is a reason to wait, told once. There is no other way out than the end of the process.
 - What was taken over is kept, so that a child that comes past this is seen.
+- A loop that is observed is asked about and goes on, whatever is answered: it has no turn, waits for nothing, and nothing of it is kept but
+  the record (``asking.md`` §7).
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from detente.base.digest import Digest
 from detente.base.errors import DetenteError, Refused, Unavailable
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 TURN_S: Final = 0.1
 ASK_FIRST_S, ASK_MOST_S = 0.5, 5.0
 """People take minutes; the first asking again is soon."""
+OBSERVE_S: Final = 20.0
+"""What one asking may take at most, as where it is held."""
 PAST_THE_HOOK: Final = 29
 """The exit code of ``inconsistent``."""
 SUMMARY_MAX: Final = 1_000
@@ -45,11 +49,15 @@ TAKEN_MAX: Final = 64 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
-    """A loop that is held: the program's name, the name of its run in the home, and the home. Travels to worker processes."""
+    """A loop that is held: the program's name, the name of its run in the home, and the home. Travels to worker processes.
+
+    ``observe``: it is not held, and what would have been answered is recorded.
+    """
 
     program: str
     run: str
     home: str
+    observe: bool = False
 
     @property
     def folder(self) -> Path:
@@ -96,12 +104,21 @@ class Generation:
                 self._turn = None
 
     def _beginning(self) -> Iterator[float]:
+        if self.loop.observe:
+            self._observed(lambda: begin_question(self.loop, self.label), f"the beginning of {self.label}")
+            return
         while not self._has_turn():
             yield TURN_S
         yield from self._asking(begin_question(self.loop, self.label), "may not begin")
 
     def _taking(self, change: Change) -> Iterator[float]:
-        if change.new != change.old and change.new not in self._taken:
+        new = change.new != change.old and change.new not in self._taken
+        if self.loop.observe:
+            if new:
+                self._observed(lambda: change_question(self.loop, self.label, change), f"the child of {self.label}")
+                self._taken.add(change.new)
+            return
+        if new:
             yield from self._asking(change_question(self.loop, self.label, change), "waits")
         wait_s = ASK_FIRST_S
         while True:
@@ -143,6 +160,19 @@ class Generation:
             self._tell(words, answer.why, answer.proposal)
             yield wait_s
             wait_s = min(wait_s * 1.5, ASK_MOST_S)
+
+    def _observed(self, question: Callable[[], Question], about: str) -> None:
+        """One asking, recorded and said; whatever becomes of it, the loop goes on."""
+        try:
+            from detente.app.observed_asking import observe, spoken
+
+            answer = observe(
+                question(), asker=self.loop.program, about=about, home=self.loop.home, within_s=OBSERVE_S
+            )  # fmt: skip
+            line = spoken(answer, about)
+        except Exception as error:  # noqa: BLE001 - observing changes nothing for the program, whatever becomes of it
+            line = f"not enforced: observing {about} failed: {error!r}"
+        say(f"detente: {self.loop.program}: {visible(line)}\n")
 
     def _tell(self, words: str, why: str, proposal: Digest | None = None) -> None:
         """A person reads each reason once, not at every asking."""
@@ -207,6 +237,12 @@ def has_taken(loop: Loop, text: Digest) -> bool:
         return False
 
 
+def check_taken(loop: Loop, text: Digest, got: str) -> None:
+    """J51 where ``got``, a child with this text, was not let through; of a loop that is observed nothing is looked at here."""
+    if not loop.observe and not has_taken(loop, text):
+        end_program(loop, got)
+
+
 def note_taken(loop: Loop, text: Digest) -> None:
     """Keep that a child with this text is let through, before it is; raises ``Unavailable``."""
     if has_taken(loop, text):
@@ -223,8 +259,11 @@ def note_taken(loop: Loop, text: Digest) -> None:
         raise Unavailable(f"cannot write {loop.folder}: {error.strerror}") from None
 
 
-def end_program(got: str) -> NoReturn:
-    """J51: end this process at once, since the program would go on past the adapter; nothing in it may catch that."""
+def end_program(loop: Loop, got: str) -> None:
+    """J51: end this process at once, since the program would go on past the adapter; nothing in it may catch that.
+
+    Returns only where the loop is observed.
+    """
     refused = Refused(
         "J51",
         "out-of-scope",
@@ -232,6 +271,9 @@ def end_program(got: str) -> NoReturn:
         expected="a child that was let through",
         todo="the program made it in a way that the adapter does not know: it is ended",
     )
+    if loop.observe:
+        say(f"detente: {loop.program}: not enforced: would have been ended: {refused}\n")
+        return
     say(f"detente: {refused}\n")
     os._exit(PAST_THE_HOOK)
 

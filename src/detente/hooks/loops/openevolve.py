@@ -16,7 +16,7 @@ from typing import Any
 
 from detente.base.errors import Refused
 from detente.hooks.loops.changes import change_of, digest_text
-from detente.hooks.loops.generations import Generation, Loop, end_program, has_taken
+from detente.hooks.loops.generations import Generation, Loop, check_taken
 from detente.hooks.loops.seams import UNKNOWN, needed
 
 POOL = "openevolve.process_parallel"
@@ -62,7 +62,8 @@ def held_iteration(
 def _held_start(start: Callable[[Any], None], iteration: Callable[..., Any], loop: Loop) -> Callable[[Any], None]:
     @functools.wraps(start)
     def held(self: Any) -> None:
-        self.num_workers = 1  # One generation at a time: more processes would only wait, in no order.
+        if not loop.observe:
+            self.num_workers = 1  # One generation at a time: more processes would only wait, in no order.
         start(self)
         submit = self.executor.submit
 
@@ -82,8 +83,9 @@ def _held_add(add: Callable[..., Any], loop: Loop) -> Callable[..., Any]:
     @functools.wraps(add)
     def held(self: Any, program: Any, *arguments: Any, **named: Any) -> Any:
         known = program.parent_id is None or any(each.code == program.code for each in self.programs.values())
-        if not known and not has_taken(loop, digest_text(str(program.code))):
-            end_program(f"the child {program.id} of {program.parent_id}, which was not let through")
+        if not known:
+            got = f"the child {program.id} of {program.parent_id}, which was not let through"
+            check_taken(loop, digest_text(str(program.code)), got)
         return add(self, program, *arguments, **named)
 
     return held

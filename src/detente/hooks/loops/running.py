@@ -3,7 +3,8 @@
 Decides what is taken hold of before the program's first line, and what is run then. Leaves out the adapters. ``spec/loops.md`` §3.
 
 - The program is not changed, and not copied: its script or module is run as ``__main__``, with its own arguments, folder and path.
-- What cannot be taken hold of is not started (J50).
+- What cannot be taken hold of is not started (J50). A program that is only observed is started whatever happens, and it is said that it is not
+  observed either.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from detente.base.errors import Misuse, Refused
-from detente.hooks.loops.generations import Loop
+from detente.hooks.loops.generations import Loop, say
 from detente.hooks.loops.seams import UNKNOWN
 
 PROGRAMS: Final = ("openevolve", "shinka", "dgm")
@@ -31,6 +32,16 @@ def start(loop: Loop, command: Sequence[str]) -> None:
     if loop.program not in PROGRAMS:
         raise Misuse(f"got the program {loop.program!r}; expected one of {', '.join(PROGRAMS)}")
     run = _prepared(command)
+    try:
+        _take_hold(loop)
+    except Refused as refused:
+        if not loop.observe:
+            raise
+        say(f"detente: {loop.program}: not enforced, and not observed: {refused}\n")
+    run()
+
+
+def _take_hold(loop: Loop) -> None:
     adapter = importlib.import_module(f"detente.hooks.loops.{loop.program}")
     try:
         adapter.install(loop)
@@ -40,7 +51,6 @@ def start(loop: Loop, command: Sequence[str]) -> None:
         raise Refused(
             "J50", "not-found", got=f"{loop.program}: {error!r}", expected="its packages", todo=UNKNOWN
         ) from error
-    run()
 
 
 def _prepared(command: Sequence[str]) -> Callable[[], object]:

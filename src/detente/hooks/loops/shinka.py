@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from detente.hooks.loops.changes import Sources, change_of, digest_text
-from detente.hooks.loops.generations import Generation, Loop, end_program, has_taken, note_taken
+from detente.hooks.loops.generations import Generation, Loop, check_taken, end_program, note_taken
 from detente.hooks.loops.seams import needed
 
 RUNNER = "shinka.core.async_runner"
@@ -87,13 +87,14 @@ def _noted_parent(patch: Method, _loop: Loop) -> Method:
     return noted
 
 
-def _held_submission(submit: Method, _loop: Loop) -> Method:
+def _held_submission(submit: Method, loop: Loop) -> Method:
     async def held(self: Any, exec_fname: str, results_dir: str, sampling_worker_id: Any) -> Any:
         attempt = _attempt.get()
         if attempt is None:
-            end_program(f"an evaluation of {exec_fname} outside a generation that was let begin")
-        child = {f"main.{self.lang_ext}": _text(exec_fname)}
-        await attempt.generation.take_async(change_of(attempt.parent, child))
+            end_program(loop, f"an evaluation of {exec_fname} outside a generation that was let begin")
+        else:
+            child = {f"main.{self.lang_ext}": _text(exec_fname)}
+            await attempt.generation.take_async(change_of(attempt.parent, child))
         return await submit(
             self, exec_fname=exec_fname, results_dir=results_dir, sampling_worker_id=sampling_worker_id
         )  # fmt: skip
@@ -119,7 +120,8 @@ def _noted_first(setup: Method, loop: Loop) -> Method:
     async def noted(self: Any, code: str, *arguments: Any, **named: Any) -> Any:
         attempt = _attempt.get()
         if attempt is None:
-            note_taken(loop, digest_text(code))  # A person's: it is what the loop starts from.
+            if not loop.observe:
+                note_taken(loop, digest_text(code))  # A person's: it is what the loop starts from.
         else:
             await attempt.generation.take_async(change_of({}, {f"main.{self.lang_ext}": code}))
         return await setup(self, code, *arguments, **named)
@@ -129,8 +131,7 @@ def _noted_first(setup: Method, loop: Loop) -> Method:
 
 def _checked(run: Method, loop: Loop) -> Method:
     def checked(self: Any, exec_fname_t: str, results_dir_t: str) -> Any:
-        if not has_taken(loop, digest_text(_text(exec_fname_t))):
-            end_program(f"an evaluation of {exec_fname_t}")
+        check_taken(loop, digest_text(_text(exec_fname_t)), f"an evaluation of {exec_fname_t}")
         return run(self, exec_fname_t, results_dir_t)
 
     return checked
