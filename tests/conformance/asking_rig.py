@@ -397,7 +397,8 @@ class Host(Protocol):
     """One adapter's real host in one scene. ``what`` names an act: another name is another act, with other arguments.
 
     ``deadline_s`` is when whoever waits for the hook gives it up, as its guide says. ``plays``, where it is there, has a driver's own play
-    in place of a scenario's usual one: it checks what is so, and returns the words of the cell, or raises.
+    in place of a scenario's usual one: it checks what is so, and returns the words of the cell, or raises. ``questions``, where it is there, is how
+    often one act asks; once otherwise.
     """
 
     deadline_s: float

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,6 @@ PROGRAMS = "DETENTE_LOOP_PROGRAMS"
 LOOK_S = 0.2
 AUTORESEARCH_POLICY = '[git]\nevaluators = ["prepare.py"]\nback = ["refs/heads/autoresearch/*"]\n'
 """What a clone of autoresearch says is held in it: what scores the loop is evaluation, and its branches may go back."""
-START = "# EVOLVE-BLOCK-START\nLEVEL = 0\n# EVOLVE-BLOCK-END\n"
 
 
 def program(name: str) -> Path:
@@ -47,9 +46,14 @@ class Model:
 
 
 def next_level(number: int, told: str) -> str:
-    """A change as both programs read one: the level that was shown last becomes the number of the question."""
-    level = re.findall(r"LEVEL = (\d+)", told)[-1]
-    edit = f"<<<<<<< SEARCH\nLEVEL = {level}\n=======\nLEVEL = {number}\n>>>>>>> REPLACE"
+    """The level that was shown last becomes the number of the question."""
+    return level_to(str(number), told)
+
+
+def level_to(new: str, told: str) -> str:
+    """A change as the programs read one: of the level that was shown last."""
+    level = re.findall(r"LEVEL = (.+)", told)[-1]
+    edit = f"<<<<<<< SEARCH\nLEVEL = {level}\n=======\nLEVEL = {new}\n>>>>>>> REPLACE"
     return f"<NAME>\nlevel\n</NAME>\n<DESCRIPTION>\nnext\n</DESCRIPTION>\n<DIFF>\n{edit}\n</DIFF>\n"
 
 
@@ -127,11 +131,11 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    name: str, *command: str, home: Path, cwd: Path, **environment: str
+    name: str, *command: str, home: Path, cwd: Path, options: Sequence[str] = (), **environment: str
 ) -> Iterator[Running]:  # fmt: skip
-    """``detente hook loop NAME -- COMMAND``, ended with all its processes when the block is left."""
+    """``detente hook loop NAME -- COMMAND``, ended with all its processes when the block is left. ``options`` are the hook's own."""
     log = cwd / "said.log"
-    words = [sys.executable, "-m", "detente", "hook", "loop", name, "--home", str(home), "--", *command]
+    words = [sys.executable, "-m", "detente", "hook", "loop", name, *options, "--home", str(home), "--", *command]
     with log.open("ab") as out:
         popen = subprocess.Popen(
             words,

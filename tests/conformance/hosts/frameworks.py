@@ -133,16 +133,6 @@ class Inspect(Framework):
 class ClaudeAgent(Framework):
     framework = "claude_agent"
 
-    def __init__(self, scene: Scene, *, observe: bool = False) -> None:
-        super().__init__(scene, observe=observe)
-        self.plays = {"observe": self._observe}
-
-    def _observe(self) -> str:
-        done = self.scene.run([sys.executable, JOB, self.framework, *self.more, "--out", "out"], given=b"v\n")
-        assert done.returncode == 1
-        assert b"got an unexpected keyword argument 'observe'" in done.stdout
-        return "does not apply: it cannot be observed"
-
 
 ADAPTERS = (
     Asker(

@@ -83,13 +83,13 @@ class Container(Kind):
         if "--self_improve" in words:
             with (place / "improved").open("a") as file:
                 file.write("x\n")
-            number = len((place / "improved").read_text().split())
-            code.write_text(f"# self {number}\n" + code.read_text())
+            name = os.environ.get("STAND_IN_SELF") or len((place / "improved").read_text().split())
+            code.write_text(f"# self {name}\n" + code.read_text())
             patch = subprocess.run(
                 [*GIT, "diff", "HEAD"], cwd=self._inside("/dgm"), capture_output=True, check=True
             ).stdout
         else:
-            found = re.match(r"# self (\d+)\n", code.read_text())
+            found = re.match(r"# self (.*)\n", code.read_text())
             with (place / "measured").open("a") as file:
                 file.write(f"{found[1] if found else 0}\n")
             patch = b"--- a/x\n+++ b/x\n"
