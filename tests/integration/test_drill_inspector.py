@@ -13,6 +13,7 @@ from detente.app.drill.processes import Processes, cpu_seconds
 from detente.base.errors import Unavailable
 
 BURN = "import time; end = time.time() + 20\nwhile time.time() < end: pass"
+LEADERLESS = f"import ctypes, threading\nthreading.Thread(target=lambda: exec({BURN!r})).start()\nctypes.CDLL(None).pthread_exit(None)"
 IDLE = "import time; time.sleep(20)"
 
 
@@ -44,6 +45,17 @@ def test_a_job_that_burns_is_seen_and_one_that_waits_is_not_accused(processes: P
     assert {reading.job for reading in readings.values() if reading.share > BURNING} == {"train"}
     assert readings[burning].share > 0.2
     assert len(readings) == 2
+
+
+def test_a_job_whose_first_thread_has_ended_is_seen_like_any_other(processes: Processes, tmp_path: Path) -> None:
+    """It looks like a zombie in `/proc`, which has no folder to work in; its threads have."""
+    burning = start(processes, "burning", LEADERLESS, tmp_path / "facility" / "train")
+    deadline = time.monotonic() + 60
+    while "Z" not in Path(f"/proc/{burning}/stat").read_text().rpartition(") ")[2][:1]:
+        assert time.monotonic() < deadline
+    assert [(each.pid, each.job, each.share > BURNING) for each in read_facility(tmp_path / "facility", 0.6)] == [
+        (burning, "train", True)
+    ]
 
 
 def test_a_process_that_is_gone_has_no_cpu_time(processes: Processes, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,7 +92,14 @@ def read_process(pid: int) -> Process | None:
     )
 
 
-def living_threads(pid: int) -> list[tuple[int, str]]:
+def find_places(pid: int) -> Iterator[Path]:
+    """The folders of ``/proc`` that tell what a process has: its own, and those of its threads, for one that has ended has nothing."""
+    yield Path(f"/proc/{pid}")
+    for thread, _ in _living_threads(pid):
+        yield Path(f"/proc/{pid}/task/{thread}")
+
+
+def _living_threads(pid: int) -> list[tuple[int, str]]:
     """Number and state of each thread of a process that has not ended."""
     found = []
     try:
@@ -115,7 +122,7 @@ def _state_of_others(pid: int) -> str:
 
     Its parent cannot read its status before the kernel has let go of the last of them: until then it counts as running.
     """
-    states = [state for _, state in living_threads(pid)]
+    states = [state for _, state in _living_threads(pid)]
     return next((state for state in states if state not in _STOPPED), states[0] if states else "R")
 
 

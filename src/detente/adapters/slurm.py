@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detente.adapters.process import living_threads, read_process
+from detente.adapters.process import find_places, read_process
 from detente.base.errors import Misuse, Unavailable, shown
 
 ANSWER_S = 30.0
@@ -207,13 +207,10 @@ def find_tasks(job: str) -> dict[int, str]:
 
 
 def _environment(pid: int) -> bytes:
-    """What the process was started with; a thread that has ended has none, so a process is asked for by those that live."""
-    with contextlib.suppress(OSError):
-        if found := Path(f"/proc/{pid}/environ").read_bytes():
-            return found
-    for thread, _ in living_threads(pid):
+    """What the process was started with; empty where nobody may know."""
+    for place in find_places(pid):
         with contextlib.suppress(OSError):
-            if found := Path(f"/proc/{pid}/task/{thread}/environ").read_bytes():
+            if found := (place / "environ").read_bytes():
                 return found
     return b""
 

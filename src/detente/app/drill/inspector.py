@@ -23,6 +23,7 @@ from typing import Any
 from detente.adapters.client import NodeClient
 from detente.adapters.clock import SystemClock
 from detente.adapters.keys import read_key
+from detente.adapters.process import find_places
 from detente.app.drill.processes import cpu_seconds
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.identity import parse_party
@@ -71,12 +72,14 @@ def _pids(facility: Path) -> dict[int, str]:
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
-        try:
-            place = Path(f"/proc/{entry.name}/cwd").resolve(strict=True)
-        except OSError:  # it has ended, or is not ours to look at
-            continue
-        if place.is_relative_to(root) and place != root:
-            found[int(entry.name)] = place.relative_to(root).parts[0]
+        for about in find_places(int(entry.name)):
+            try:
+                place = (about / "cwd").resolve(strict=True)
+            except OSError:  # it has ended, or is not ours to look at
+                continue
+            if place.is_relative_to(root) and place != root:
+                found[int(entry.name)] = place.relative_to(root).parts[0]
+            break
     return found
 
 
