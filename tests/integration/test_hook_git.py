@@ -373,6 +373,23 @@ def test_a_hook_that_observes_lets_every_move_be_made_and_records_what_would_hav
     assert b"not enforced" in status.stderr
 
 
+def test_a_push_that_is_observed_is_asked_about_once(tmp_path, home):
+    """A bare repository has two hooks that a push goes through, and its record one line: twice would count it double."""
+    clone = repository(tmp_path / "clone")
+    server = Repository(tmp_path / "server.git")
+    clone.git("clone", "--quiet", "--bare", ".", str(server.path))
+    with served(home):
+        assert detente("hook", "git", "install", str(server.path), "--observe", home=home).returncode == 0
+        clone.write(train__py="DEPTH = 9\n")
+        clone.commit("deeper" + CLAUDE)
+        text = clone.git("push", str(server.path), "main")
+    assert server.at("main") == clone.at()
+    assert text.count("not enforced: would have held a move of refs/heads/main") == 1
+    (line,) = [json.loads(line) for line in (home / "observe.jsonl").read_text().splitlines()]
+    assert line["would_have"] == "held"
+    assert findings(server, home) == []
+
+
 @pytest.mark.parametrize("ends", ["echo let-through allow; exit 0", "kill -9 $$", "exit 3"])
 def test_a_hook_that_observes_and_gives_no_answer_says_so_and_the_move_is_made(tmp_path, home, ends):
     """What stands in the interpreter's place and ends well is no answer either: each move that nobody looked at is told."""

@@ -58,6 +58,9 @@ code=$?
   echo "detente: not enforced: the hook gave no answer (exit $code), and the move is made" >&2
 exit 0
 """
+_ONLY_ONCE: Final = """# Only observed: the move itself is asked about, once, by reference-transaction.
+exit 0
+"""
 _ASK: Final = """answer=$(printf '%s\\n' "$moves" | timeout -k 2 {hard} {command})
 code=$?
 [ "$code" = 0 ] && [ "$answer" = {let_through} ] && exit 0
@@ -259,6 +262,8 @@ def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str, ob
     command = [sys.executable, "-I", "-m", "detente.hooks.git", name, str(home), str(folder), trunk]
     command += [OBSERVE] if observe else []
     form = _OBSERVE if observe else _ASK
+    if observe and name != HOOKS[0]:
+        form = _ONLY_ONCE
     ask = form.format(hard=HARD_S, command=shlex.join(command), let_through=LET_THROUGH)
     note = _NOTE.format(journal=shlex.quote(str(folder / "moves"))) if name == HOOKS[0] else ""
     previous = shlex.quote(str(target.with_name(target.name + BEFORE)))
