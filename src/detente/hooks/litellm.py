@@ -77,9 +77,9 @@ def make_callback(kept: Leave) -> Any:
             data: Any,  # noqa: ARG002
             call_type: Any,  # noqa: ARG002
         ) -> None:
-            note()
             if said := kept.refusal():
                 raise refusing(STATUS, detail={"error": said, "code": "detente_held"}, headers={"retry-after": "5"})
+            note()  # Not before: how a refusal is written is LiteLLM's.
 
         async def async_post_call_streaming_iterator_hook(
             self,

@@ -141,13 +141,17 @@ def test_the_callback_defines_both_hooks_itself_and_refuses_with_503(monkeypatch
         "import_module",
         lambda name: type(name, (), found[name]) if name in found else real(name),
     )
+    noted = []
+    monkeypatch.setattr(litellm, "note", lambda: noted.append(True))
     callback = make_callback(Leave(0))
     assert {"async_pre_call_hook", "async_post_call_streaming_iterator_hook"} <= set(vars(type(callback)))
     assert callback.enforces_request_content is True
     with pytest.raises(Refusing) as refused:
         asyncio.run(callback.async_pre_call_hook(None, None, {}, "completion"))
     assert (refused.value.status_code, refused.value.detail["error"]) == (503, "call: 1 vote of safety")
+    assert noted == [], "a refusal is LiteLLM's to write, in the form of its client"
     asyncio.run(make_callback(Leave()).async_pre_call_hook(None, None, {}, "completion"))
+    assert noted == [True]
 
 
 def test_what_is_no_version_is_served_by_no_callback():
