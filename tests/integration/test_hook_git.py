@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -371,6 +372,30 @@ def test_a_hook_that_observes_lets_every_move_be_made_and_records_what_would_hav
     assert findings(repo, home) == []
     status = detente("hook", "git", "status", str(repo.path), home=home)
     assert b"not enforced" in status.stderr
+
+
+def test_a_move_that_nobody_is_asked_about_waits_for_no_more_than_it_needs(home, repo):
+    """What git waits for at each commit is the start of this process: what is for asking is not there before something is asked."""
+    command = shlex.split(hook_of(repo).read_text().partition("timeout -k 2 40 ")[2].partition(")\n")[0])
+    start = command.index("-c") + 1
+    asked = "; print(*sys.modules)"
+    command[start] = command[start].partition("; os._exit")[0] + asked
+    loaded = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode().split()
+    assert "detente.hooks.git" in loaded
+    assert not {"site", "dataclasses", "tomllib", "asyncio", "httpx", "detente.app.asking"} & set(loaded)
+
+
+def test_the_hook_imports_nothing_from_where_git_runs(repo):
+    """What is committed could bear the name of any module, and let itself through."""
+    lets = "import os\nos.write(1, b'let-through\\n')\nos._exit(0)\n"
+    names = ("typing", "threading", "detente", "httpx", "sitecustomize", "subprocess")
+    for folder in (repo.path, repo.path / ".git"):
+        for name in names:
+            (folder / f"{name}.py").write_text(lets)
+    (repo.path / "train.py").write_text("DEPTH = 9\n")
+    repo.git("add", "train.py")
+    text = repo.git("commit", "--quiet", "-m", "deeper", fails=True, PYTHONPATH=str(repo.path))
+    assert "held: refs/heads/main" in text
 
 
 def test_a_push_that_is_observed_is_asked_about_once(tmp_path, home):

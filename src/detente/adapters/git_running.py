@@ -27,9 +27,8 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from detente.base.errors import Refused, Unavailable, shown
 
@@ -81,8 +80,7 @@ class GitFailed(Unavailable):
         return f"git ended with {self.code}: {shown(self.said, 300)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """A repository that was found. ``shallow`` are the commits whose parents were cut off, ``partial`` that objects may be absent.
 
     ``quarantine`` is where git keeps the objects of a push that its hooks have not let in yet.
@@ -168,8 +166,7 @@ def stream_git(repository: Repository, *arguments: str, stdin: bytes | None = No
         _check_end(process)
 
 
-@dataclass(slots=True)
-class Running:
+class Running(NamedTuple):
     """A git that runs: its pipes, and the file that holds its complaints."""
 
     process: subprocess.Popen[bytes]

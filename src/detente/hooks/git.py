@@ -1,4 +1,4 @@
-"""The process that git's hooks run: ``python -I -m detente.hooks.git HOOK HOME FOLDER TRUNK [observe]``, moves on its standard input.
+"""The process that git's hooks run: ``main`` with ``HOOK HOME FOLDER TRUNK [observe]``, moves on its standard input.
 
 Decides what a move of a held ref is compared with, what is asked, and what a person reads. Leaves out what is held (``app.ref_moves``),
 asking (``app.asking``) and the script around this process, which holds the move when this one does not end well.
@@ -7,7 +7,8 @@ asking (``app.asking``) and the script around this process, which holds the move
   is an answer.
 - A hook that was installed to observe lets every move be made: what would have been answered is recorded, and said on stderr. What it
   does stands in the installed script, and nothing in its environment changes it.
-- Nothing is asked where nothing held is touched: then this takes some tens of milliseconds, most of them Python's start.
+- Nothing is asked where nothing held is touched: then this takes some tens of milliseconds, most of them Python's start. So what is
+  imported above imports little (no ``dataclasses``, no ``tomllib``), and asking is imported where something is asked.
 - It ends by itself after ``ANSWER_S``, even if a disk hangs. ``spec/asking.md`` §4.
 """
 
@@ -18,9 +19,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from detente.adapters.git_running import GitFailed, Repository, keep_ref, open_repository
 from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, is_nothing, parse_moves
@@ -48,8 +48,7 @@ HELD_REFS: Final = "refs/detente/held/"
 SHOWN_ID: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """A move of one held ref: from where the hook saw it last (``base``), to ``new``; empty for nothing."""
 
     ref: str
@@ -182,6 +181,8 @@ def _question(repository: Repository, move: Move, touched: Touched, folder: Path
 
 
 def _asked(question: Question, home: str) -> Answer:
+    from dataclasses import replace
+
     from detente.app.asking import ask, use
 
     answer = ask(question, home=home, within_s=ANSWER_S)
@@ -218,7 +219,7 @@ def _repository() -> Repository:
     """The repository that git runs the hook for; the objects of a push lie apart until it is let in."""
     repository = open_repository(Path(os.environ.get("GIT_DIR") or "."))
     quarantine = os.environ.get("GIT_QUARANTINE_PATH")
-    return replace(repository, quarantine=Path(quarantine)) if quarantine else repository
+    return repository._replace(quarantine=Path(quarantine)) if quarantine else repository
 
 
 def _read() -> bytes:

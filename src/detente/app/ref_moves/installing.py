@@ -24,6 +24,7 @@ from typing import Any, Final
 from detente.adapters.files import store_file
 from detente.adapters.git_history import head_branch, list_refs
 from detente.adapters.git_running import Repository, find_hook, open_repository
+from detente.adapters.interpreter import package_folders
 from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, repository_folder
 from detente.app.ref_moves.touching import read_policy
 from detente.base.digest import sha256_hex
@@ -36,6 +37,10 @@ BEFORE: Final = ".before-detente"
 RECORD_MAX: Final = 65_536
 HARD_S: Final = 40
 """The script ends the hook after so long, whatever it does; it answers within half of that by itself."""
+_START: Final = (
+    "import os, sys; sys.path[:] = {folders}; from detente.hooks.git import main; os._exit(main(sys.argv[1:]))"
+)
+"""What Python is begun with: isolated, without ``site``, and without taking itself down at the end: each move would wait for that."""
 _SCRIPT: Final = """#!/bin/sh
 {mark}
 # `detente hook git status` says whether this file is as it was installed; `detente hook git remove` takes it away.
@@ -111,9 +116,10 @@ def install(path: Path, home: Path, *, observe: bool = False) -> Installed:
     scripts: dict[str, str] = {}
     digests: dict[str, str] = {}
     held_before = observe and _held_before(folder)
+    start = _START.format(folders=ascii(package_folders()))
     for name in names:
         target = find_hook(repository, name)
-        script = _script(name, target, home=home, folder=folder, trunk=trunk, observe=observe)
+        script = _script(name, target, home=home, folder=folder, trunk=trunk, observe=observe, start=start)
         _keep_previous(target)
         store_file(target, script, mode=0o755)
         scripts[name], digests[name] = str(target), sha256_hex(script)
@@ -258,8 +264,8 @@ def _held_before(folder: Path) -> bool:
     return made.held_before or not made.observes
 
 
-def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str, observe: bool) -> bytes:
-    command = [sys.executable, "-I", "-m", "detente.hooks.git", name, str(home), str(folder), trunk]
+def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str, observe: bool, start: str) -> bytes:
+    command = [sys.executable, "-I", "-S", "-c", start, name, str(home), str(folder), trunk]
     command += [OBSERVE] if observe else []
     form = _OBSERVE if observe else _ASK
     if observe and name != HOOKS[0]:

@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from detente.adapters.files import store_file
-from detente.base.digest import sha256_hex
 from detente.base.errors import Refused, Unavailable, shown
 
 LET_THROUGH: Final = "let-through"
@@ -34,6 +32,8 @@ _LINE: Final = re.compile(r"([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\S.*)\Z")
 
 def repository_folder(home: Path, common_dir: Path) -> Path:
     """The folder of one repository in a home; named after where it lies."""
+    from detente.base.digest import sha256_hex
+
     return home / "git" / sha256_hex(str(common_dir.resolve()).encode("utf-8", "surrogateescape"))[:16]
 
 
@@ -75,6 +75,8 @@ class Journal:
 
     def store(self, seen: dict[str, str], id_length: int) -> None:
         """Write anew: where each ref stands."""
+        from detente.adapters.files import store_file  # heavy, and no move of a ref needs it
+
         nothing = "0" * id_length
         lines = "".join(f"{nothing} {commit or nothing} {ref}\n" for ref, commit in sorted(seen.items()))
         store_file(self.path, lines.encode("utf-8", "surrogateescape"))

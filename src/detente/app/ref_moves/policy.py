@@ -13,10 +13,8 @@ Decides names and defaults. Leaves out which file changes (``touching``). ``spec
 from __future__ import annotations
 
 import re
-import tomllib
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from detente.base.errors import Refused, shown
 from detente.measure.changes.areas import AREAS
@@ -29,8 +27,7 @@ _MEMBERS: Final = frozenset({"hold", "refs", "waiting", "back", "evaluators", "a
 _REF: Final = re.compile(r"refs/(?:heads|tags)/[^\s~^:\\\x00-\x1f\x7f]+\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """``hold``: areas; ``refs`` without ``waiting``, ``back``: patterns of refs; ``evaluators`` and ``also``: patterns of paths.
 
     ``broken`` says why the file did not read: then every change is held.
@@ -65,6 +62,8 @@ def parse_policy(data: bytes) -> Policy:
     """Read the file; raises ``Refused`` J11."""
     if len(data) > POLICY_MAX:
         raise _wrong(f"{len(data)} bytes", f"at most {POLICY_MAX}")
+    import tomllib  # heavy, and most repositories have no such file
+
     try:
         value = tomllib.loads(data.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -47,13 +46,15 @@ class Entry(NamedTuple):
     new_blob: str
 
 
-@dataclass(slots=True)
 class Touched:
     """Paths by area. ``held`` says whether any of them is held under the policy; ``undetermined`` that something could not be told."""
 
-    areas: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    held: bool = False
-    undetermined: bool = False
+    __slots__ = ("areas", "held", "undetermined")
+
+    def __init__(self) -> None:
+        self.areas: dict[str, list[str]] = defaultdict(list)
+        self.held = False
+        self.undetermined = False
 
     def add(self, area: str, path: str, *, held: bool) -> None:
         """One path of an area."""

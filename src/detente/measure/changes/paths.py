@@ -13,10 +13,9 @@ says little: it is the first layer only, and ``filing`` looks inside.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from detente.base.errors import Refused, shown
 from detente.measure.changes.areas import Area, Label
@@ -40,8 +39,7 @@ PATTERNS_MAX: Final = 64
 """A person names evaluators; nobody names more."""
 
 
-@dataclass(frozen=True, slots=True)
-class PathVerdict:
+class PathVerdict(NamedTuple):
     """``area`` and ``label`` if the path says one; ``left_out`` if it says that nothing is trained by this file."""
 
     area: Area | None = None

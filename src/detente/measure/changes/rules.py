@@ -13,12 +13,13 @@ found decides, so ``EMBEDDING_LR`` is optimisation and not architecture.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from detente.base.digest import Digest, sha256_hex
 from detente.measure.changes.areas import LABEL_OF, Area, Label
+
+if TYPE_CHECKING:
+    from detente.base.digest import Digest
 
 _CUTS = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 NAME_CHARACTERS_MAX = 400
@@ -31,19 +32,13 @@ def words_of(name: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _CUTS.split(name[:NAME_CHARACTERS_MAX]) if word)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """``phrases`` mean ``area``. ``area`` is None for what the taxonomy names and training does not rest on."""
 
     area: Area | None
     phrases: tuple[str, ...]
-    label: Label | None = None
-    found: frozenset[tuple[str, ...]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "found", frozenset(tuple(phrase.split()) for phrase in self.phrases))
-        if self.label is None and self.area is not None:
-            object.__setattr__(self, "label", LABEL_OF[self.area])
+    label: Label | None
+    found: frozenset[tuple[str, ...]]
 
     def matches(self, words: tuple[str, ...]) -> bool:
         """Does a phrase stand among the words?"""
@@ -56,7 +51,10 @@ class Rule:
 
 
 def _rule(area: Area | None, phrases: str, label: Label | None = None) -> Rule:
-    return Rule(area, tuple(phrase.strip() for phrase in phrases.split(",")), label)
+    each = tuple(phrase.strip() for phrase in phrases.split(","))
+    if label is None and area is not None:
+        label = LABEL_OF[area]
+    return Rule(area, each, label, frozenset(tuple(phrase.split()) for phrase in each))
 
 
 NAMES: Final[tuple[Rule, ...]] = (
@@ -252,6 +250,8 @@ def name_rule(name: str) -> Rule | None:
 
 def rules_digest() -> Digest:
     """SHA-256 over all tables as they stand here: two results compare only if theirs agree."""
+    from detente.base.digest import sha256_hex  # a git hook reads these tables at each move, and needs no digest
+
     tables = (
         *((rule.area, rule.label, rule.phrases) for rule in (*NAMES, EVALUATION_PATHS, CONFIGURED_PATHS, *PATHS)),
         *(sorted(table.items()) for table in (FILES, SUFFIXES, LEFT_OUT_FOLDERS, LEFT_OUT_SUFFIXES, LEFT_OUT_FILES)),
