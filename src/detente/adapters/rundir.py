@@ -132,6 +132,16 @@ class RunFolder:
         except OSError as error:
             raise Unavailable(f"cannot remove {self.path / name}: {error.strerror}") from None
 
+    def forget(self, envelope: bytes) -> None:
+        """Drop each file that keeps this signed statement, but for the outbox; raises ``Unavailable``."""
+        try:
+            found = [path.name for path in self.path.glob("*.json") if path.stat().st_size == len(envelope)]
+        except OSError as error:
+            raise Unavailable(f"cannot read {self.path}: {error.strerror}") from None
+        for name in found:
+            if self.read(name, MAX_ENVELOPE_BYTES) == envelope:
+                self.drop(name)
+
     def post(self, envelope: bytes, *, reserved: bool = False) -> Path:
         """Keep a signed statement until it is delivered; returns its file. ``reserved``: it is the one with a place."""
         with self._posting:  # The loop's thread and its guard's may both have something to say.

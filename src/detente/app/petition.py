@@ -115,7 +115,8 @@ class Petitioner:
     async def deliver(self) -> None:
         """Send what waits, oldest first; raises ``Unavailable`` at the first that cannot be sent now.
 
-        A statement that the node refuses for good is set aside (``.refused``) and kept, so that it blocks nobody.
+        A statement that the node refuses for good is set aside (``.refused``) and kept, so that it blocks nobody. Whoever would say the same
+        again says it anew: with a clock that was a day ahead nothing that was signed then is ever taken.
         """
         async with self._delivering:
             for path, envelope in list(self._folder.posted()):
@@ -125,6 +126,7 @@ class Petitioner:
                     if refused.kind in {"rate", "full", "busy"}:
                         raise Unavailable(str(refused)) from None
                     self.refused.append((path, refused))
+                    self._folder.forget(envelope)
                     path.rename(path.with_suffix(".refused"))
                     continue
                 path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.conformance.asking_rig import QUOTE, WITHIN_S, Act, Asker, Scene, timed
+from tests.conformance.asking_rig import QUOTE, WITHIN_S, Act, Asker, Scene, jumped, timed
 from tests.conformance.hosts.git import Commit, Git
 from tests.integration.asking_rig import Repository
 from tests.integration.loop_programs import IDEA, Dgm, OpenEvolve, Program, Shinka
@@ -89,6 +89,21 @@ class Generations:
         self._when_asked: Callable[[], object] = lambda: None
         """Called while the generation is under way: after its beginning, before its child is known."""
         self._model = scene.enter(scripted(self._answer))
+        self.plays = {"clock": self._clock}
+
+    def _clock(self) -> str:
+        """The jump stays, and the child is proposed after it: no issuer takes a statement of tomorrow. It goes through once the clock is right."""
+        for jump_s in (86_400, -86_400):
+            what = f"jump {jump_s}"
+            with jumped(self.scene, jump_s):
+                act = self.act(what)
+                assert act.done == (jump_s < 0), act
+                assert act.done or "set the clock of the machine that signs" in act.said, act
+                self.scene.pause()
+                assert not self.act(f"paused {what}").done
+                self.scene.lift()
+        assert self.act("jump 86400").done
+        return "a day ahead: held; a day behind: unmoved"
 
     def _answer(self, _number: int, told: str) -> str:
         self._when_asked()
