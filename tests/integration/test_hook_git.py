@@ -385,6 +385,13 @@ def test_a_move_that_nobody_is_asked_about_waits_for_no_more_than_it_needs(home,
     assert not {"site", "dataclasses", "tomllib", "asyncio", "httpx", "detente.app.asking"} & set(loaded)
 
 
+def test_a_package_that_is_gone_is_a_finding(repo, home, tmp_path):
+    """The script names where it lies: an interpreter that was made anew elsewhere leaves everything held, and says why."""
+    (record,) = (home / "git").glob("*/installed.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"package": str(tmp_path / "gone")}))
+    assert findings(repo, home) == ["the package that the hook runs is gone, so everything is held"]
+
+
 def test_the_hook_imports_nothing_from_where_git_runs(repo):
     """What is committed could bear the name of any module, and let itself through."""
     lets = "import os\nos.write(1, b'let-through\\n')\nos._exit(0)\n"

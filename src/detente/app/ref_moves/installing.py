@@ -38,9 +38,11 @@ RECORD_MAX: Final = 65_536
 HARD_S: Final = 40
 """The script ends the hook after so long, whatever it does; it answers within half of that by itself."""
 _START: Final = (
-    "import os, sys; sys.path[:] = {folders}; from detente.hooks.git import main; os._exit(main(sys.argv[1:]))"
+    "import os, sys; sys.path += [each for each in {folders} if each not in sys.path]; "
+    "from detente.hooks.git import main; os._exit(main(sys.argv[1:]))"
 )
 """What Python is begun with: isolated, without ``site``, and without taking itself down at the end: each move would wait for that."""
+_PACKAGE: Final = Path(__file__).absolute().parents[2]
 _SCRIPT: Final = """#!/bin/sh
 {mark}
 # `detente hook git status` says whether this file is as it was installed; `detente hook git remove` takes it away.
@@ -76,7 +78,7 @@ exit 1
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What was put where: each hook's path and the digest of its script; the branch whose policy counts; the interpreter.
+    """What was put where: each hook's path and the digest of its script; the branch whose policy counts; the interpreter, this package.
 
     ``observes``: it holds nothing. ``held_before``: it did, before it was installed to observe.
     """
@@ -86,6 +88,7 @@ class Installed:
     scripts: dict[str, str]
     digests: dict[str, str]
     python: str
+    package: str
     observes: bool = False
     held_before: bool = False
 
@@ -124,7 +127,7 @@ def install(path: Path, home: Path, *, observe: bool = False) -> Installed:
         store_file(target, script, mode=0o755)
         scripts[name], digests[name] = str(target), sha256_hex(script)
     place = str(repository.common_dir.resolve())
-    made = Installed(place, trunk, scripts, digests, sys.executable, observe, held_before)
+    made = Installed(place, trunk, scripts, digests, sys.executable, str(_PACKAGE), observe, held_before)
     store_file(folder / "installed.json", json.dumps(asdict(made), sort_keys=True).encode())
     journal = Journal(folder)
     seen: dict[str, str] = {}
@@ -166,9 +169,10 @@ def inspect(path: Path, home: Path) -> list[Finding]:
     """What is not as it should be, nothing where all is well; raises ``Refused`` A01, J13 where nothing is installed."""
     repository, folder, made = _record(path, home)
     findings = [*_of_hooks(repository, made), *_of_refs(repository, Journal(folder), made.trunk)]
-    if not Path(made.python).exists():
-        then = "nothing is observed" if made.observes else "everything is held"
-        findings.append(Finding(f"the interpreter that the hook runs is gone, so {then}", made.python))
+    then = "nothing is observed" if made.observes else "everything is held"
+    for what, place in (("interpreter", made.python), ("package", made.package)):
+        if not Path(place).exists():
+            findings.append(Finding(f"the {what} that the hook runs is gone, so {then}", place))
     if made.held_before:
         findings.append(Finding("the hook only observes now: it was installed to hold before", made.common_dir))
     return findings
@@ -237,8 +241,9 @@ def _read(path: Path) -> Installed:
         scripts = {str(name): str(place) for name, place in value["scripts"].items()}
         digests = {name: str(value["digests"][name]) for name in scripts}
         place, trunk, python = (str(value[name]) for name in ("common_dir", "trunk", "python"))
+        package = str(value.get("package", _PACKAGE))  # what was installed before asks its interpreter
         flags = [value.get(name, False) is True for name in ("observes", "held_before")]
-        return Installed(place, trunk, scripts, digests, python, *flags)
+        return Installed(place, trunk, scripts, digests, python, package, *flags)
     except FileNotFoundError:
         raise Refused(
             "J13",
