@@ -35,6 +35,9 @@ def skeleton(tmp_path: Path) -> Path:
         (package / room).mkdir(parents=True)
         (package / room / "__init__.py").touch()
     (package / "__init__.py").touch()
+    (package / "hooks" / "torch").mkdir()
+    for hook in ("jax.py", "torch/__init__.py"):  # of which a contract speaks by name
+        (package / "hooks" / hook).touch()
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf-8"), "utf-8")
     return package
 
@@ -64,6 +67,7 @@ def test_a_clean_skeleton_keeps_the_contract(skeleton: Path):
         ("accord/a.py", "def f():\n    import time", "the core performs no effects"),
         ("log/a.py", "import urllib.parse", "the core performs no effects"),
         ("app/a.py", "import torch", "machine-learning frameworks only in hooks and adapters"),
+        ("hooks/jax.py", "import detente.hooks.torch", "whoever trains with JAX passes through nothing of PyTorch's"),
     ],
 )
 def test_a_forbidden_import_breaks_its_contract(skeleton: Path, module: str, line: str, contract: str):
