@@ -28,6 +28,8 @@ from detente.base.errors import Refused
 POLL_S = 0.004
 LOOK_S = 0.25
 """How often Slurm is asked which jobs are still there, while receipts are awaited."""
+LULL_S = 0.03
+"""Holding some takes processor time from those that are still saving: as long as answers come as fast as this, they are held together."""
 SETTLE_S = 90.0
 """Until what was ordered has to be seen: SIGSTOP comes 2 s after the order, SIGKILL after Slurm's KillWait of 30 s."""
 SIGNALLED = "detente:usr1"
@@ -148,14 +150,18 @@ class Pausing:
 
     def _await(self) -> None:
         """Until every job that was asked has answered or gone, or the deadline has passed: then what is left is suspended."""
-        deadline, looked = _now() + self._within_s, _now()
+        deadline, looked, last = _now() + self._within_s, _now(), _now()
         gone: set[str] = set()
+        saved: list[str] = []
         while left := self._record.those("asked"):
-            saved = [job for job in left if self._answered(job)]
-            if saved:
-                self._file.store(self._record)
-                self._put_back(saved)
+            came = [job for job in left if self._answered(job)]
+            saved += came
+            if came:
+                last = _now()
                 continue
+            if saved and _now() - last > LULL_S:
+                self._hold(saved)
+                saved = []
             # Those that were gone already when their answers were last looked for have left none.
             for job in gone & set(left):
                 self._record.jobs[job] = Treated("ended", why="it ended without a receipt")
@@ -167,6 +173,7 @@ class Pausing:
                 there = {job.id for job in self._slurm.list_jobs() if not job.over and job.state != "PENDING"}
                 gone = set(left) - there
             time.sleep(POLL_S)
+        self._hold(saved)
         if late := self._record.those("asked"):
             for job in late:
                 self._record.jobs[job] = Treated("suspended", why=f"no receipt within {self._within_s:g} s")
@@ -191,6 +198,11 @@ class Pausing:
         )
         self._report.saved_ms[job] = self._ms()
         return True
+
+    def _hold(self, saved: list[str]) -> None:
+        if saved:
+            self._file.store(self._record)
+            self._put_back(saved)
 
     def _put_back(self, saved: list[str]) -> None:
         if saved:
