@@ -126,10 +126,12 @@ class Site:
 
 
 @contextlib.contextmanager
-def site(*replaced: tuple[str, str], environment: dict[str, str] | None = None) -> Iterator[Site]:
-    """A whole site, torn down whatever happens."""
-    with folder_for_all() as folder:
-        made = Site(folder, *replaced, environment=environment)
+def site(
+    *replaced: tuple[str, str], environment: dict[str, str] | None = None, folder: Path | None = None
+) -> Iterator[Site]:
+    """A whole site, in ``folder`` where one is given; torn down whatever happens."""
+    with contextlib.nullcontext(folder) if folder else folder_for_all() as place:
+        made = Site(place, *replaced, environment=environment)
         with served(made.home):
             try:
                 made.open()

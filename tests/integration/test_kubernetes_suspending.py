@@ -10,6 +10,7 @@ from detente.app.kubernetes.suspending import JOURNAL, QUEUE_LABEL, SWITCH_PATH,
 from detente.base.errors import Misuse, Refused, Unavailable
 from tests.integration.asking_rig import detente, pause, solo
 from tests.integration.kubernetes_cluster import JOBS, KUEUE, Cluster, in_order
+from tests.integration.small_disks import fill, small_disk
 
 WITHIN_S = 60.0
 WAITS = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -190,8 +191,33 @@ def test_a_token_goes_nowhere_in_the_clear_and_odd_answers_are_refused(cluster, 
     assert refused.value.rule == "K34"
 
 
-def test_a_journal_that_does_not_read_stops_before_anything_is_changed(cluster, tmp_path):
-    """K33: what was there before would be lost."""
+def test_a_journal_that_does_not_read_does_not_keep_a_cluster_running(cluster, api, tmp_path):
+    """It is set aside, byte for byte, and said; what this pause changes is kept anew, and comes back."""
+    (tmp_path / JOURNAL).write_text("{}x")
+    cluster.job("a", WAITS)
+    outcome = suspend(api, Journal(tmp_path, aside=True), within_s=WITHIN_S)
+    assert (cluster.running(), outcome.closed, outcome.whole) == ([], True, False)
+    [aside] = tmp_path.glob("*.unread-*")
+    assert aside.read_text() == "{}x"
+    assert f"K33 corrupt: got {JOURNAL}" in outcome.troubles[0]
+    assert aside.name in outcome.troubles[0]
+    assert resume(api, Journal(tmp_path), within_s=WITHIN_S).whole
+    assert cluster.running() == ["a-0"]
+
+
+def test_a_disk_without_room_does_not_keep_a_cluster_running(cluster, api, tmp_path):
+    """What no journal keeps is changed all the same, and what was there before stands in the outcome, which is not whole."""
+    cluster.job("a", WAITS, suspend=False)
+    with small_disk(tmp_path / "disk", 64) as disk:
+        fill(disk)
+        outcome = suspend(api, Journal(disk), within_s=WITHIN_S)
+    assert (cluster.running(), outcome.closed, outcome.whole) == ([], True, False)
+    [said] = [each for each in outcome.troubles if each.startswith(f"{RESEARCH}/a")]
+    assert "spec.suspend was false, which no journal keeps: C10 full" in said
+
+
+def test_a_journal_that_does_not_read_lets_nothing_go_on(cluster, tmp_path):
+    """K33: what was there before is not known."""
     (tmp_path / JOURNAL).write_text("{}x")
     with pytest.raises(Refused) as refused:
         Journal(tmp_path)

@@ -129,6 +129,19 @@ def test_a_job_that_saved_and_ended_before_it_was_held_is_put_back_by_the_next_p
     assert loop.starts() == [0, 23]
 
 
+def test_a_record_that_does_not_read_stops_what_runs_all_the_same(place):
+    """What was done before is not known then, and said; that nothing may run is known: closed, reserved, suspended."""
+    deaf = counter(place)
+    (place.gate / "paused.json").write_text("{")
+    refused = place.detente("slurm", "pause")
+    assert refused.returncode != 0
+    assert "U08 corrupt" in refused.stderr
+    assert "suspended 1 that ran, in no record" in refused.stderr
+    place.cluster.until_state(deaf, "SUSPENDED")
+    assert (place.gate / "closed").exists()
+    assert Slurm(place.environment).is_reserved()
+
+
 def test_a_job_that_does_not_answer_by_the_deadline_is_suspended(place):
     """The second layer needs no answer; the lift resumes it where it stood, and it then answers nobody."""
     loop = Loop(place, "deaf", 23)

@@ -4,6 +4,7 @@ Decides how a file survives a crash and who may write. Leaves out what heads mea
 Rules C04 to C07 and C10 of ``spec/store.md``.
 
 - ``store_file``: written beside, synced, renamed, folder synced: a reader finds the old file or the new one.
+- ``write_with_room``: what must be written on a full disk too has room kept aside for it.
 - ``HomeLock``: one process owns a home: C04.
 - ``HeadFile``: the last signed head, outside the database, so that a restored database is noticed. Two slots of one
   page are written in turn, in place, and synced: a torn write leaves the other slot, and no rename is needed. What was
@@ -49,6 +50,24 @@ def store_file(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise disk_error(error, path) from error
+
+
+def write_with_room(room: Path, write: Callable[[], None]) -> None:
+    """``write``, and once more where it failed and ``room``, a file that only keeps room on the disk, could be given back."""
+    try:
+        write()
+    except (DetenteError, OSError):
+        if not _give_back(room):
+            raise
+        write()
+
+
+def _give_back(room: Path) -> bool:
+    try:
+        room.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def make_private(path: Path) -> None:

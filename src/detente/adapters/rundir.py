@@ -165,15 +165,12 @@ class RunFolder:
             self._reserved = True
             write_durably(self.path / RESERVED, bytes(RESERVED_BYTES))
             self._spare = True
-            write_durably(self.path / ROOM, bytes(ROOM_BYTES))
+            write_durably(self.room, bytes(ROOM_BYTES))
 
-    def make_room(self) -> bool:
-        """Give back what was kept aside on the disk, so that a request for a checkpoint and its receipt can be written; False: nothing was."""
-        try:
-            (self.path / ROOM).unlink()
-        except OSError:
-            return False
-        return True
+    @property
+    def room(self) -> Path:
+        """What is given back on a full disk, so that a request for a checkpoint and its receipt can be written."""
+        return self.path / ROOM
 
     @property
     def _place(self) -> Path:

@@ -24,6 +24,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, Protocol
 
+from detente.adapters.files import write_with_room
 from detente.adapters.job import SIGNAL_SAVE, Ended, Job, start_job
 from detente.adapters.rundir import RunFolder
 from detente.app.guarding import Clock, Leave
@@ -309,12 +310,7 @@ class Supervision:
         job.extend(deadline_s + self._rules.freeze_s + KEEPER_MARGIN_S)
         request = encode_request(PauseRequest(self._request))
         try:
-            try:
-                publish(self._folder.control / "pause", request)
-            except OSError:
-                if not self._folder.make_room():
-                    raise
-                publish(self._folder.control / "pause", request)
+            write_with_room(self._folder.room, lambda: publish(self._folder.control / "pause", request))
         except OSError as error:
             self._report(f"cannot write the request for a checkpoint: {error}; the signal goes out without it")
         asked = job.ask(SIGNAL_SAVE)

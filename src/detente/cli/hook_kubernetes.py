@@ -227,7 +227,7 @@ def suspend(
     load_config(folder)
     cluster = _cluster(server, ca, token)
     try:
-        journal = suspending.Journal(folder)
+        journal = suspending.Journal(folder, aside=True)
         outcome = suspending.suspend(
             cluster, journal, namespaces=namespaces, serving=serving, within_s=within_s, report=_say
         )

@@ -167,7 +167,7 @@ def status(folder: Path, as_json: bool) -> None:
     gate, cluster = Gate(folder), Slurm()
     findings = inspect(folder, cluster.show_config())
     shut = gate.shut_by()
-    record = RecordFile(folder).load()
+    record = RecordFile(gate).load()
     running = [job.id for job in cluster.list_jobs() if job.runs]
     if gate.closed.exists():
         findings += [f"job {job} runs in a paused cluster" for job in running if record.phase == "paused"]

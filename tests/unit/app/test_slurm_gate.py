@@ -76,7 +76,7 @@ def test_a_record_comes_back_as_it_was(tmp_path):
     """What a pause did to each job is what a lift reads."""
     jobs = {"7": Treated("saved", 3, "ab", exact=True), "8": Treated("suspended", why="late")}
     record = Record(request="00ff", phase="pausing", by="leave", jobs=jobs)
-    file = RecordFile(tmp_path)
+    file = RecordFile(Gate(tmp_path))
     assert file.load() == Record()
     file.store(record)
     assert file.load() == record
@@ -96,10 +96,10 @@ def test_a_record_that_does_not_read_is_refused(change):
 
 def test_one_pause_or_lift_works_at_a_time(tmp_path):
     """U09: the second waits, and says what it waited for."""
-    file = RecordFile(tmp_path)
+    file = RecordFile(Gate(tmp_path))
     with file.turn():
-        with pytest.raises(Refused) as refused, RecordFile(tmp_path).turn(within_s=0.0):
+        with pytest.raises(Refused) as refused, RecordFile(Gate(tmp_path)).turn(within_s=0.0):
             pass
         assert (refused.value.rule, refused.value.kind) == ("U09", "busy")
-    with RecordFile(tmp_path).turn(within_s=0.0):
+    with RecordFile(Gate(tmp_path)).turn(within_s=0.0):
         pass

@@ -9,11 +9,13 @@ Decides the order, what is changed, what counts as still running, and that nothi
    made inactive. Nothing is evicted: evictions obey disruption budgets. Nothing is deleted.
 
 What was there before is durable before each change, so that a crash in between loses nothing; changes by others since then stay.
+Where it cannot be kept, on a full disk, or the journal does not read, what runs is stopped all the same, and the outcome says what was there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -92,13 +94,26 @@ class Outcome:
 
 
 class Journal:
-    """The steps that were taken and not undone, in the home; raises ``Refused`` K33 where they do not read back."""
+    """The steps that were taken and not undone, in the home; raises ``Refused`` K33 where they do not read back.
 
-    def __init__(self, home: Path) -> None:
+    ``aside``: to suspend, which must not wait for that. A file that does not read gets another name, and ``trouble`` says which.
+    """
+
+    def __init__(self, home: Path, *, aside: bool = False) -> None:
         self._path = home / JOURNAL
         self.steps: list[Step] = []
-        if self._path.exists():
-            self.steps = _read_steps(self._path)
+        self.trouble = ""
+        try:
+            if self._path.exists():
+                self.steps = _read_steps(self._path)
+        except Refused as refused:
+            if not aside:
+                raise
+            places = (home / f"{JOURNAL}.unread-{number}" for number in itertools.count(1))
+            kept = next(place for place in places if not place.exists())
+            with contextlib.suppress(OSError):
+                self._path.rename(kept)
+            self.trouble = f"{refused}; it is kept as {kept.name}, and what it names is not resumed by itself"
 
     def add(self, step: Step) -> None:
         """Keep a step durably before it is taken. The first word on what was there before stands."""
@@ -128,7 +143,7 @@ def suspend(
 
     It goes on past whatever fails and says so in the outcome: a pause that stops half is better than none.
     """
-    outcome = Outcome()
+    outcome = Outcome(troubles=[journal.trouble] if journal.trouble else [])
     doer = _Doer(cluster, journal, outcome, report)
     with doer.noting():  # 1
         doer.change(SWITCH_PATH, ("data", "admission"), "closed")
@@ -225,7 +240,11 @@ class _Doer:
         step = Step(path, place, member(found, place), after)
         if step.before == after:
             return
-        self._journal.add(step)
+        try:
+            self._journal.add(step)
+        except (DetenteError, OSError) as error:
+            was = f"{path}: {'.'.join(place)} was {json.dumps(step.before)}"
+            self._outcome.troubles.append(f"{was}, which no journal keeps: {error}")
         if self._cluster.patch(path, _nested(place, after)):
             self._outcome.changed.append(step)
             self._report(f"{path}: {place[-1]} {json.dumps(after)}")

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from detente.adapters.files import write_with_room
 from detente.adapters.slurm import ClusterJob
 from detente.app.slurm.gate import Gate
 from detente.app.supervising import fetch_verified
@@ -51,7 +52,7 @@ def ask(gate: Gate, job: ClusterJob, request: str) -> str:
     """Put the request there; returns why that failed, or nothing."""
     try:
         with _opened(gate, job.id, job.user) as folder:
-            _publish(folder / "pause", encode_request(PauseRequest(request)))
+            write_with_room(gate.room, lambda: _publish(folder / "pause", encode_request(PauseRequest(request))))
     except OSError as error:
         return f"cannot ask it: {error.strerror or error}"
     return ""

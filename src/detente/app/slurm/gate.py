@@ -10,6 +10,7 @@ Decides where each file is and that what cannot be read shuts. Leaves out who wr
     leave        the posted leave (guard.posted)
     closed       there while the cluster is paused; its line is what users are told
     paused.json  what the pause has done so far (app.slurm.record)
+    .room        bytes that are given back on a full disk, for a pause: closed, paused.json, the requests and their answers
     seen/epoch   the highest epoch that the prolog has accepted; SlurmUser's
     jobs/<id>/   the control directory of a job (spec/receipt.md §2), its user's
 """
@@ -26,7 +27,7 @@ from typing import Any, Final
 
 from detente.accord.terms import Terms, parse_terms
 from detente.adapters.clock import SystemClock
-from detente.adapters.files import store_file
+from detente.adapters.files import store_file, write_with_room
 from detente.app.guarding import Clock
 from detente.base.digest import Digest, parse_digest, sha256_hex
 from detente.base.errors import DetenteError, Refused, Unavailable
@@ -42,6 +43,9 @@ SMALL_MAX = 16_384
 CLOSED_MAX = 4_096
 TERMS_MAX = 4 * 2**20
 EPOCH_DIGITS = 19
+ROOM: Final = ".room"
+ROOM_BYTES = 2**20
+"""The record of 3,000 jobs, beside the one before it; a request and a receipt take 4,096 bytes each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,10 @@ class Gate:
     @property
     def closed(self) -> Path:
         return self.folder / "closed"
+
+    @property
+    def room(self) -> Path:
+        return self.folder / ROOM
 
     @property
     def jobs(self) -> Path:
@@ -182,8 +190,12 @@ class Gate:
         )
 
     def close(self, why: str) -> None:
-        """Admit nothing from now on; durable when it returns."""
-        store_file(self.closed, f"{why}\n".encode(), mode=0o644)
+        """Admit nothing from now on; durable when it returns, on a full disk too."""
+        write_with_room(self.room, lambda: store_file(self.closed, f"{why}\n".encode(), mode=0o644))
+
+    def keep_room(self) -> None:
+        """Keep room on the disk for the next pause; raises as ``store_file``."""
+        store_file(self.room, bytes(ROOM_BYTES))
 
     def open(self) -> None:
         """Take ``closed`` away."""

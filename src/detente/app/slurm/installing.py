@@ -20,6 +20,7 @@ from detente.adapters.files import store_file
 from detente.adapters.slurm import try_prolog
 from detente.app.outfit import Outfit
 from detente.app.slurm.gate import Gate, Standing
+from detente.app.slurm.record import RecordFile
 from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import DetenteError, Refused, Unavailable
 from detente.base.strict_json import encode_json, parse_json
@@ -105,6 +106,8 @@ def install(folder: Path, conf_dir: Path, outfit: Outfit, run: Digest, *, slurm_
     }
     for path, data in scripts.items():
         store_file(path, data, mode=0o644 if path == lua else 0o755)
+    with RecordFile(gate).turn():
+        gate.keep_room()
     store_file(folder / "terms.yaml", outfit.config.read_terms(), mode=0o644)
     store_file(folder / "gate.json", standing.encode(), mode=0o644)
     if trouble := try_prolog(folder / "prolog", user.pw_uid, user.pw_gid):

@@ -105,10 +105,10 @@ class Keeper:
         """A cluster that is paused already is looked at: what runs in it all the same is stopped again, and said."""
         try:
             if again:
-                with RecordFile(self._gate.folder).turn(within_s=0.0):
+                with RecordFile(self._gate).turn(within_s=0.0):
                     pass  # U09 while an operator's own pause or lift is at work: it says itself what it comes to.
                 jobs = [job.id for job in self._slurm.list_jobs() if job.runs]
-                phase = RecordFile(self._gate.folder).load().phase
+                phase = RecordFile(self._gate).load().phase
                 if not jobs and self._slurm.is_reserved() and phase == "paused":
                     return
                 self._say(
@@ -146,7 +146,7 @@ class Keeper:
 
     def _lift(self) -> None:
         try:
-            if RecordFile(self._gate.folder).load().by == "leave":
+            if RecordFile(self._gate).load().by == "leave":
                 lift(self._gate, self._slurm, say=self._say)
         except (DetenteError, OSError) as error:
             self._say(f"the lift did not end: {error}; it is tried again")

@@ -20,6 +20,7 @@ from detente.adapters.slurm import Slurm
 from detente.app.slurm import control
 from detente.app.slurm.gate import Gate
 from detente.app.slurm.record import Record, RecordFile
+from detente.base.errors import DetenteError
 
 CLEARED_S = 60.0
 """A job that was put back may still be ending when the lift comes: it cannot be released before it has."""
@@ -47,7 +48,7 @@ class Lifted:
 
 def lift(gate: Gate, slurm: Slurm, *, say: Callable[[str], None] = lambda _line: None) -> Lifted:
     """Lift; raises what ``Gate.check_leave`` does without leave, ``Refused`` U08, U09, ``Unavailable``: run it again."""
-    file, lifted = RecordFile(gate.folder), Lifted()
+    file, lifted = RecordFile(gate), Lifted()
     with file.turn():
         gate.check_leave()  # 1
         record = file.load()
@@ -72,8 +73,18 @@ def lift(gate: Gate, slurm: Slurm, *, say: Callable[[str], None] = lambda _line:
         gate.check_leave()  # 5
         slurm.unreserve()
         file.store(Record())
+        lifted.said += filter(None, [_kept_room(gate)])
         say(f"released {len(lifted.released)}, resumed {len(lifted.resumed)}; the cluster admits jobs again")
         return lifted
+
+
+def _kept_room(gate: Gate) -> str:
+    """Room for the next pause; returns why there is none, or nothing."""
+    try:
+        gate.keep_room()
+    except DetenteError as error:
+        return f"no room is kept for the next pause: {error}"
+    return ""
 
 
 def _settled(slurm: Slurm, record: Record) -> dict[str, str]:

@@ -6,12 +6,14 @@ Decides the order, and when a job counts as stopped. Leaves out Slurm's commands
 1. Admission is closed before anything is stopped: what a stop frees would start the queue.
 2. What is about to be done to a job is durable before it is done. Killed and started again, the sequence goes on where it was.
 3. A job counts as saved by its receipt, whose checkpoint was hashed here: never by an exit code.
-4. Nothing counts as stopped because it was ordered: the cluster is asked again, and processes on this machine are looked at.
+4. Where no record can be read or kept, what runs is suspended all the same, and the sequence fails.
+5. Nothing counts as stopped because it was ordered: the cluster is asked again, and processes on this machine are looked at.
    What cannot be shown to have stopped is a failure, and the pause says so.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
 import time
@@ -23,7 +25,7 @@ from detente.adapters.slurm import ClusterJob, Slurm, find_tasks
 from detente.app.slurm import control
 from detente.app.slurm.gate import Gate
 from detente.app.slurm.record import By, Record, RecordFile, Treated
-from detente.base.errors import Refused
+from detente.base.errors import DetenteError, Refused
 
 POLL_S = 0.004
 LOOK_S = 0.25
@@ -89,25 +91,42 @@ class Pausing:
         self._within_s = within_s
         self._settle_s = settle_s
         self._say = say
-        self._file = RecordFile(gate.folder)
+        self._file = RecordFile(gate)
         self._record = Record()
         self._report = Report(looked_at=socket.gethostname())
         self._began = 0.0
         self._read: dict[str, tuple[int, int]] = {}
 
     def run(self, why: str, *, by: By = "operator") -> Report:
-        """The whole sequence; raises ``Refused`` U08, U09, ``Unavailable`` where Slurm or the disk gives way: run it again."""
+        """The whole sequence; raises ``Refused`` U08, U09, C10, ``Unavailable`` where Slurm or the disk gives way: run it again.
+
+        Whatever it raises but U09, what ran and had not saved was told to stop.
+        """
         with self._file.turn():
             self._began = _now()
-            self._close(why, by)
-            self._ask()
-            self._await()
-            self._settle()
-            self._record.phase = "paused"
-            self._file.store(self._record)
+            try:
+                self._close(why, by)
+                self._ask()
+                self._await()
+                self._settle()
+                self._record.phase = "paused"
+                self._file.store(self._record)
+            except (DetenteError, OSError):
+                self._stop_unrecorded()
+                raise
             self._report.jobs = dict(self._record.jobs)
             self._report.stopped_ms = self._ms()
             return self._report
+
+    def _stop_unrecorded(self) -> None:
+        """No record can be read or kept: no start and nothing that runs, all the same. A suspended job loses nothing."""
+        with contextlib.suppress(DetenteError):
+            self._slurm.reserve()
+        with contextlib.suppress(DetenteError):
+            running = [job.id for job in self._slurm.list_jobs() if job.runs and self._treated(job.id) != "saved"]
+            if running:
+                self._heard(self._slurm.suspend(running))
+                self._say(f"suspended {len(running)} that ran, in no record: {', '.join(running)}")
 
     def _close(self, why: str, by: By) -> None:
         """Admission first: the file that the gate reads, then the reservation. A record that does not read stops neither."""

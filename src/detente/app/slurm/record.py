@@ -15,10 +15,10 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from detente.adapters.files import store_file
+from detente.adapters.files import store_file, write_with_room
+from detente.app.slurm.gate import Gate
 from detente.base.errors import Refused, Unavailable
 from detente.base.strict_json import encode_json, parse_json
 
@@ -111,9 +111,10 @@ def _treated(value: Mapping[str, Any]) -> Treated:
 class RecordFile:
     """``paused.json`` of one gate, and the lock that lets one pause or lift at a time work on a cluster."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "paused.json"
-        self._lock = folder / "lock"
+    def __init__(self, gate: Gate) -> None:
+        self._path = gate.folder / "paused.json"
+        self._lock = gate.folder / "lock"
+        self._room = gate.room
 
     def load(self) -> Record:
         """The record, an empty one where no pause has been; refuses U08."""
@@ -126,8 +127,8 @@ class RecordFile:
         return parse_record(data)
 
     def store(self, record: Record) -> None:
-        """Durable when it returns."""
-        store_file(self._path, encode_record(record))
+        """Durable when it returns, on a full disk too where the gate kept room."""
+        write_with_room(self._room, lambda: store_file(self._path, encode_record(record)))
 
     @contextlib.contextmanager
     def turn(self, within_s: float = TURN_S) -> Iterator[None]:
