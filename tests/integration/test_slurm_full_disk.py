@@ -1,11 +1,13 @@
 """The gate's disk is really full when the cluster is to stop: what was kept aside is enough; where that is gone too, it stops all the same."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from detente.adapters.slurm import Slurm
 from detente.app.slurm.gate import ROOM
+from detente.app.slurm.keeping import AGAIN_S
 from tests.integration.slurm_cluster import absent, folder_for_all
 from tests.integration.slurm_rig import Loop, Site, counter, site
 from tests.integration.small_disks import BALLAST, fill, small_disk
@@ -61,3 +63,23 @@ def test_a_disk_without_any_room_stops_the_cluster_all_the_same(place):
         place.cluster.until_state(job, "SUSPENDED")
     assert Slurm(place.environment).is_reserved()
     assert not (place.gate / "closed").exists()
+
+
+def test_a_keeper_on_a_full_disk_stops_the_cluster_and_tries_again_in_good_time(place):
+    """Whoever keeps a cluster that cannot be closed says so every few seconds, not as fast as it can."""
+    deaf = counter(place)
+    place.call()
+    (place.gate / ROOM).unlink(missing_ok=True)
+    fill(place.gate)
+    place.start("keep")
+    try:
+        place.cluster.until_state(deaf, "SUSPENDED")
+        place.cluster.until(lambda: "the pause did not end: C10 full" in place.said("keep"), "it says so")
+        began = time.monotonic()
+        place.cluster.until(lambda: place.said("keep").count("the pause did not end") > 2, "it has tried again twice")
+        assert time.monotonic() - began > AGAIN_S
+        assert "FINDING" not in place.said("keep")
+    finally:
+        place.end("keep")
+        (place.gate / BALLAST).unlink()
+        place.lift_accord()

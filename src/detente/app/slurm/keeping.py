@@ -56,6 +56,7 @@ class Keeper:
         self._looked_s = 0.0
         self._changed: list[str] = []
         self._gone = ""
+        self._failed = False
 
     def run(self) -> None:
         """Until ``over`` says so."""
@@ -67,7 +68,7 @@ class Keeper:
                 time.sleep(LOOK_S)
                 continue
             paused = self._gate.closed.exists()
-            if why and (not paused or time.monotonic() - looked > AGAIN_S):
+            if why and (not (paused or self._failed) or time.monotonic() - looked > AGAIN_S):
                 looked = time.monotonic()
                 self._pause(why, again=paused)
             elif not why and paused and self._lifts and time.monotonic() - looked > AGAIN_S:
@@ -109,18 +110,21 @@ class Keeper:
                     pass  # U09 while an operator's own pause or lift is at work: it says itself what it comes to.
                 jobs = [job.id for job in self._slurm.list_jobs() if job.runs]
                 phase = RecordFile(self._gate).load().phase
-                if not jobs and self._slurm.is_reserved() and phase == "paused":
+                if jobs or not self._slurm.is_reserved():
+                    self._say(
+                        f"FINDING the paused cluster was opened from outside; running: {', '.join(jobs) or 'nothing'}"
+                    )
+                elif phase == "paused":
                     return
-                self._say(
-                    f"FINDING the paused cluster was opened from outside; running: {', '.join(jobs) or 'nothing'}"
-                )
             else:
                 self._say(f"leave has ended: {why}")
             report = Pausing(self._gate, self._slurm, within_s=self._within_s, say=self._say).run(why, by="leave")
             self._say(summary(report.as_json()))
+            self._failed = False
         except (DetenteError, OSError) as error:
             if again and isinstance(error, Refused) and error.rule == "U09":
                 return
+            self._failed = True
             self._say(f"the pause did not end: {error}; it is tried again")
 
     def _observe(self, why: str) -> None:
