@@ -46,7 +46,7 @@ from detente.hooks.resuming import accept_inexact
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
 from detente.hooks.state_tree import flatten, rebuild
 from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
-from detente.hooks.workload.control import write_durably
+from detente.hooks.workload.control import kept_name, write_durably
 from detente.hooks.workload.engine import environment
 
 KIND = "jax-orbax"
@@ -85,7 +85,7 @@ class OrbaxState:
         self._ranks = ranks
         self._allow_inexact = allow_inexact
         self._slow_piece_s = slow_piece_s
-        self._files = SealedFolders(Path(out).absolute(), run=os.environ.get("DETENTE_RUN") or run)
+        self._files = SealedFolders(Path(out).absolute(), run=kept_name(run))
         self._aside: dict[str, Any] | None = None
         self._saves = 0
         self._sealed: SavedCheckpoint | None = None

@@ -36,6 +36,7 @@ from detente.hooks.sealed import SealedFolders
 from detente.hooks.torch.exact_state import ExactState
 from detente.hooks.torch.loader import SeekableLoader
 from detente.hooks.torch.randomness import random_states, set_random_states
+from detente.hooks.workload.control import kept_name
 
 FILE = "lightning.ckpt"
 """Lightning's own checkpoint, in the folder of a sealed one."""
@@ -71,7 +72,7 @@ class LightningGuard:
         self._save_every = save_every
         self._allow_inexact = allow_inexact
         self._how = how
-        self._files = SealedFolders(out, run=os.environ.get("DETENTE_RUN") or run)
+        self._files = SealedFolders(out, run=kept_name(run))
         self._guard: LoopGuard | None = None
         self.state: LightningState | None = None
         self._trainer: Any = None

@@ -36,8 +36,9 @@ from detente.hooks.accelerate import draw_doubt, order_doubt
 from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.loop import LoopGuard, Paused, guard
 from detente.hooks.sealed import SealedFolders
-from detente.hooks.torch.exact_state import ExactState, run_name
+from detente.hooks.torch.exact_state import ExactState
 from detente.hooks.torch.randomness import Drawn, random_states, set_random_states
+from detente.hooks.workload.control import kept_name
 
 PREFIX = "checkpoint-"
 """What the trainer puts before the step in the name of a checkpoint's folder."""
@@ -196,7 +197,7 @@ class _Guarded:
                 f"got a trainer of {args.world_size} processes; this callback is for one: it would stop each at a step of its own"
             )
         self._folders = SealedFolders(
-            Path(args.output_dir), run=run_name(self._run), within="", prefix=PREFIX, width=1, keep=None
+            Path(args.output_dir), run=kept_name(self._run), within="", prefix=PREFIX, width=1, keep=None
         )
         self._state = ExactState(
             args.output_dir,

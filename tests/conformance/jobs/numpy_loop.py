@@ -4,13 +4,13 @@ The workload's package comes before NumPy: it fixes the number of threads, and w
 """
 
 import math
-import os
 
 from places import EPOCH, SAVE_SLOWLY_FROM, STEPS, Clocks, Places, began, closed_gate, finished, options
 
 from detente import guard
 from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.workload.checkpoint import Checkpoints
+from detente.hooks.workload.control import kept_name
 from detente.hooks.workload.corpus import Corpus, fetch_standard_library
 from detente.hooks.workload.engine import Trainer, evaluate
 from detente.hooks.workload.model import Shape
@@ -22,7 +22,7 @@ RECIPE = Recipe(shape=Shape(context=8, embedding=8, hidden=128, depth=2), batch=
 def main() -> None:
     given = options()
     places, clocks = Places(given.out, given.stay), Clocks()
-    checkpoints = Checkpoints(given.out, run=os.environ.get("DETENTE_RUN") or "run")
+    checkpoints = Checkpoints(given.out, run=kept_name("run"))
     corpus = Corpus(fetch_standard_library().text[:1_431])
     found = checkpoints.fetch_newest()
     trainer = Trainer(RECIPE, corpus) if found is None else Trainer.restore(found.meta, found.arrays, corpus=corpus)

@@ -10,7 +10,7 @@ import pytest
 from detente.base.errors import Refused
 from detente.guard.receipt import PauseRequest, encode_rate, encode_request, parse_rate, parse_receipt
 from detente.hooks.workload import control as module
-from detente.hooks.workload.control import Control, Request
+from detente.hooks.workload.control import Control, Request, kept_name
 
 RECEIPT = {
     "format": "detente/checkpoint-receipt/1",
@@ -202,6 +202,39 @@ def test_the_environment_names_run_and_directory_and_a_real_signal_is_caught(tmp
         assert control.pause_asked() == Request("")
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_job_that_is_submitted_again_goes_on_from_its_checkpoints(tmp_path: Path, monkeypatch):
+    """Slurm gives it another number: its answers are under that, the checkpoints under a name that stays."""
+    pytest.importorskip("numpy", reason="the workloads need the extra `drill`")
+    from detente.hooks.workload.job import Job
+
+    answers = []
+    for number in ("12", "15"):
+        directory = tmp_path / number
+        directory.mkdir()
+        monkeypatch.setenv("SLURM_JOB_ID", number)
+        monkeypatch.setenv("DETENTE_RUN", f"slurm-{number}")
+        monkeypatch.setenv("DETENTE_CONTROL_DIR", str(directory))
+        before = signal.getsignal(signal.SIGUSR1)
+        try:
+            job = Job(tmp_path / "out", run="lm")
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        found = job.fetch_newest()
+        step = 4 if found is None else found.receipt.step + 4
+        job.answer(Request("p1"), lambda job=job, step=step: job.checkpoints.save({}, {}, step=step, flop=0))
+        answers.append(parse_receipt((directory / "receipt.json").read_bytes()))
+    assert [(answer.run, answer.step) for answer in answers] == [("slurm-12", 4), ("slurm-15", 8)]
+
+
+def test_below_a_supervisor_a_checkpoint_has_the_supervisors_name(monkeypatch):
+    """A guard below Slurm too: its run is one of the accord's, and so is what it saves."""
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("DETENTE_RUN", "dev-a/job-1")
+    assert kept_name("lm") == "dev-a/job-1"
+    monkeypatch.delenv("DETENTE_RUN")
+    assert kept_name("lm") == "lm"
 
 
 def test_the_client_needs_only_the_standard_library():

@@ -43,7 +43,7 @@ from detente.hooks.state_tree import flatten, rebuild
 from detente.hooks.torch.loader import check_loader, loader_doubt
 from detente.hooks.torch.randomness import device_kind, random_states, set_random_states
 from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
-from detente.hooks.workload.control import write_durably
+from detente.hooks.workload.control import kept_name, write_durably
 from detente.hooks.workload.engine import environment
 
 KIND = "torch-exact-state"
@@ -87,7 +87,7 @@ class ExactState:
         self._more_doubt = doubt
         self._allow_inexact = allow_inexact
         self._slow_piece_s = slow_piece_s
-        self._files = files or SealedFolders(Path(out), run=run_name(run))
+        self._files = files or SealedFolders(Path(out), run=kept_name(run))
         self._iterator: Iterator[Any] | None = None
         self._aside: dict[str, Any] | None = None
         self._saves = 0
@@ -308,11 +308,6 @@ class ExactState:
                 "V11", "conflict", got=f"state that does not fit: {error}", expected="the parts that it was saved from"
             ) from error
         set_random_states(random)
-
-
-def run_name(run: str) -> str:
-    """The name that receipts give this run: below a supervisor, the supervisor's."""
-    return os.environ.get("DETENTE_RUN") or run
 
 
 def _name(rank: int) -> str:

@@ -142,9 +142,9 @@ class Checkpoints:
             (self.folder / (old.name.removesuffix(_RECEIPT_ENDING) + ".ckpt")).unlink(missing_ok=True)
 
 
-def answer_members(receipt: Receipt, folder: Path) -> dict[str, Any]:
-    """The members of the answer to a pause request: the receipt, and where the checkpoint lies."""
-    answer = replace(receipt, directory=str(folder.resolve()))
+def answer_members(receipt: Receipt, folder: Path, *, run: str) -> dict[str, Any]:
+    """The members of the answer to a pause request of ``run``: the receipt, and where the checkpoint lies."""
+    answer = replace(receipt, run=run, directory=str(folder.resolve()))
     return dict(parse_json(encode_receipt(answer), limit=RECEIPT_MAX))
 
 

@@ -3,7 +3,7 @@
 Decides when the loop should save and stop, and how slow it should go. Leaves out the save itself, and the decision
 to pause: that is the supervisor's, ``detente guard -- COMMAND``, which sets two environment variables:
 
-* ``DETENTE_RUN``: the name of the run, which goes into every receipt;
+* ``DETENTE_RUN``: the name of the run, which goes into every answer;
 * ``DETENTE_CONTROL_DIR``: a directory with five files, each published by atomic rename: ``listening`` (this job answers),
   ``pause`` (asked), ``receipt.json`` (answered), ``rate.json`` (the cap) and ``rate-kept.json`` (the cap that the job keeps to
   by itself).
@@ -215,6 +215,15 @@ class Control:
             return None
         except OSError:
             return b""
+
+
+def kept_name(run: str) -> str:
+    """The name under which the receipts beside checkpoints stand: a supervisor's for its job, else ``run``, the job's own.
+
+    A scheduler's number is none: a job that is submitted again has another, and goes on from the same checkpoints.
+    """
+    given = os.environ.get("DETENTE_RUN")
+    return run if not given or given == f"slurm-{os.environ.get('SLURM_JOB_ID')}" else given
 
 
 def _fraction(data: bytes | None) -> tuple[float, str | None]:

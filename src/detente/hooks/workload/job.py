@@ -22,7 +22,7 @@ from typing import Any
 from detente.base.errors import DetenteError
 from detente.guard.receipt import Receipt
 from detente.hooks.workload.checkpoint import Checkpoints, Found, answer_members
-from detente.hooks.workload.control import EX_TEMPFAIL, Control, Request, write_durably
+from detente.hooks.workload.control import EX_TEMPFAIL, Control, Request, kept_name, write_durably
 from detente.hooks.workload.model import Shape
 from detente.hooks.workload.recipe import Recipe
 
@@ -66,7 +66,7 @@ class Job:
     def __init__(self, out: Path, *, run: str = "local", save_every: int = 0, slow_piece_s: float = 0.0) -> None:
         self.control = Control.from_environment(run)
         self.out = out
-        self.checkpoints = Checkpoints(out, run=self.control.run, slow_piece_s=slow_piece_s)
+        self.checkpoints = Checkpoints(out, run=kept_name(run), slow_piece_s=slow_piece_s)
         self.save_every = save_every
 
     def fetch_newest(self) -> Found | None:
@@ -81,7 +81,7 @@ class Job:
     def answer(self, request: Request, save: Callable[[], Receipt]) -> bool:
         """Save, answer, and hold if that was asked; returns whether the job must now exit with 75."""
         receipt = save()
-        self.control.acknowledge(request, answer_members(receipt, self.checkpoints.folder))
+        self.control.acknowledge(request, answer_members(receipt, self.checkpoints.folder, run=self.control.run))
         say(f"saved step {receipt.step} as {receipt.checkpoint} for request {request.id or 'without a name'}")
         if request.then != "hold":
             return True
@@ -113,7 +113,7 @@ class Job:
         ``receipt`` is of the last checkpoint; it answers a pause request that came too late to stop anything.
         """
         if (request := self.control.pause_asked()) is not None:
-            self.control.acknowledge(request, answer_members(receipt, self.checkpoints.folder))
+            self.control.acknowledge(request, answer_members(receipt, self.checkpoints.folder, run=self.control.run))
         line = json.dumps(result, sort_keys=True)
         write_durably(self.out / "final.json", line.encode() + b"\n")
         sys.stdout.write(line + "\n")

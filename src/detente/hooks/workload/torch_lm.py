@@ -299,7 +299,7 @@ def _train(job: Job, trainer: TorchTrainer, *, report_every: int, pace: Pace) ->
             receipt = _save(job, trainer)
             if receipt is not None:
                 request = job.control.open_request()
-                job.control.acknowledge(request, answer_members(receipt, job.checkpoints.folder))
+                job.control.acknowledge(request, answer_members(receipt, job.checkpoints.folder, run=job.control.run))
                 say(f"saved step {receipt.step} of {ranks.world} ranks for request {request.id or 'without a name'}")
             ranks.wait()
             # Holding in memory would let the other ranks run into gloo's timeout: a pause always exits here.
