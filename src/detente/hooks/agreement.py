@@ -46,6 +46,8 @@ POLL_S = 0.02
 """How often a rank looks at the board: 64 of them give it 3,200 look-ups a second. Beyond, each looks less often."""
 AGREE_WITHIN_S = 30.0
 """How long the others may take to say where they are: their threads answer in some hundredths of a second."""
+ANSWER_WITHIN_S = 600.0
+"""How long the others, their parts saved, wait while rank 0 hashes what has to be hashed: a launcher ends all when one has left."""
 LEAVE_WITHIN_S = 5.0
 _GATE, _UNTIL, _RATE = 0, 1, 2
 
@@ -233,12 +235,17 @@ class RankLeader:
             return None if save is None else save()
 
         if self._ranks.rank == 0:
-            said = self._inner.halt(step, agreed)
-            with contextlib.suppress(Unavailable):
-                self._ranks.post("answered", "1")
+            answered = False
+            try:
+                said = self._inner.halt(step, agreed)
+                answered = True
+            finally:
+                with contextlib.suppress(Unavailable):
+                    self._ranks.post("answered", "yes" if answered else "no")
             return said
         agreed()
-        self._ranks.await_text("answered", within_s=AGREE_WITHIN_S)
+        if self._ranks.await_text("answered", within_s=ANSWER_WITHIN_S) != "yes":
+            raise Unavailable("rank 0 could not answer")
         return "rank 0 has answered for all", None
 
     def look(self, step: int) -> None:

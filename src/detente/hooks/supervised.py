@@ -25,6 +25,8 @@ from detente.hooks.loop import FOREVER_S, Cell, Saved
 from detente.hooks.workload.control import Control, Request, write_durably
 
 POLL_S = 0.02
+SEEN_WITHIN_S = 60.0
+"""How much later than another rank this one may see the request: a shared file system may keep for so long that there is none."""
 
 
 class Supervised:
@@ -36,6 +38,8 @@ class Supervised:
         self._directory = directory
         self._flop_per_step = flop_per_step
         self._request: Request | None = None
+        self._seen = threading.Event()
+        self._watching = False
         self._ended = threading.Event()
         self._capped = False
 
@@ -44,6 +48,7 @@ class Supervised:
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
             # The supervisor asks those that have a handler; the others it takes for deaf. The file is what counts.
             signal.signal(signal.SIGUSR1, self._on_signal)
+        self._watching = True
         threading.Thread(target=self._watch, args=(cell,), name="detente-supervised", daemon=True).start()
         self._control.announce()
 
@@ -55,6 +60,7 @@ class Supervised:
         while not self._ended.wait(POLL_S):
             if (request := self._control.pause_asked()) is not None:
                 self._request = request
+                self._seen.set()
                 cell.set(until_s=0.0)
                 return
             now = self._control._read_fraction()
@@ -89,11 +95,19 @@ class Supervised:
         return self._answered(receipt, path.parent)
 
     def _answered(self, receipt: Receipt, directory: Path) -> tuple[str, Digest]:
-        """Publish ``receipt`` as the answer to the request; one without a count of FLOP gets this loop's."""
+        """Publish ``receipt`` as the answer to the request; one without a count of FLOP gets this loop's.
+
+        Where another rank saw the request first and told this one to stop, it is still to be seen here: an answer to none counts for nothing.
+        """
+        if self._watching:
+            self._seen.wait(SEEN_WITHIN_S)
+        request = self._request or Request("")
+        if not request.id:  # A signal came before the file was to be seen.
+            request = self._control.open_request()
         answer = replace(
             receipt,
             run=self._run,
-            request="" if self._request is None else self._request.id,
+            request=request.id,
             directory=str(directory),
             flop=receipt.flop if receipt.flop is not None else self._flop_per_step * receipt.step or None,
         )

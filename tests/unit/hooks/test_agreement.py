@@ -1,11 +1,13 @@
 """Ranks as threads: they stop at one step or not at all, whoever asks, and whatever one of them is doing."""
 
 import threading
+from contextlib import nullcontext
 
 import pytest
 
 from detente.base.errors import Unavailable
-from detente.hooks.agreement import Follower, MemoryBoard, RankedGuard, Ranks, StopMeeting
+from detente.hooks import agreement
+from detente.hooks.agreement import Follower, MemoryBoard, RankedGuard, RankLeader, Ranks, StopMeeting
 from detente.hooks.loop import Paused
 from tests.unit.hooks.test_loop import Leader
 
@@ -95,6 +97,34 @@ def test_a_rank_that_cannot_be_heard_ends_the_stop_and_nobody_saves():
     assert job.saved == {}
     assert job.ended
     assert all("without a checkpoint" in str(paused) for paused in job.ended.values())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_ranks_whose_parts_are_saved_wait_while_rank_0_hashes(monkeypatch: pytest.MonkeyPatch, fails: bool):
+    """A launcher ends all when one has left: a large checkpoint takes longer to be hashed than ranks take to agree."""
+    monkeypatch.setattr(agreement, "AGREE_WITHIN_S", 0.0)
+    board, said = MemoryBoard(), []
+    first, second = (RankLeader(Leader(), StopMeeting(Ranks(rank, 2, board))) for rank in range(2))
+
+    def waits() -> None:
+        try:
+            said.append(second.halt(5, None)[0])
+        except Unavailable as error:
+            said.append(str(error))
+
+    other = threading.Thread(target=waits, daemon=True)
+
+    def hashes() -> None:
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        if fails:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space") if fails else nullcontext():
+        first.halt(5, hashes)
+    other.join(WITHIN_S)
+    assert said == ["rank 0 could not answer" if fails else "rank 0 has answered for all"]
 
 
 def test_a_rank_that_is_alone_agrees_with_itself():

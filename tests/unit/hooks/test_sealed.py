@@ -7,8 +7,9 @@ import pytest
 
 from detente.base.digest import sha256_hex
 from detente.base.errors import Refused
-from detente.guard.receipt import parse_receipt
+from detente.guard.receipt import PauseRequest, encode_request, parse_receipt
 from detente.hooks.checkpointing import SavedCheckpoint, digest_checkpoint
+from detente.hooks.loop import Cell
 from detente.hooks.sealed import SealedFolders, parse_listing
 from detente.hooks.supervised import Supervised
 
@@ -129,3 +130,21 @@ def test_a_supervised_loop_answers_with_the_receipt_of_its_own_save(vault: Seale
     assert (answer.exact, answer.ranks, answer.flop, answer.sha256) == (True, 2, 200, digest)
     listing = (Path(answer.directory) / answer.checkpoint).read_bytes()
     assert (len(listing), sha256_hex(listing)) == (answer.size, digest)
+
+
+def test_an_answer_names_its_request_also_where_another_rank_saw_it_first(vault: SealedFolders, tmp_path: Path):
+    """One rank tells the others to stop; the one that answers may be saved before it has looked for the request itself."""
+    control = tmp_path / "control"
+    control.mkdir()
+    leader = Supervised(control, "run", flop_per_step=0)
+    leader.start(Cell())
+
+    def save() -> SavedCheckpoint:
+        saved = SavedCheckpoint(vault.folder(20), vault.at(20).receipt)
+        (control / "new").write_bytes(encode_request(PauseRequest("p7")))
+        (control / "new").replace(control / "pause")
+        return saved
+
+    leader.halt(20, save)
+    leader.finish(20, failed=False)
+    assert parse_receipt((control / "receipt.json").read_bytes()).request == "p7"
