@@ -80,8 +80,7 @@ class OwnSession:
         self._cell: Cell | None = None
         self._deadman: DeadMan | None = None
         self._observer: Observer | None = None
-        self._halted: tuple[Checkpoint | None, bool] | None = None
-        self._halting = self._stopped = False
+        self._halting = self._stopped = self._filed = False
         self._applying = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over: asyncio.Event | None = None
@@ -131,14 +130,9 @@ class OwnSession:
         if self._loop is None:
             return
         if not self._observe:
-            if self._halted is None:
+            if not self._filed:
                 # Also after an error of the loop's own: it has stopped, and nobody should have to look for it.
                 self._post_halted(step, None, "finished")
-            if self._halted is not None:
-                with contextlib.suppress(
-                    DetenteError
-                ):  # A full disk: what the petitioner has in memory still goes out.
-                    store_last(self._folder, self._halted[0], halted=self._halted[1])
             if self._leave.why != "none":
                 time.sleep(random.SystemRandom().random() * COURTESY_S)
             with contextlib.suppress(DetenteError, TimeoutError, RuntimeError):
@@ -231,7 +225,10 @@ class OwnSession:
     def _post_halted(self, step: int, checkpoint: Digest | None, why: HaltReason) -> None:
         self._petitioner.post("halted", self._halted_body(step, checkpoint, why))
         kept = None if checkpoint is None else Checkpoint(checkpoint, step, self._flop_per_step * step, 1)
-        self._halted = (kept, why != "finished")
+        self._filed = True
+        # At once: a process that is killed from here on has halted, and the next one has to say that it goes on.
+        with contextlib.suppress(DetenteError):  # A full disk: what the petitioner has in memory still goes out.
+            store_last(self._folder, kept, halted=why != "finished")
 
     def _halted_body(self, step: int, checkpoint: Digest | None, why: HaltReason) -> Halted:
         return Halted(

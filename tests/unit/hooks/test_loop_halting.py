@@ -7,9 +7,13 @@ import pytest
 
 from detente.adapters.clock import SystemClock
 from detente.adapters.deadman import DeadMan
+from detente.adapters.rundir import RunFolder
 from detente.app.guarding import Leave
+from detente.app.supervising import load_last
+from detente.base.digest import Digest
 from detente.hooks.loop import FOREVER_S, Cell, LoopGuard, Paused
 from detente.hooks.session import OwnSession
+from detente.statement.halted import Halted
 from tests.unit.hooks.test_loop import Leader
 
 
@@ -128,6 +132,20 @@ def test_a_stop_between_the_first_permit_and_the_first_step_is_not_lost(session:
     session._apply()
     assert cell.values[0] == 0.0
     assert 0 < session._deadman.left_s() <= 60
+
+
+def test_a_loop_that_is_killed_once_it_has_halted_resumes_as_a_halted_one(session: OwnSession, tmp_path):
+    """`halted` is in the outbox from then on: the next process must say `resumed`, whatever becomes of this one."""
+    session._folder, session._run = RunFolder(tmp_path, "run"), Digest("a" * 64)
+    session._folder.take()
+    posted: list[tuple[str, Halted]] = []
+    session._petitioner = SimpleNamespace(post=lambda kind, body: posted.append((kind, body)))
+    (tmp_path / "weights").write_bytes(b"abc")
+    session._on_leave(Leave(why="pause"))
+    _, digest = session.halt(7, lambda: tmp_path / "weights")
+    assert [(kind, body.step) for kind, body in posted] == [("halted", 7)]
+    checkpoint, halted = load_last(session._folder)
+    assert (halted, checkpoint.sha256, checkpoint.step) == (True, digest, 7)
 
 
 def test_an_observed_loop_runs_where_there_is_nothing_to_observe_with(tmp_path, monkeypatch):
