@@ -84,7 +84,7 @@ def held_upload(
 ) -> Published:
     """Publish ``folder``, if there is leave to deploy its digest. Raises ``Refused`` J34, J35, J37, C01, ``Unavailable``, ``Misuse``.
 
-    1. The folder is listed: its digest is the version.
+    1. The folder is listed: its digest is the version. It has nothing to do with the home.
     2. There is leave: J35.
     3. What is small is what was listed: J34. What is large goes to the Hub's store, where no commit names it yet.
     4. What was large and sent is what was listed, and still is: J34.
@@ -96,6 +96,7 @@ def held_upload(
     token, endpoint = read_token(home)
     hub = _hub()
     api = hub.HfApi(endpoint=endpoint, token=token)
+    keep_apart(place, find_home(home))
     files = listed_files(place)  # 1
     version = sha256_hex(b"".join(f"{digest} {size} {name}\n".encode() for name, (size, digest) in files.items()))
 
@@ -160,6 +161,13 @@ def _sent(
     leave()  # 5
     commit = api.create_commit(operations=operations, commit_message=target.message, **where)
     return Published(version=version, commit=str(commit.oid), url=str(commit.commit_url), files=len(operations))
+
+
+def keep_apart(place: Path, home: Path) -> None:
+    """Raises ``Misuse`` where publishing ``place`` would publish of ``home``: the token and the keys lie there."""
+    real, private = place.resolve(), home.resolve()
+    if private.is_relative_to(real) or real.is_relative_to(private):
+        raise Misuse(f"got {place}, which holds the home {home} or lies in it; expected a folder without keys")
 
 
 def listed_files(place: Path) -> dict[str, tuple[int, Digest]]:

@@ -11,7 +11,7 @@ from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import Misuse, Refused, Unavailable
 from detente.guard.answer import Answer
 from detente.hooks import huggingface
-from detente.hooks.huggingface import Target, allowed, listed_files, read_token, store_token
+from detente.hooks.huggingface import Target, allowed, held_upload, listed_files, read_token, store_token
 
 TOKEN = "hf_" + "w" * 32
 TARGET = Target(repo="lab/lm")
@@ -130,6 +130,17 @@ def test_links_and_nothing_are_not_published(folder, tmp_path):
     for place in (tmp_path / "empty", tmp_path / "none", tmp_path / "to"):
         with pytest.raises(Misuse):
             listed_files(place)
+
+
+@pytest.mark.parametrize("where", [".", ".detente", ".detente/keys", "link/keys"])
+def test_the_home_is_never_published(tmp_path, monkeypatch, where):
+    """A folder that holds the token, or lies beside it in the home, however it is named: nothing of it is read for the Hub."""
+    home = tmp_path / ".detente"
+    store_token(TOKEN, home=home)
+    (tmp_path / "link").symlink_to(home)
+    monkeypatch.setattr(huggingface, "_hub", lambda: SimpleNamespace(HfApi=lambda **_: None))
+    with pytest.raises(Misuse, match="home"):
+        held_upload(TARGET, tmp_path / where, home=home)
 
 
 def test_the_token_is_kept_for_this_user_with_its_address(tmp_path):
