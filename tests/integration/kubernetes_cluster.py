@@ -14,7 +14,7 @@ import threading
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from detente.app.kubernetes.manifests import switch_manifest
+from detente.app.kubernetes.manifests import CLOSED, POLICY, switch_manifest
 from detente.app.kubernetes.suspending import QUEUE_LABEL, SWITCH_PATH
 from tests.kubernetes_caller import request
 
@@ -44,7 +44,10 @@ def merged(value, change):
 
 
 class Cluster:
-    """``admit`` takes an AdmissionRequest and gives a ``Verdict``; ``refuse`` are paths whose changes are not allowed; pods have ``grace_s`` after SIGTERM."""
+    """``admit`` takes an AdmissionRequest and gives a ``Verdict``; ``refuse`` are paths whose changes are not allowed; pods have ``grace_s`` after SIGTERM.
+
+    ``creates``: why nothing may be created, whatever the policy says.
+    """
 
     def __init__(self, *, admit=None, kueue: bool = True, grace_s: float = GRACE_S) -> None:
         self.admit, self.grace_s = admit, grace_s
@@ -52,6 +55,7 @@ class Cluster:
         self.resources = dict(RESOURCES) | ({KUEUE: ("clusterqueues", "localqueues", "workloads")} if kueue else {})
         self.calls: list[tuple[str, str]] = []
         self.refuse: set[str] = set()
+        self.creates = ""
         self.down = False
         self.processes: dict[str, subprocess.Popen] = {}
         self.starts: list[str] = []
@@ -121,6 +125,18 @@ class Cluster:
             time.sleep(0.02)
 
     # What the API server and the controllers do.
+
+    def created(self, asked: dict, value: dict) -> tuple[int, dict]:
+        """A creation; the policy's refusal has the form that Kubernetes documents for it."""
+        closed = self.objects.get(SWITCH_PATH, {}).get("data") != {"admission": "open"}
+        why = CLOSED if closed else ""
+        if self.admit is not None:
+            verdict = self.admit(asked)
+            why = "" if verdict.allowed else verdict.reason
+        denied = f"jobs.batch is forbidden: ValidatingAdmissionPolicy '{POLICY}' with binding '{POLICY}' denied request: {why}"
+        if message := self.creates or (why and denied):
+            return 403, {"kind": "Status", "status": "Failure", "message": message, "code": 403}
+        return 201, value
 
     def _admitted(self, asked: dict) -> bool:
         return self.admit is None or self.admit(asked).allowed
@@ -238,9 +254,7 @@ class Cluster:
                     cluster.calls.append(("POST", parts.path))
                     assert parse_qs(parts.query) == {"dryRun": ["All"]}, "nothing is created"
                     asked = request("jobs.batch", value, dryRun=True)
-                    closed = cluster.objects.get(SWITCH_PATH, {}).get("data") != {"admission": "open"}
-                    refused = closed if cluster.admit is None else not cluster.admit(asked).allowed
-                    return self._say(403 if refused else 201, {"message": "closed"} if refused else value)
+                    return self._say(*cluster.created(asked, value))
 
             def _say(self, status: int, value: dict) -> None:
                 body = b"<html>" if cluster.down else json.dumps(value).encode()

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from detente.adapters.kubernetes_api import ClusterApi
-from detente.app.kubernetes.suspending import JOURNAL, QUEUE_LABEL, SWITCH_PATH, Journal, resume, suspend
+from detente.app.kubernetes import suspending
+from detente.app.kubernetes.suspending import JOURNAL, QUEUE_LABEL, SWITCH_PATH, Journal, Step, resume, suspend
 from detente.base.errors import Misuse, Refused, Unavailable
 from tests.integration.asking_rig import detente, pause, solo
 from tests.integration.kubernetes_cluster import JOBS, KUEUE, Cluster, in_order
@@ -176,6 +177,15 @@ def test_a_switch_that_is_missing_is_said(cluster, api, tmp_path):
     assert cluster.running() == []
 
 
+def test_an_account_that_may_create_nothing_has_not_seen_admission_closed(cluster, api, tmp_path, monkeypatch):
+    """Whatever else refuses the dry run: only the policy's own refusal shows that the policy stands."""
+    monkeypatch.setattr(suspending, "CLOSE_S", 0.0)
+    cluster.creates = 'jobs.batch is forbidden: User "ada" cannot create resource "jobs" in the namespace "detente"'
+    outcome = stop(api, tmp_path)
+    assert (outcome.closed, outcome.whole) == (False, False)
+    assert "ada" in " ".join(outcome.troubles)
+
+
 def test_a_token_goes_nowhere_in_the_clear_and_odd_answers_are_refused(cluster, tmp_path):
     """Misuse for http beyond loopback; K34 for a reply that is no list; an unreadable token is no request."""
     with pytest.raises(Misuse):
@@ -214,6 +224,34 @@ def test_a_disk_without_room_does_not_keep_a_cluster_running(cluster, api, tmp_p
     assert (cluster.running(), outcome.closed, outcome.whole) == ([], True, False)
     [said] = [each for each in outcome.troubles if each.startswith(f"{RESEARCH}/a")]
     assert "spec.suspend was false, which no journal keeps: C10 full" in said
+
+
+def test_two_that_suspend_at_once_keep_what_both_have_changed(cluster, tmp_path):
+    """Each operator stops a namespace of their own: what was there before is lost for neither, and comes back."""
+    first, second = Journal(tmp_path), Journal(tmp_path)
+    steps = [Step(JOBS.format(name), ("spec", "suspend"), before=False, after=True) for name in ("a", "b", "c")]
+    first.add(steps[0])
+    second.add(steps[1])
+    first.add(steps[2])
+    assert Journal(tmp_path).steps == steps
+    second.drop(steps[1])
+    assert Journal(tmp_path).steps == [steps[0], steps[2]]
+
+
+def test_a_resuming_ends_where_somebody_suspends_meanwhile(cluster, api, tmp_path):
+    """The switch is closed again: nothing more is undone, and what is left stays in the journal."""
+    for name in ("a", "b"):
+        cluster.job(name, WAITS)
+    assert stop(api, tmp_path).whole
+
+    def report(line: str) -> None:
+        if line.startswith(f"{RESEARCH}/b"):
+            Journal(tmp_path).add(Step(SWITCH_PATH, ("data", "admission"), "open", "closed"))
+
+    outcome = resume(api, Journal(tmp_path), within_s=WITHIN_S, report=report)
+    assert not outcome.whole
+    assert "suspended again" in outcome.troubles[0]
+    assert [step.path.rsplit("/", 1)[1] for step in Journal(tmp_path).steps] == ["a", SWITCH_PATH.rsplit("/", 1)[1]]
 
 
 def test_a_journal_that_does_not_read_lets_nothing_go_on(cluster, tmp_path):

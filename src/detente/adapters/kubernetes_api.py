@@ -11,6 +11,7 @@ Source of paths and verbs: Kubernetes, *API concepts* (collections, ``limit`` an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 from pathlib import Path
@@ -85,8 +86,11 @@ class ClusterApi:
         self._read(reply, path)
         return True
 
-    def would_take(self, path: str, value: Object) -> bool:
-        """Would the cluster create this? A dry run: nothing is stored."""
+    def refusal(self, path: str, value: Object) -> str:
+        """What the cluster says against creating this; empty where it would. A dry run: nothing is stored.
+
+        Raises ``Unavailable`` for an answer that is no word of its own.
+        """
         reply = self._send(
             "POST",
             path,
@@ -94,7 +98,15 @@ class ClusterApi:
             content=encode_json(value),
             headers={"content-type": "application/json"},
         )
-        return reply.is_success
+        if reply.is_success:
+            return ""
+        answer: Any = None
+        with contextlib.suppress(Refused):
+            answer = parse_foreign_json(reply.content, limit=REPLY_MAX)
+        said = answer.get("message") if isinstance(answer, dict) else None
+        if not isinstance(said, str) or not said:
+            raise Unavailable(f"POST {path}: {reply.status_code}")
+        return said
 
     def _send(self, method: str, path: str, **how: Any) -> httpx.Response:
         headers = how.pop("headers", {})

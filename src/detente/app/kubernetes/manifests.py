@@ -207,10 +207,11 @@ def _object(version: str, kind: str, name: str, *, namespaced: bool = True) -> M
 
 
 def _selector(choices: Choices) -> Manifest:
-    """Namespaces by the label that the API server itself sets to their name."""
+    """Namespaces by the label that the API server itself sets to their name; the gate's own with them, where closing is looked at."""
     if not choices.namespaces:
         return {}
-    fits = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": sorted(choices.namespaces)}
+    held = sorted({*choices.namespaces, NAMESPACE})
+    fits = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": held}
     return {"namespaceSelector": {"matchExpressions": [fits]}}
 
 

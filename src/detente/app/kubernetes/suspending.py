@@ -15,8 +15,10 @@ Where it cannot be kept, on a full disk, or the journal does not read, what runs
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,10 +27,10 @@ from typing import Any, Final, Protocol
 
 from detente.adapters.files import store_file
 from detente.app.asking import Question, ask, use
-from detente.app.kubernetes.manifests import NAMESPACE, SWITCH
+from detente.app.kubernetes.manifests import CLOSED, NAMESPACE, SWITCH
 from detente.app.kubernetes.reviewing import Object
 from detente.app.kubernetes.workloads import HELD, REPLICAS, Resource, member
-from detente.base.errors import DetenteError, Refused
+from detente.base.errors import DetenteError, Refused, Unavailable
 from detente.base.strict_json import encode_json, parse_json
 from detente.guard.answer import digest_act
 
@@ -41,6 +43,8 @@ KUEUE: Final = ("/apis/kueue.x-k8s.io/v1beta1", "/apis/kueue.x-k8s.io/v1beta2")
 QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 STOP: Final = "HoldAndDrain"
 POLL_S: Final = 0.2
+TURN_S: Final = 5.0
+"""How long another's change of the journal is waited for: it is one small file."""
 CLOSE_S: Final = 10.0
 """How long an API server may take to see that the switch was moved."""
 _CRONJOBS: Final = next(each for each in HELD if each.kind == "CronJob")
@@ -58,7 +62,7 @@ class Cluster(Protocol):
 
     def patch(self, path: str, change: Object) -> bool: ...
 
-    def would_take(self, path: str, value: Object) -> bool: ...
+    def refusal(self, path: str, value: Object) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class Journal:
 
     def __init__(self, home: Path, *, aside: bool = False) -> None:
         self._path = home / JOURNAL
+        self._lock = home / f"{JOURNAL}.lock"
         self.steps: list[Step] = []
         self.trouble = ""
         try:
@@ -117,17 +122,38 @@ class Journal:
 
     def add(self, step: Step) -> None:
         """Keep a step durably before it is taken. The first word on what was there before stands."""
-        if all((each.path, each.place) != (step.path, step.place) for each in self.steps):
-            self.steps.append(step)
-            self._store()
+        with self._latest() as steps:
+            if all((each.path, each.place) != (step.path, step.place) for each in steps):
+                steps.append(step)
 
     def drop(self, step: Step) -> None:
-        self.steps.remove(step)
-        self._store()
+        with self._latest() as steps:
+            if step in steps:
+                steps.remove(step)
 
-    def _store(self) -> None:
-        value = [{"path": e.path, "place": list(e.place), "before": e.before, "after": e.after} for e in self.steps]
-        store_file(self._path, encode_json(value))
+    def reload(self) -> list[Step]:
+        """The steps as they are now: others suspend and resume as well. Raises ``Refused`` K33."""
+        self.steps = _read_steps(self._path) if self._path.exists() else []
+        return self.steps
+
+    @contextlib.contextmanager
+    def _latest(self) -> Iterator[list[Step]]:
+        """What stands there now, to be changed and stored, while nobody else does; raises ``Unavailable``."""
+        try:
+            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Unavailable(f"cannot open {self._lock}: {error.strerror}") from None
+        try:
+            if not _until(TURN_S, lambda: _taken(handle)):
+                raise Unavailable(f"another process does not let go of {self._lock}")
+            steps = list(self.reload())
+            yield steps
+            if steps != self.steps:
+                self.steps = steps
+                value = [{"path": e.path, "place": list(e.place), "before": e.before, "after": e.after} for e in steps]
+                store_file(self._path, encode_json(value))
+        finally:
+            os.close(handle)
 
 
 def suspend(
@@ -147,9 +173,7 @@ def suspend(
     doer = _Doer(cluster, journal, outcome, report)
     with doer.noting():  # 1
         doer.change(SWITCH_PATH, ("data", "admission"), "closed")
-        outcome.closed = _until(CLOSE_S, lambda: not cluster.would_take(PROBE_PATH, _probe()))
-    if not outcome.closed:
-        outcome.troubles.append("admission was not seen closed: what is queued may start")
+    doer.see_closed()
     queued = doer.stop_queues(namespaces)
     doer.stop(_CRONJOBS, namespaces, passing=lambda _each: False)
     running = [each for each in HELD if each.switch and each.kind not in {"CronJob", "ReplicaSet"}]
@@ -175,7 +199,13 @@ def resume(
     outcome = Outcome(closed=True)
     doer = _Doer(cluster, journal, outcome, report)
     switch = [step for step in journal.steps if step.path == SWITCH_PATH]
-    for step in (*switch, *reversed([step for step in journal.steps if step not in switch])):
+    for step in switch:
+        doer.undo(step, within_s)
+    stays = any(step in journal.steps for step in switch)
+    for step in reversed([step for step in journal.steps if step not in switch]):
+        if not stays and any(each.path == SWITCH_PATH for each in journal.reload()):
+            outcome.troubles.append("suspended again meanwhile: nothing more is resumed")
+            break
         doer.undo(step, within_s)
     return outcome
 
@@ -235,6 +265,23 @@ class _Doer:
         if found is None:
             raise Refused("K32", "conflict", got=f"no {path}", expected="the object that the manifests make")
         self.set(path, found, place, after)
+
+    def see_closed(self) -> None:
+        """Only the policy's own words show that the policy stands: an account without rights is refused as well."""
+        said = ""
+
+        def refused() -> bool:
+            nonlocal said
+            try:
+                said = self._cluster.refusal(PROBE_PATH, _probe())
+            except (DetenteError, OSError) as error:
+                said = str(error)
+            return CLOSED in said
+
+        self._outcome.closed = _until(CLOSE_S, refused)
+        if not self._outcome.closed:
+            why = f" (a dry run was refused otherwise: {said[:300]})" if said else ""
+            self._outcome.troubles.append(f"admission was not seen closed: what is queued may start{why}")
 
     def set(self, path: str, found: Object, place: tuple[str, ...], after: Any) -> None:
         step = Step(path, place, member(found, place), after)
@@ -347,6 +394,14 @@ def _probe() -> Object:
         "metadata": {"generateName": "detente-probe-", "namespace": NAMESPACE},
         "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
     }
+
+
+def _taken(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _until(within_s: float, done: Callable[[], bool]) -> bool:

@@ -9,6 +9,7 @@ from cryptography import x509
 
 from detente.app.kubernetes import manifests as made
 from detente.app.kubernetes.manifests import Choices, manifests
+from detente.app.kubernetes.suspending import PROBE_PATH
 from detente.app.kubernetes.workloads import HELD
 from tests.kubernetes_caller import CEL, NO_CEL, NO_SCHEMAS, Caller, evaluate, pod, request, workload
 
@@ -45,6 +46,14 @@ def test_nothing_that_asks_fails_open():
     assert binding["spec"]["validationActions"] == ["Deny"]
     assert CHOICES.within_s < hook["timeoutSeconds"] <= 30
     assert "Ignore" not in str(manifests(CHOICES))
+
+
+def test_where_namespaces_are_named_the_gates_own_is_held_too():
+    """There `suspend` sees that admission is closed, by a dry run."""
+    found = manifests(Choices(image=IMAGE, ca_bundle="LS0t", namespaces=("research",)))
+    (policy,) = [each for each in found if each["kind"] == "ValidatingAdmissionPolicy"]
+    (fits,) = policy["spec"]["matchConstraints"]["namespaceSelector"]["matchExpressions"]
+    assert PROBE_PATH.split("/")[5] in fits["values"]
 
 
 def test_what_observes_fails_open_and_brings_nothing_that_holds():
