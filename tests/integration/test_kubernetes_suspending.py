@@ -1,5 +1,6 @@
 """Suspending and resuming against a *constructed* API server: documented paths and verbs over real sockets, pods that are processes."""
 
+import fcntl
 import json
 import sys
 
@@ -236,6 +237,19 @@ def test_two_that_suspend_at_once_keep_what_both_have_changed(cluster, tmp_path)
     assert Journal(tmp_path).steps == steps
     second.drop(steps[1])
     assert Journal(tmp_path).steps == [steps[0], steps[2]]
+
+
+def test_a_process_that_does_not_let_go_of_the_journal_is_waited_for_once(tmp_path, monkeypatch):
+    """Not once for each object: what runs must not run on because of it."""
+    asked = []
+    monkeypatch.setattr(suspending, "_until", lambda within_s, done: asked.append(within_s) or done())
+    journal = Journal(tmp_path)
+    with (tmp_path / f"{JOURNAL}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for name in ("a", "b", "c"):
+            with pytest.raises(Unavailable, match="does not let go"):
+                journal.add(Step(JOBS.format(name), ("spec", "suspend"), before=False, after=True))
+    assert asked == [suspending.TURN_S, 0.0, 0.0]
 
 
 def test_a_resuming_ends_where_somebody_suspends_meanwhile(cluster, api, tmp_path):

@@ -44,7 +44,7 @@ QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
 STOP: Final = "HoldAndDrain"
 POLL_S: Final = 0.2
 TURN_S: Final = 5.0
-"""How long another's change of the journal is waited for: it is one small file."""
+"""How long another's change of the journal is waited for, once: it is one small file. A cluster must not run on because of it."""
 CLOSE_S: Final = 10.0
 """How long an API server may take to see that the switch was moved."""
 _CRONJOBS: Final = next(each for each in HELD if each.kind == "CronJob")
@@ -106,6 +106,7 @@ class Journal:
     def __init__(self, home: Path, *, aside: bool = False) -> None:
         self._path = home / JOURNAL
         self._lock = home / f"{JOURNAL}.lock"
+        self._patience_s = TURN_S
         self.steps: list[Step] = []
         self.trouble = ""
         try:
@@ -144,7 +145,8 @@ class Journal:
         except OSError as error:
             raise Unavailable(f"cannot open {self._lock}: {error.strerror}") from None
         try:
-            if not _until(TURN_S, lambda: _taken(handle)):
+            if not _until(self._patience_s, lambda: _taken(handle)):
+                self._patience_s = 0.0
                 raise Unavailable(f"another process does not let go of {self._lock}")
             steps = list(self.reload())
             yield steps
