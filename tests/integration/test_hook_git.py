@@ -282,7 +282,7 @@ def test_without_an_interpreter_a_home_or_an_issuer_every_held_change_is_held(re
     """A hook that cannot come to answer lets nothing through; what it never asks about still passes."""
     repo.write(train__py="DEPTH = 9\n")
     script = hook_of(repo).read_text()
-    python = next(word for word in script.split() if word.endswith(("python", "python3")) or "/python" in word)
+    python = sys.executable
     hook_of(repo).write_text(script.replace(python, "/nowhere/python"))
     assert "gave no answer" in repo.commit("deeper", fails=True)
     for other in ("/bin/true", "/bin/echo garbage", "/bin/sh -c 'kill -9 $$'"):
@@ -311,7 +311,7 @@ def test_an_accord_out_of_reach_holds(tmp_path):
 def test_a_hook_that_hangs_is_ended_and_holds(repo, tmp_path):
     """The script's own limit, whatever the process does: here one that sleeps through every deadline of its own."""
     script = hook_of(repo).read_text()
-    python = next(word for word in script.split() if "/python" in word)
+    python = sys.executable
     hangs = tmp_path / "hangs"
     hangs.write_text("#!/bin/sh\nexec sleep 600\n")
     hangs.chmod(0o755)

@@ -90,14 +90,17 @@ def head_branch(repository: Repository) -> str:
     return answer.decode("utf-8", "surrogateescape").strip()
 
 
-def list_refs(repository: Repository, *prefixes: str) -> dict[str, str]:
-    """Full names of refs → ids of the commits (or other objects) that they and annotated tags point to."""
+def list_refs(repository: Repository, *prefixes: str, peeled: bool = True) -> dict[str, str]:
+    """Full names of refs → ids of the commits (or other objects) that they and annotated tags point to.
+
+    Not ``peeled``, an annotated tag is its own object.
+    """
     form = "--format=%(objectname) %(*objectname) %(refname)"
     refs = {}
     for line in ask_refs(repository, "for-each-ref", form, *(prefixes or ("refs/",))).split(b"\n"):
         if line:
-            own, peeled, name = line.split(b" ", 2)
-            refs[name.decode("utf-8", "backslashreplace")] = (peeled or own).decode("ascii")
+            own, beneath, name = line.split(b" ", 2)
+            refs[name.decode("utf-8", "backslashreplace")] = ((peeled and beneath) or own).decode("ascii")
     return refs
 
 

@@ -41,7 +41,7 @@ def install_(repository: Path, *, observe: bool, home: str | None, as_json: bool
         return
     for name, path in made.scripts.items():
         click.echo(f"installed {name}: {path}")
-    click.echo(f"asks the accord of {folder}; what is held: detente-hook.toml in the repository, or the defaults")
+    click.echo(f"asks the accord of {folder}; what is held: detente-hook.toml of {made.trunk}, or the defaults")
     if observe:
         click.echo(
             f"not enforced: every move is made; what would be answered is in {folder / 'observe.jsonl'}", err=True

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
+from detente.adapters.git_objects import find_absent
 from detente.adapters.git_running import GitFailed, Repository, keep_ref, open_repository
 from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, is_nothing, parse_moves
 from detente.app.ref_moves.policy import POLICY_FILE, Policy
@@ -90,18 +91,26 @@ def _held(
     """What a person reads of each move that is not let through."""
     journal = Journal(folder)
     seen = journal.last_seen()
-    policy = read_policy(repository, seen.get(trunk, ""))
-    for move in _held_moves(repository, moves, seen, policy):
+    stood = journal.last_stood()
+    policy = read_policy(repository, stood.get(trunk, ""))
+    for move in _held_moves(repository, moves, seen, stood, policy, trunk):
         if move.new and policy.goes_back(move.ref) and journal.seen_at(move.ref, move.new):
             continue
         yield from of_move(repository, move, policy, home, folder)
 
 
 def _held_moves(
-    repository: Repository, moves: list[tuple[str, str, str]], seen: dict[str, str], policy: Policy
-) -> Iterator[Move]:  # fmt: skip
+    repository: Repository,
+    moves: list[tuple[str, str, str]],
+    seen: dict[str, str],
+    stood: dict[str, str],
+    policy: Policy,
+    trunk: str,
+) -> Iterator[Move]:
+    """``seen``: where the hook saw each ref last; ``stood``: the last commit of each, though it went away since."""
+    then = seen | {ref: "" if is_nothing(new) else new for _, new, ref in moves}
     for old, new, ref in moves:
-        if not policy.holds_ref(ref):
+        if not policy.holds_ref(ref) and ref != trunk:
             continue
         base = seen.get(ref, "")
         if new.startswith("ref:"):
@@ -115,8 +124,12 @@ def _held_moves(
         target = "" if is_nothing(new) else new
         if not (base or target):
             continue
-        if not (base and target):
-            others = [tip for other, tip in seen.items() if tip and other != ref and policy.holds_ref(other)]
+        if target and not base and ref in stood:  # It comes back: from where it stood, or from nothing if that is gone.
+            base = "" if find_absent(repository, [stood[ref]]) else stood[ref]
+        elif not (base and target):
+            # What goes away has to be in what there is after the whole transaction; what comes may be in what there was.
+            tips = seen if target else then
+            others = [tip for other, tip in tips.items() if tip and other != ref and policy.holds_ref(other)]
             if is_within(repository, base or target, others):
                 base = base or target
                 target = target or base
@@ -139,6 +152,8 @@ def _touched(repository: Repository, move: Move, policy: Policy) -> Touched | No
         ) from None
     if move.new and any(entry.path == POLICY_FILE for entry in entries):
         check_new_policy(repository, move.new)
+    if not policy.holds_ref(move.ref):  # The trunk, which holds nothing but its policy then.
+        entries = [entry for entry in entries if entry.path == POLICY_FILE]
     touched = touched_by(repository, entries, policy)
     return touched if touched.held else None
 

@@ -94,7 +94,7 @@ def test_no_bytes_crash_the_reader_of_moves(data):
 def test_the_journal_knows_where_each_ref_was_seen_last(tmp_path):
     """The last line of a ref counts; a deletion is one; a line that a crash cut short is none."""
     journal = Journal(tmp_path)
-    journal.store({"refs/heads/main": A, "refs/heads/gone": A}, 40)
+    journal.store({"refs/heads/main": A, "refs/heads/gone": A}, 40, stood={})
     with journal.path.open("a") as file:
         file.write(f"{A} {B} refs/heads/main\n{A} {NOTHING} refs/heads/gone\n{B} {A} HEAD\n{B} 123")
     assert journal.last_seen() == {"refs/heads/main": B, "refs/heads/gone": "", "HEAD": A}
@@ -103,7 +103,7 @@ def test_the_journal_knows_where_each_ref_was_seen_last(tmp_path):
 def test_the_journal_knows_every_place_of_a_ref(tmp_path):
     """Each ref's own moves count, since the record began; where another one was is no place of it."""
     journal = Journal(tmp_path)
-    journal.store({"refs/heads/main": A}, 40)
+    journal.store({"refs/heads/main": A}, 40, stood={})
     with journal.path.open("a") as file:
         file.write(f"{A} {B} refs/heads/main\n{NOTHING} {C} refs/heads/side\n")
     assert journal.seen_at("refs/heads/main", A)

@@ -11,7 +11,7 @@ MAIN = "refs/heads/main"
 
 
 def moves(*lines, seen, policy=None):
-    return list(_held_moves(None, list(lines), seen, policy or Policy()))
+    return list(_held_moves(None, list(lines), seen, seen, policy or Policy(), MAIN))
 
 
 def test_a_held_ref_that_is_made_to_stand_for_another_is_held():

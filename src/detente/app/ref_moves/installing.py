@@ -46,7 +46,10 @@ _PACKAGE: Final = Path(__file__).absolute().parents[2]
 _SCRIPT: Final = """#!/bin/sh
 {mark}
 # `detente hook git status` says whether this file is as it was installed; `detente hook git remove` takes it away.
-moves=$(cat)
+moves=$({cat}) || {{
+  echo "detente: {unread}" >&2
+  exit {then}
+}}
 case "$moves" in *' refs/heads/'*|*' refs/tags/'*) ours=yes ;; *) ours=no ;; esac
 {note}previous={previous}
 if [ -x "$previous" ]; then
@@ -59,16 +62,18 @@ _NOTE: Final = """if [ "$1" = committed ] && [ "$ours" = yes ]; then
 fi
 [ "$1" = prepared ] || ours=no
 """
-_OBSERVE: Final = """answer=$(printf '%s\\n' "$moves" | timeout -k 2 {hard} {command})
+_OBSERVE: Final = """answer=$(printf '%s\\n' "$moves" | {command})
 code=$?
 [ "$code" = 0 ] && [ "$answer" = {let_through} ] ||
   echo "detente: not enforced: the hook gave no answer (exit $code), and the move is made" >&2
 exit 0
 """
+_UNREAD: Final = ("the hook cannot read what git says: the move is held", 1)
+_UNREAD_OBSERVED: Final = ("not enforced: the hook cannot read what git says, and the move is made", 0)
 _ONLY_ONCE: Final = """# Only observed: the move itself is asked about, once, by reference-transaction.
 exit 0
 """
-_ASK: Final = """answer=$(printf '%s\\n' "$moves" | timeout -k 2 {hard} {command})
+_ASK: Final = """answer=$(printf '%s\\n' "$moves" | {command})
 code=$?
 [ "$code" = 0 ] && [ "$answer" = {let_through} ] && exit 0
 [ "$code" = 1 ] || echo "detente: the hook gave no answer (exit $code): the move is held. See: detente hook git status" >&2
@@ -109,13 +114,11 @@ def install(path: Path, home: Path, *, observe: bool = False) -> Installed:
 
     With ``observe`` it holds nothing. A hook that held before and only observes now is a finding, until it holds again.
     """
-    if shutil.which("timeout") is None:
-        raise Unavailable("timeout (coreutils) is not on PATH: without it a hook that hangs could not be ended")
     repository = open_repository(path)
     home = home.resolve()
     folder = repository_folder(home, repository.common_dir)
     names = HOOKS if repository.bare else HOOKS[:1]
-    trunk = head_branch(repository)
+    trunk = _trunk(repository, folder)
     scripts: dict[str, str] = {}
     digests: dict[str, str] = {}
     held_before = observe and _held_before(folder)
@@ -131,13 +134,14 @@ def install(path: Path, home: Path, *, observe: bool = False) -> Installed:
     store_file(folder / "installed.json", json.dumps(asdict(made), sort_keys=True).encode())
     journal = Journal(folder)
     seen: dict[str, str] = {}
+    stood: dict[str, str] = {}
     with contextlib.suppress(Refused):
-        seen = journal.last_seen()
+        seen, stood = journal.last_seen(), journal.last_stood()
     known = set(seen)
     for ref, commit in list_refs(repository, "refs/heads/", "refs/tags/").items():
         if ref not in known:
             seen[ref] = commit
-    journal.store(seen, repository.id_length)
+    journal.store(seen, repository.id_length, stood=stood)
     return made
 
 
@@ -219,13 +223,14 @@ def _of_refs(repository: Repository, journal: Journal, trunk: str) -> Iterator[F
         yield Finding("the record of moves is gone", refused.got)
         return
     there = list_refs(repository, "refs/heads/", "refs/tags/")
-    policy = read_policy(repository, seen.get(trunk, ""))
+    tags = list_refs(repository, "refs/tags/", peeled=False)  # Git tells a hook the tag's own id.
+    policy = read_policy(repository, journal.last_stood().get(trunk, ""))
     for ref, commit in sorted(seen.items()):
         now = there.get(ref, "")
-        if now != commit and policy.holds_ref(ref):
+        if commit not in {now, tags.get(ref, now)} and (policy.holds_ref(ref) or ref == trunk):
             yield Finding(f"{ref} went past the hook", f"seen at {commit or 'nothing'}, stands at {now or 'nothing'}")
     for ref, commit in sorted(there.items()):
-        if ref not in seen and policy.holds_ref(ref):
+        if ref not in seen and (policy.holds_ref(ref) or ref == trunk):
             yield Finding(f"{ref} came past the hook", f"stands at {commit}")
 
 
@@ -270,15 +275,39 @@ def _held_before(folder: Path) -> bool:
 
 
 def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str, observe: bool, start: str) -> bytes:
-    command = [sys.executable, "-I", "-S", "-c", start, name, str(home), str(folder), trunk]
+    limit = [_program("timeout"), "-k", "2", str(HARD_S)]
+    command = [*limit, sys.executable, "-I", "-S", "-c", start, name, str(home), str(folder), trunk]
     command += [OBSERVE] if observe else []
     form = _OBSERVE if observe else _ASK
     if observe and name != HOOKS[0]:
         form = _ONLY_ONCE
-    ask = form.format(hard=HARD_S, command=shlex.join(command), let_through=LET_THROUGH)
+    asked = f"PATH={shlex.quote(_search_path())} {shlex.join(command)}"
+    ask = form.format(command=asked, let_through=LET_THROUGH)
     note = _NOTE.format(journal=shlex.quote(str(folder / "moves"))) if name == HOOKS[0] else ""
     previous = shlex.quote(str(target.with_name(target.name + BEFORE)))
-    return _SCRIPT.format(mark=MARK, note=note, previous=previous, ask=ask).encode("utf-8", "surrogateescape")
+    cat, unread, then = shlex.quote(_program("cat")), *(_UNREAD_OBSERVED if observe else _UNREAD)
+    text = _SCRIPT.format(mark=MARK, cat=cat, unread=unread, then=then, note=note, previous=previous, ask=ask)
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _program(name: str) -> str:
+    """Where a program lies now: the script names it so, and whoever sets PATH later does not speak for it."""
+    found = shutil.which(name, path=_search_path())
+    if found is None:
+        raise Unavailable(f"{name} (coreutils) is not on PATH, and the hook's script needs it")
+    return found
+
+
+def _search_path() -> str:
+    """The PATH of installing, without what depends on where one stands."""
+    return os.pathsep.join(each for each in os.get_exec_path() if Path(each).is_absolute())
+
+
+def _trunk(repository: Repository, folder: Path) -> str:
+    """The branch whose policy counts: that of the first installation, whatever is checked out when it is done again."""
+    with contextlib.suppress(Refused):
+        return _read(folder / "installed.json").trunk
+    return head_branch(repository)
 
 
 def _keep_previous(target: Path) -> None:

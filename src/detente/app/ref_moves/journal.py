@@ -47,6 +47,10 @@ class Journal:
         """Ref → the commit that it was last moved to, empty where it was deleted; raises ``Refused`` J13, ``Unavailable``."""
         return {ref: "" if is_nothing(new) else new for new, ref in self._moves()}
 
+    def last_stood(self) -> dict[str, str]:
+        """Ref → the last commit that it was moved to, though it went away since; raises as ``last_seen`` does."""
+        return {ref: new for new, ref in self._moves() if not is_nothing(new)}
+
     def seen_at(self, ref: str, commit: str) -> bool:
         """Was the ref moved to this commit before, as far as this file goes back? Raises as ``last_seen`` does."""
         return any(each == (commit, ref) for each in self._moves())
@@ -73,12 +77,14 @@ class Journal:
             if match:
                 yield match[2], match[3]
 
-    def store(self, seen: dict[str, str], id_length: int) -> None:
-        """Write anew: where each ref stands."""
+    def store(self, seen: dict[str, str], id_length: int, *, stood: dict[str, str]) -> None:
+        """Write anew: where each ref stands, and where each that went away stood last."""
         from detente.adapters.files import store_file  # heavy, and no move of a ref needs it
 
         nothing = "0" * id_length
-        lines = "".join(f"{nothing} {commit or nothing} {ref}\n" for ref, commit in sorted(seen.items()))
+        gone = {ref: commit for ref, commit in sorted(stood.items()) if not seen.get(ref)}
+        lines = "".join(f"{nothing} {commit} {ref}\n" for ref, commit in gone.items())
+        lines += "".join(f"{nothing} {commit or nothing} {ref}\n" for ref, commit in sorted(seen.items()))
         store_file(self.path, lines.encode("utf-8", "surrogateescape"))
 
 

@@ -79,7 +79,10 @@ class Touched:
 
 
 def read_policy(repository: Repository, commit: str) -> Policy:
-    """The policy in the tree of a commit; empty for nothing. Absent, the defaults; unreadable, everything is held."""
+    """The policy in the tree of a commit; empty for nothing. Absent, the defaults; unreadable, everything is held.
+
+    A commit that is not there has no policy that is absent: it does not read.
+    """
     if not commit:
         return Policy()
     return policy_of(_policy_bytes(repository, commit))
@@ -93,9 +96,9 @@ def check_new_policy(repository: Repository, commit: str) -> None:
 
 
 def _policy_bytes(repository: Repository, commit: str) -> bytes | None:
-    blob = next(read_blobs(repository, [f"{commit}:{POLICY_FILE}"], size_max=POLICY_MAX))
+    tree, blob = read_blobs(repository, [f"{commit}^{{tree}}", f"{commit}:{POLICY_FILE}"], size_max=POLICY_MAX)
     if blob.size is None:
-        return None
+        return b"\0" if tree.size is None else None
     return blob.data or b"\0"
 
 
