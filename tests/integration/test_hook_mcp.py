@@ -89,6 +89,9 @@ def test_a_proposal_is_the_models_and_waits_for_people(home):
     [
         ("may_i", {}),
         ("may_i", {"activity": "everything"}),
+        ("may_i", {"activity": []}),
+        ("may_i", {"activity": {"training": True}}),
+        ("may_i", {"activity": "training", "planned_flop": 1.5}),
         ("may_i", {"activity": "training", "planned_flop": "much"}),
         ("may_i", {"activity": "deployment"}),
         ("may_i", {"activity": "training", "proposal": "../x"}),

@@ -119,7 +119,7 @@ class Tools:
         from detente.guard.answer import digest_act
 
         activity = said["activity"]
-        if activity not in {"training", "self_improvement", "deployment"}:
+        if str(activity) not in {"training", "self_improvement", "deployment"}:
             raise Misuse(f"got the activity {shown(activity)}; expected training, self_improvement or deployment")
         version, filed = _digest(said, "version"), _digest(said, "proposal")
         question = Question(
@@ -239,8 +239,12 @@ def _called(params: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
         raise Wrong(PARAMS, "expected a name and arguments")
     try:
         said, failed = tools.call(name, arguments), False
-    except (DetenteError, TimeoutError, OSError, ValueError) as error:
-        said, failed = {"verdict": "hold", "answered": False, "reasons": [str(error) or type(error).__name__]}, True
+    except Wrong:
+        raise
+    except Exception as error:  # noqa: BLE001 - one call that fails, whatever of, ends neither the server nor in an answer that is none
+        known = isinstance(error, DetenteError | TimeoutError | OSError | ValueError)
+        why = (str(error) if known else repr(error)[:500]) or type(error).__name__
+        said, failed = {"verdict": "hold", "answered": False, "reasons": [why]}, True
     text = json.dumps(said, ensure_ascii=False)
     return {"content": [{"type": "text", "text": text}], "structuredContent": said, "isError": failed}
 
