@@ -5,7 +5,7 @@ Rule J02 of ``spec/asking.md``.
 
 - One file for each, made exclusively: of two processes that spend the same thing one is refused.
 - It is durable before ``spend`` returns, so a crash in the act leaves it spent.
-- A file that was made and not finished counts as spent.
+- A file that was made and not finished counts as spent; one that this process could not finish is taken away again, since its act does not begin.
 - Answers lapse: of those of an earlier boot, or whose time is over, the record is dropped once there are many. Proposals stay.
 """
 
@@ -24,6 +24,17 @@ from detente.base.strict_json import encode_json, parse_json
 KEPT_MAX: Final = 4_096
 """Records after which those that have lapsed are dropped; reading so many takes a tenth of a second."""
 _RECORD_MAX: Final = 4_096
+
+
+def replayed(key: str, about: str) -> Refused:
+    """J02: it was spent before."""
+    return Refused(
+        "J02",
+        "replayed",
+        got=f"{key[:16]}… a second time, for {about}",
+        expected="each answer, and each approval of one act, to be used once",
+        todo="ask again",
+    )
 
 
 class Spent:
@@ -45,13 +56,7 @@ class Spent:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(self._folder / key, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except FileExistsError:
-            raise Refused(
-                "J02",
-                "replayed",
-                got=f"{key[:16]}… a second time, for {about}",
-                expected="each answer, and each approval of one act, to be used once",
-                todo="ask again",
-            ) from None
+            raise replayed(key, about) from None
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise Unavailable(f"got a key of {len(key)} characters; expected a digest") from None
@@ -65,6 +70,8 @@ class Spent:
                 os.close(handle)
             sync_folder(self._folder)
         except OSError as error:
+            with contextlib.suppress(OSError):  # Who raises does nothing with it; where this fails too it stays spent.
+                (self._folder / key).unlink()
             raise disk_error(error, self._folder) from None
 
     def drop_lapsed(self, *, boot_id: str, now_s: float) -> int:

@@ -23,7 +23,7 @@ from typing import Final
 
 from detente.accord.terms import Terms
 from detente.adapters.rundir import RunFolder
-from detente.adapters.spent import Spent
+from detente.adapters.spent import Spent, replayed
 from detente.app.config import find_home
 from detente.app.door import Door
 from detente.app.guarding import Channel, Denied, GuardSession
@@ -121,14 +121,18 @@ def use(answer: Answer, *, act: Digest, home: str | Path | None, once: bool = Fa
     spent.spend(key, about=f"act {act[:16]}", boot_id=boot_id, until_s=until_s)
 
 
-def spend_call(asker: str, call_id: str, *, home: str | Path | None) -> None:
-    """Spend a host's own id of a call, so that it is let through once; raises ``Refused`` J02, ``Unavailable``."""
-    Spent(find_home(home)).spend(
-        sha256_hex(f"detente-call/v1\n{asker}\n{call_id}".encode()),
-        about=f"a call of {asker}",
-        boot_id="",
-        until_s=None,
-    )
+def use_for_call(
+    answer: Answer, call_id: str, *, asker: str, act: Digest, home: str | Path | None, once: bool
+) -> None:  # fmt: skip
+    """As ``use``, and spend the host's own id of the call with it, so that it is let through once.
+
+    A call that was let through before spends no other approval, and one whose answer is no longer good is not used up.
+    """
+    spent, key = Spent(find_home(home)), sha256_hex(f"detente-call/v1\n{asker}\n{call_id}".encode())
+    if spent.has(key):
+        raise replayed(key, f"a call of {asker}")
+    use(answer, act=act, home=home, once=once)
+    spent.spend(key, about=f"a call of {asker}", boot_id="", until_s=None)
 
 
 def held(act: Digest, why: str) -> Answer:

@@ -119,14 +119,15 @@ def say(line: str) -> None:
 def _asked(
     call: Call, rule: Rule, asker: str, home: str | Path | None, within_s: float, call_id: str | None
 ) -> Answer:  # fmt: skip
-    from detente.app.asking import ask, spend_call, use
+    from detente.app.asking import ask, use, use_for_call
 
     question = _question(call, rule, asker, call_id)
     answer = ask(question, home=home, within_s=within_s)
     if answer.allowed:
-        if call_id is not None:
-            spend_call(asker, call_id, home=home)
-        use(answer, act=question.act, home=home, once=rule.propose)
+        if call_id is None:
+            use(answer, act=question.act, home=home, once=rule.propose)
+        else:
+            use_for_call(answer, call_id, asker=asker, act=question.act, home=home, once=rule.propose)
     return answer
 
 

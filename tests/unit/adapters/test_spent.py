@@ -44,9 +44,26 @@ def test_of_many_at_once_one_spends(tmp_path):
     assert won == [1]
 
 
-def test_a_write_that_fails_leaves_it_spent(tmp_path, monkeypatch):
-    """A crash between the name and its bytes must not give it back."""
-    monkeypatch.setattr(module.os, "fsync", lambda _handle: (_ for _ in ()).throw(OSError(28, "No space left")))
+def no_space(*_arguments):
+    raise OSError(28, "No space left")
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_write_that_fails_gives_it_back(tmp_path, monkeypatch, call):
+    """Who spends hears of it and does nothing: on a full disk no approval of people is lost."""
+    monkeypatch.setattr(module.os, call, no_space)
+    with pytest.raises(DetenteError):
+        spend(Spent(tmp_path))
+    monkeypatch.undo()
+    spend(Spent(tmp_path))
+    with pytest.raises(Refused):
+        spend(Spent(tmp_path))
+
+
+def test_a_write_that_fails_and_cannot_be_undone_leaves_it_spent(tmp_path, monkeypatch):
+    """So does a crash between the name and its bytes: what nobody knows counts as used."""
+    monkeypatch.setattr(module.os, "fsync", no_space)
+    monkeypatch.setattr(module.Path, "unlink", no_space)
     with pytest.raises(DetenteError):
         spend(Spent(tmp_path))
     monkeypatch.undo()

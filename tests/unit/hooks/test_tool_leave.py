@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from detente.base.errors import Misuse
+from detente.app import asking
+from detente.base.digest import Digest
+from detente.base.errors import Misuse, Unavailable
+from detente.guard.answer import Allowance, Answer
 from detente.hooks import openai_agents, tool_leave
 from detente.hooks.openai_agents import held
 from detente.hooks.tool_calls import Call
@@ -30,6 +33,26 @@ def test_an_error_of_ours_is_a_reason(tmp_path, monkeypatch):
     """A host must not go on because its hook has a bug."""
     monkeypatch.setattr(tool_leave, "check_call", lambda *_a, **_k: 1 / 0)
     assert "ZeroDivisionError" in refusal_of(TRAINS, asker="test", home=tmp_path)
+
+
+def test_an_answer_that_could_not_be_used_does_not_use_up_the_call(tmp_path, monkeypatch):
+    """The call was not made: the same step, under the same id, may ask again, and is let through once then."""
+    used = iter([Unavailable("the disk"), None])
+
+    def use(*_arguments, **_named):
+        if (error := next(used)) is not None:
+            raise error
+
+    allowance = Allowance(act=Digest("0" * 64), salt="", permit=b"", boot_id="", sent_at_ms=0)
+    monkeypatch.setattr(
+        asking, "ask", lambda each, **_named: Answer(verdict="allow", act=each.act, allowance=allowance)
+    )
+    monkeypatch.setattr(asking, "use", use)
+    asked = {"asker": "test", "home": tmp_path, "call_id": "step-1"}
+    assert "the disk" in refusal_of(TRAINS, **asked)
+    assert refusal_of(TRAINS, **asked) == ""
+    assert "J02" in refusal_of(TRAINS, **asked)
+    assert next(used, "untouched") == "untouched"
 
 
 @dataclass
