@@ -34,6 +34,9 @@ needs_litellm = pytest.mark.skipif(
     not PYTHON, reason="no LiteLLM: DETENTE_LITELLM_PYTHON names a Python that has it (pip install 'litellm[proxy]')"
 )
 TALK = "/v1/realtime?model=talk"
+RESPOND = "/v1/responses"
+CREATE = json.dumps({"type": "response.create", "model": "vllm", "input": "hello"}).encode()
+"""What a client says first on a WebSocket of responses. LiteLLM makes it requests of HTTP to a model that has no such WebSocket."""
 THINKS = "thinks"
 """What the model is asked where it does not answer, as long as its client waits."""
 LOCAL = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "DISABLE_ADMIN_UI": "True", "NO_DOCS": "True"}
@@ -50,6 +53,8 @@ model_list:
     litellm_params: {{model: openai/lm, api_base: "http://127.0.0.1:{port}/v1", api_key: none, max_retries: 0}}
   - model_name: talk
     litellm_params: {{model: openai/talk, api_base: "http://127.0.0.1:{port}", api_key: none}}
+  - model_name: vllm
+    litellm_params: {{model: hosted_vllm/vllm, api_base: "http://127.0.0.1:{port}/v1", api_key: none, max_retries: 0}}
 litellm_settings:
   callbacks: detente_gate.gate
   num_retries: 0
@@ -57,10 +62,30 @@ general_settings:
   master_key: {key}
   pass_through_endpoints:
     - {{path: /raw, target: "http://127.0.0.1:{port}/v1/raw", include_subpath: true}}
+files_settings:
+  - {{custom_llm_provider: openai, api_base: "http://127.0.0.1:{port}/v1", api_key: none}}
 """
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "lm"}
 USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 MESSAGE = {"id": "m", "type": "message", "role": "assistant", "status": "completed"}
+FILE = {
+    "id": "file-1",
+    "object": "file",
+    "bytes": 9,
+    "created_at": 1,
+    "filename": "batch.jsonl",
+    "purpose": "batch",
+    "status": "processed",
+}
+BATCH = {
+    "id": "batch_1",
+    "object": "batch",
+    "endpoint": "/v1/chat/completions",
+    "input_file_id": "file-1",
+    "completion_window": "24h",
+    "status": "in_progress",
+    "created_at": 1,
+}
 WHOLE = {
     "chat/completions": {
         **CHUNK,
@@ -95,6 +120,16 @@ WHOLE = {
         "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
     },
     "raw": {"answered": True},
+    "files": FILE,
+    "batches": BATCH,
+    "batches/batch_1/cancel": {**BATCH, "status": "cancelling"},
+}
+GETS = {
+    "files": {"object": "list", "data": [FILE], "has_more": False},
+    "files/file-1": FILE,
+    "files/file-1/content": {"answered": True},
+    "batches": {"object": "list", "data": [BATCH], "has_more": False},
+    "batches/batch_1": BATCH,
 }
 
 
@@ -105,20 +140,16 @@ class OpenAi(BaseHTTPRequestHandler):
     asked: list[str]
 
     def do_POST(self):
-        said = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))) or b"{}")
-        route = self.path.removeprefix("/v1/")
+        body = self._body()
+        said = json.loads(body or b"{}") if "json" in self.headers.get("content-type", "json") else {}
+        route = self.path.removeprefix("/v1/").removeprefix("/")  # A health check has no /v1.
         self.asked.append(route)
         if [each["content"] for each in said.get("messages", ())] == [THINKS]:
             self.rfile.read(1)
             self.close_connection = True
             return
         if not said.get("stream"):
-            body = json.dumps(WHOLE[route]).encode()
-            self.send_response(200)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self._say(WHOLE[route])
             return
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -131,11 +162,16 @@ class OpenAi(BaseHTTPRequestHandler):
                 time.sleep(0.02)
 
     def do_GET(self):
-        """A WebSocket, on which it talks without end."""
+        """Of files and batches what it has; else a WebSocket, on which it talks without end."""
+        route = urlsplit(self.path).path.removeprefix("/v1/")
+        if route in GETS:
+            self.asked.append(f"GET {route}")
+            self._say(GETS[route])
+            return
         if "sec-websocket-key" not in self.headers:
             self.send_error(404)  # LiteLLM looks for a list of models.
             return
-        self.asked.append(urlsplit(self.path).path.removeprefix("/v1/"))
+        self.asked.append(route)
         key = self.headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
         self.send_response(101)
         self.send_header("upgrade", "websocket")
@@ -144,12 +180,31 @@ class OpenAi(BaseHTTPRequestHandler):
         self.send_header("sec-websocket-accept", base64.b64encode(accept).decode())
         self.end_headers()
         self.close_connection = True
-        said = json.dumps({"type": "response.text.delta", "event_id": "e", "delta": "a "}).encode()
+        kind = "response.output_text.delta" if route == "responses" else "response.text.delta"
+        said = json.dumps({"type": kind, "event_id": "e", "delta": "a "}).encode()
         with contextlib.suppress(OSError):
             while True:
                 self.wfile.write(bytes([0x81, len(said)]) + said)
                 self.wfile.flush()
                 time.sleep(0.02)
+
+    def _body(self) -> bytes:
+        if "chunked" not in self.headers.get("transfer-encoding", ""):
+            return self.rfile.read(int(self.headers.get("content-length", "0")))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def _say(self, said: object) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_arguments):
         """Nothing."""
@@ -200,6 +255,7 @@ def litellm_proxy(
     folder.mkdir()
     (port,) = free_ports(1)
     with model_server(OpenAi) as (model_port, asked), (folder / "proxy.log").open("wb") as log:
+        upstream = f"http://127.0.0.1:{model_port}/v1"
         config = CONFIG.format(port=model_port, key=KEY).replace("detente_gate.gate", callback)
         (folder / "config.yaml").write_text(config)
         (folder / "detente_gate.py").write_text(GATE.format(version=version, home=str(home), observe=observe))
@@ -218,7 +274,7 @@ def litellm_proxy(
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env={**os.environ, **LOCAL, **(environment or {})},
+            env={**os.environ, **LOCAL, "OPENAI_API_KEY": "none", "OPENAI_BASE_URL": upstream, **(environment or {})},
             start_new_session=True,
         )
         try:
@@ -236,9 +292,9 @@ def litellm_proxy(
 
 
 class Socket:
-    """A WebSocket of a client that says nothing, read in a thread to its end. ``head`` is what the server answered, ``tail`` the last that came."""
+    """A WebSocket of a client that says ``first`` at most, read in a thread to its end. ``head`` is what the server answered, ``tail`` the last that came."""
 
-    def __init__(self, url: str, path: str) -> None:
+    def __init__(self, url: str, path: str, first: bytes = b"") -> None:
         place = urlsplit(url)
         self.head = b""
         self.tail = b""
@@ -249,6 +305,7 @@ class Socket:
         lines = [f"GET {path} HTTP/1.1", f"host: {place.netloc}", f"authorization: Bearer {KEY}", "connection: Upgrade"]
         lines += ["upgrade: websocket", "sec-websocket-version: 13", f"sec-websocket-key: {key}"]
         self._connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        self._first = first
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -257,6 +314,8 @@ class Socket:
                 if b"\r\n\r\n" not in self.head:
                     self.head, mark, data = (self.head + data).partition(b"\r\n\r\n")
                     self.head += mark
+                    if mark and self._first:  # Masked by zeros: RFC 6455 §5.3; at most 125 bytes.
+                        self._connection.sendall(bytes([0x81, 0x80 | len(self._first), 0, 0, 0, 0]) + self._first)
                 self.tail = (self.tail + data)[-2_000:]
                 self.pieces += len(data) > 0
         self.ended = "closed"

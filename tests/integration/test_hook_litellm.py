@@ -4,10 +4,13 @@ import json
 import threading
 
 import httpx
+import pytest
 
 from tests.integration.asking_rig import detente, pause, solo
-from tests.integration.litellm_rig import HEADERS, TALK, THINKS, Socket, litellm_proxy, needs_litellm
-from tests.integration.serving_rig import SHORT_LIVES, STOPS_RELEASES, wait_until
+from tests.integration.litellm_rig import CREATE, HEADERS, RESPOND, TALK, THINKS, Socket, litellm_proxy, needs_litellm
+from tests.integration.node_rig import free_ports
+from tests.integration.serving_rig import SHORT_LIVES, STOPS_RELEASES, has_nginx, nginx, wait_until
+from tests.integration.serving_rig import Stream as Streamed
 
 pytestmark = needs_litellm
 CHAT = {"model": "lm", "messages": [{"role": "user", "content": "hello"}], "max_tokens": 5}
@@ -21,6 +24,19 @@ ROUTES = {
     "/engines/lm/chat/completions": CHAT,
     "/raw": {"hello": "there"},
 }
+BATCH = {"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+LINE = b'{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "lm", "messages": []}}'
+STORED = {
+    "POST /v1/files": {"files": {"file": ("batch.jsonl", LINE)}, "data": {"purpose": "batch"}},
+    "GET /v1/files": {},
+    "GET /v1/files/file-1": {},
+    "GET /v1/files/file-1/content": {},
+    "POST /v1/batches": {"json": BATCH},
+    "GET /v1/batches": {},
+    "GET /v1/batches/batch_1": {},
+}
+"""What LiteLLM hands on to a provider that keeps files and runs batches."""
+CANCEL = "POST /v1/batches/batch_1/cancel"
 STREAMS = ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/responses")
 
 
@@ -49,6 +65,11 @@ class Stream:
 
 def post(proxy, route, **more):
     return httpx.post(proxy.url + route, json={**ROUTES[route], **more}, headers=HEADERS, timeout=120)
+
+
+def say(proxy, what, **more):
+    method, path = what.split()
+    return httpx.request(method, proxy.url + path, headers=HEADERS, timeout=120, **more)
 
 
 def test_a_pause_refuses_every_route_and_ends_every_stream(tmp_path):
@@ -83,25 +104,70 @@ def test_a_pause_ends_what_litellm_shows_its_callbacks_no_pieces_of(tmp_path):
     with litellm_proxy(tmp_path / "proxy", home) as proxy:
         wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 200)
         passed, talk = Stream(proxy.url, "/raw"), Socket(proxy.url, TALK)
-        wait_until(lambda: len(passed.pieces) > 500 and talk.pieces > 5)
+        respond, silent = Socket(proxy.url, RESPOND, CREATE), Socket(proxy.url, RESPOND)
+        wait_until(lambda: len(passed.pieces) > 500 and talk.pieces > 5 and respond.pieces > 5 and silent.head)
         asked = len(proxy.asked)
         awaited = Stream(
             proxy.url, "/v1/chat/completions", stream=False, messages=[{"role": "user", "content": THINKS}]
         )
         wait_until(lambda: len(proxy.asked) > asked)
         pause(home)
-        wait_until(lambda: passed.ended and talk.ended and awaited.ended)
+        wait_until(lambda: all(each.ended for each in (passed, talk, respond, silent, awaited)))
         assert (awaited.status, b"1 vote of safety" in awaited.pieces) == (503, True), awaited.pieces
         assert b"event: error" in passed.pieces[-600:]
         assert b"1 vote of safety" in passed.pieces[-600:]
         assert b"RemoteProtocolError" in passed.pieces[-600:]
-        assert (1013).to_bytes(2, "big") + b"call: 1 vote of safety" in talk.tail
+        for each in (talk, respond, silent):
+            assert (1013).to_bytes(2, "big") + b"call: 1 vote of safety" in each.tail, each.tail
         before = list(proxy.asked)
-        refused = Socket(proxy.url, TALK)
-        wait_until(lambda: refused.ended)
-        assert b" 403 " in refused.head.partition(b"\r\n")[0]
+        for path in (TALK, RESPOND):
+            refused = Socket(proxy.url, path, CREATE)
+            wait_until(lambda refused=refused: refused.ended)
+            assert b" 403 " in refused.head.partition(b"\r\n")[0]
         assert proxy.asked == before
         assert httpx.get(f"{proxy.url}/health/liveliness").status_code == 200
+
+
+def test_in_a_pause_files_and_batches_are_held_and_a_batch_can_be_cancelled(tmp_path):
+    """Nothing is sent, asked about or fetched; what ends a batch that runs at its provider goes on. Nor does LiteLLM's own check of its models call one."""
+    home = solo(tmp_path / "home", STOPS_RELEASES)
+    with litellm_proxy(tmp_path / "proxy", home) as proxy:
+        wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 200)
+        answered = {what: say(proxy, what, **more).status_code for what, more in STORED.items()}
+        assert answered == dict.fromkeys(STORED, 200), proxy.log.read_text()[-3_000:]
+        pause(home)
+        wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 503)
+        before = list(proxy.asked)
+        refused = {what: say(proxy, what, **more) for what, more in STORED.items()}
+        assert {what: each.status_code // 100 for what, each in refused.items()} == dict.fromkeys(STORED, 5)
+        assert "1 vote of safety" in refused["GET /v1/files/file-1/content"].text
+        checked = say(proxy, "GET /health").json()
+        assert (checked["healthy_count"], proxy.asked) == (0, before)
+        assert say(proxy, CANCEL).json()["status"] == "cancelling"
+        assert proxy.asked == [*before, "batches/batch_1/cancel"]
+
+
+@pytest.mark.skipif(not has_nginx(), reason="no nginx: apt-get install nginx-light")
+def test_behind_nginx_a_body_that_was_ended_does_not_read_as_whole(tmp_path):
+    """A stream that is passed through ends in an error for nginx's client, whether nginx asks by HTTP/1.0, its old default, or by 1.1."""
+    home = solo(tmp_path / "home", STOPS_RELEASES)
+    places = {port: f"127.0.0.1:{port}" for port in free_ports(2)}
+    with litellm_proxy(tmp_path / "proxy", home) as proxy:
+        wait_until(lambda: post(proxy, "/v1/chat/completions").status_code == 200)
+        servers = "".join(
+            f"server {{ listen {place}; proxy_http_version {version}; proxy_set_header Connection ''; "
+            f"location / {{ proxy_pass {proxy.url}; proxy_buffering off; }} }}\n"
+            for place, version in zip(places.values(), ("1.0", "1.1"), strict=True)
+        )
+        with nginx(tmp_path / "nginx", servers, max(places)):
+            streams = [
+                Streamed(f"http://{place}/raw", method="POST", json={"stream": True}, headers=HEADERS)
+                for place in places.values()
+            ]
+            pause(home)
+            wait_until(lambda: all(each.ended for each in streams))
+            assert [each.ended for each in streams] == ["RemoteProtocolError", "RemoteProtocolError"]
+            assert all(b"event: error" in each.tail and b"1 vote of safety" in each.tail for each in streams)
 
 
 def test_leave_lapses_by_itself_and_nobody_who_answers_is_none(tmp_path):

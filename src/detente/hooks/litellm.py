@@ -10,8 +10,9 @@ A file beside LiteLLM's configuration, ``detente_gate.py``, which that names und
 
     gate = held("<digest of the version>", home="/srv/brake")
 
-LiteLLM looks at what the class itself defines, not at what it inherits, so both hooks stand in the class that is handed over. It starts no
-proxy whose callback does not import. The packages ``litellm`` and ``fastapi`` are whoever's uses them; nothing of them is imported before.
+LiteLLM looks at what the class itself defines, not at what it inherits, so the hooks stand in the class that is handed over. It starts no
+proxy whose callback does not import. Leave is looked at where a request begins, and again before each call of a model: what LiteLLM calls
+models for by itself, or on a route that it asks no callback about, has no leave of its own. What only cancels goes on without leave. The packages ``litellm`` and ``fastapi`` are whoever's uses them; nothing of them is imported before.
 """
 
 from __future__ import annotations
@@ -65,6 +66,12 @@ def make_callback(kept: Leave) -> Any:
     except ImportError:
         raise Unavailable("this is a callback of LiteLLM's proxy: pip install 'litellm[proxy]'") from None
 
+    def refused(said: str) -> Exception:
+        answer: Exception = refusing(
+            STATUS, detail={"error": said, "code": "detente_held"}, headers={"retry-after": "5"}
+        )
+        return answer
+
     class Held(logger):  # type: ignore[misc]
         """Refuses by leave alone; reads nothing of a request."""
 
@@ -75,11 +82,17 @@ def make_callback(kept: Leave) -> Any:
             user_api_key_dict: Any,  # noqa: ARG002 - LiteLLM's signature
             cache: Any,  # noqa: ARG002
             data: Any,  # noqa: ARG002
-            call_type: Any,  # noqa: ARG002
+            call_type: Any,
         ) -> None:
+            if _cancels(call_type):
+                return
             if said := kept.refusal():
-                raise refusing(STATUS, detail={"error": said, "code": "detente_held"}, headers={"retry-after": "5"})
+                raise refused(said)
             note()  # Not before: how a refusal is written is LiteLLM's.
+
+        async def async_pre_call_deployment_hook(self, kwargs: Any, call_type: Any) -> None:  # noqa: ARG002
+            if not kept.holds and not _cancels(call_type):
+                raise refused(f"J36 held: {kept.why or 'the permit lapsed'}")
 
         async def async_post_call_streaming_iterator_hook(
             self,
@@ -92,6 +105,11 @@ def make_callback(kept: Leave) -> Any:
                 yield piece
 
     return Held()
+
+
+def _cancels(call_type: Any) -> bool:
+    """Does it end what runs at a provider? LiteLLM names it so, not its client."""
+    return str(getattr(call_type, "value", call_type)).startswith(("acancel_", "cancel_"))
 
 
 async def while_held(response: Any, kept: Leave) -> AsyncIterator[Any]:

@@ -124,7 +124,7 @@ def test_without_litellm_there_is_no_callback(monkeypatch):
         make_callback(Leave())
 
 
-def test_the_callback_defines_both_hooks_itself_and_refuses_with_503(monkeypatch):
+def test_the_callback_defines_its_hooks_itself_and_refuses_with_503(monkeypatch):
     """LiteLLM looks at the class's own members, so an inherited hook would never be called."""
 
     class Refusing(Exception):
@@ -144,12 +144,21 @@ def test_the_callback_defines_both_hooks_itself_and_refuses_with_503(monkeypatch
     noted = []
     monkeypatch.setattr(litellm, "note", lambda: noted.append(True))
     callback = make_callback(Leave(0))
-    assert {"async_pre_call_hook", "async_post_call_streaming_iterator_hook"} <= set(vars(type(callback)))
+    hooks = {"async_pre_call_hook", "async_pre_call_deployment_hook", "async_post_call_streaming_iterator_hook"}
+    assert hooks <= set(vars(type(callback)))
     assert callback.enforces_request_content is True
     with pytest.raises(Refusing) as refused:
         asyncio.run(callback.async_pre_call_hook(None, None, {}, "completion"))
     assert (refused.value.status_code, refused.value.detail["error"]) == (503, "call: 1 vote of safety")
     assert noted == [], "a refusal is LiteLLM's to write, in the form of its client"
+    for call_type in (None, "acompletion", "acreate_batch", "aretrieve_batch"):
+        with pytest.raises(Refusing) as refused:
+            asyncio.run(callback.async_pre_call_deployment_hook({}, call_type))
+        assert (refused.value.status_code, refused.value.detail["error"]) == (503, "J36 held: call: 1 vote of safety")
+    asyncio.run(callback.async_pre_call_hook(None, None, {}, "acancel_batch"))
+    asyncio.run(callback.async_pre_call_deployment_hook({}, "acancel_batch"))
+    assert noted == [], "what ends something is not ended"
+    asyncio.run(make_callback(Leave()).async_pre_call_deployment_hook({}, "acompletion"))
     asyncio.run(make_callback(Leave()).async_pre_call_hook(None, None, {}, "completion"))
     assert noted == [True]
 
