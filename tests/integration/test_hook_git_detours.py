@@ -208,3 +208,43 @@ def test_an_annotated_tag_that_is_held_is_no_finding(repo, home):
     assert findings(repo, home).startswith("the hook is as it was installed")
     install(repo, home)
     assert findings(repo, home).startswith("the hook is as it was installed")
+
+
+def test_a_copy_of_the_repository_speaks_for_itself_alone(repo, home, tmp_path):
+    """Copied with its hook: what is moved there is held, and is no move of the repository that the hook was installed in."""
+    copy = Repository(tmp_path / "copy")
+    shutil.copytree(repo.path, copy.path, symlinks=True)
+    copy.write(README__md="Words.\n")
+    text = copy.commit("words", fails=True)
+    assert "J10 held" in text
+    assert "`detente hook git install` there" in text
+    copy.git("branch", "backup", fails=True)
+    copy.git("-c", "core.hooksPath=/dev/null", "branch", "backup")
+    script = copy.path / ".git" / "hooks" / "reference-transaction"
+    line = f"{'0' * 40} {copy.at()} refs/heads/backup\n".encode()
+    subprocess.run([script, "committed"], input=line, cwd=copy.path, check=True, timeout=WITHIN_S)
+    assert findings(repo, home).startswith("the hook is as it was installed")
+    repo.git("switch", "--quiet", "--detach")
+    assert "touches training" in repo.git("branch", "--delete", "--force", "main", fails=True)
+
+
+def test_a_linked_working_tree_is_the_same_repository(repo, home, tmp_path):
+    """Its moves are held and seen as those of any other place of it."""
+    linked = Repository(tmp_path / "linked")
+    repo.git("worktree", "add", "--quiet", "-b", "side", str(linked.path))
+    linked.write(README__md="Words.\n")
+    linked.commit("words")
+    linked.write(train__py="DEPTH = 9\n")
+    assert "held: refs/heads/side" in linked.commit("deeper", fails=True)
+    assert findings(repo, home).startswith("the hook is as it was installed")
+
+
+def test_another_repositorys_folder_in_the_environment_is_another_repository(repo, home, tmp_path):
+    """Git would move the refs of one by the objects of another: the hook looks at one, and holds."""
+    before, made = repo.at("main"), waiting_change(repo)
+    other = tmp_path / "other.git"
+    shutil.copytree(repo.path / ".git", other, symlinks=True)
+    ways = {"GIT_DIR": str(other), "GIT_COMMON_DIR": str(repo.path / ".git")}
+    repo.git("update-ref", "refs/heads/main", made, fails=True, **ways)
+    assert repo.at("main") == before
+    assert findings(repo, home).startswith("the hook is as it was installed")

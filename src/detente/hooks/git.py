@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from detente.adapters.git_objects import find_absent
 from detente.adapters.git_running import GitFailed, Repository, keep_ref, open_repository
-from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, is_nothing, parse_moves
+from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, is_nothing, parse_moves, repository_folder
 from detente.app.ref_moves.policy import POLICY_FILE, Policy
 from detente.app.ref_moves.touching import (
     EMPTY_TREES,
@@ -89,6 +89,14 @@ def _held(
     of_move: Callable[[Repository, Move, Policy, str, Path], Iterator[str]],
 ) -> Iterator[str]:
     """What a person reads of each move that is not let through."""
+    if repository_folder(Path(home), repository.common_dir).name != folder.name:
+        raise Refused(
+            "J10",
+            "held",
+            got=f"a move in {visible(str(repository.common_dir))}",
+            expected="one in the repository that this hook was installed in",
+            todo="`detente hook git install` there",
+        )
     journal = Journal(folder)
     seen = journal.last_seen()
     stood = journal.last_stood()

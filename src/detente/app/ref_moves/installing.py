@@ -57,7 +57,7 @@ if [ -x "$previous" ]; then
 fi
 [ "$ours" = yes ] || exit 0
 {ask}"""
-_NOTE: Final = """if [ "$1" = committed ] && [ "$ours" = yes ]; then
+_NOTE: Final = """if [ "$1" = committed ] && [ "$ours" = yes ] && [ "$({git} rev-parse --git-common-dir)" -ef {common} ]; then
   printf '%s\\n' "$moves" >> {journal}
 fi
 [ "$1" = prepared ] || ours=no
@@ -125,7 +125,9 @@ def install(path: Path, home: Path, *, observe: bool = False) -> Installed:
     start = _START.format(folders=ascii(package_folders()))
     for name in names:
         target = find_hook(repository, name)
-        script = _script(name, target, home=home, folder=folder, trunk=trunk, observe=observe, start=start)
+        script = _script(
+            name, target, repository.common_dir, home=home, folder=folder, trunk=trunk, observe=observe, start=start
+        )
         _keep_previous(target)
         store_file(target, script, mode=0o755)
         scripts[name], digests[name] = str(target), sha256_hex(script)
@@ -274,7 +276,9 @@ def _held_before(folder: Path) -> bool:
     return made.held_before or not made.observes
 
 
-def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str, observe: bool, start: str) -> bytes:
+def _script(
+    name: str, target: Path, common_dir: Path, *, home: Path, folder: Path, trunk: str, observe: bool, start: str
+) -> bytes:  # fmt: skip
     limit = [_program("timeout"), "-k", "2", str(HARD_S)]
     command = [*limit, sys.executable, "-I", "-S", "-c", start, name, str(home), str(folder), trunk]
     command += [OBSERVE] if observe else []
@@ -283,7 +287,11 @@ def _script(name: str, target: Path, *, home: Path, folder: Path, trunk: str, ob
         form = _ONLY_ONCE
     asked = f"PATH={shlex.quote(_search_path())} {shlex.join(command)}"
     ask = form.format(command=asked, let_through=LET_THROUGH)
-    note = _NOTE.format(journal=shlex.quote(str(folder / "moves"))) if name == HOOKS[0] else ""
+    note = ""
+    if name == HOOKS[0]:
+        common = shlex.quote(str(common_dir.resolve()))
+        git = shlex.quote(_program("git"))
+        note = _NOTE.format(journal=shlex.quote(str(folder / "moves")), git=git, common=common)
     previous = shlex.quote(str(target.with_name(target.name + BEFORE)))
     cat, unread, then = shlex.quote(_program("cat")), *(_UNREAD_OBSERVED if observe else _UNREAD)
     text = _SCRIPT.format(mark=MARK, cat=cat, unread=unread, then=then, note=note, previous=previous, ask=ask)
@@ -294,7 +302,9 @@ def _program(name: str) -> str:
     """Where a program lies now: the script names it so, and whoever sets PATH later does not speak for it."""
     found = shutil.which(name, path=_search_path())
     if found is None:
-        raise Unavailable(f"{name} (coreutils) is not on PATH, and the hook's script needs it")
+        raise Unavailable(
+            f"{name} is not on PATH, and the hook's script needs it (git, and cat and timeout of coreutils)"
+        )
     return found
 
 
