@@ -110,7 +110,7 @@ slurm-test: torch ## Bring up Slurm clusters: the gate, the pause of a whole clu
 	  echo "got no $$each; expected it on PATH; on Debian: apt-get install slurm-wlm munge liblua5.3-0" >&2; exit 1; }; done
 	@test "$$(id -u)" = 0 || { echo "got another user than root; slurmd starts jobs as their users, which only root can do" >&2; exit 1; }
 	DETENTE_SLURM=1 $(BIN)/python -m pytest tests/integration/test_slurm_gate.py tests/integration/test_slurm_pause.py \
-	  tests/integration/test_slurm_full_disk.py \
+	  tests/integration/test_slurm_full_disk.py tests/integration/test_slurm_interrupted.py \
 	  tests/conformance/test_scheduling_slurm.py
 
 # Adapters whose packages are not there are skipped, and their rows stay as they were.

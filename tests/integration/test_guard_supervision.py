@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -262,12 +263,19 @@ def test_a_receipt_that_does_not_hold_is_refused_by_number(tmp_path: Path, chang
     assert caught.value.rule == rule
 
 
+def test_a_checkpoint_that_is_larger_than_its_receipt_says_is_not_read(tmp_path: Path):
+    """W08: a terabyte of zeros in its place would keep whoever hashes it for an hour."""
+    path = receipt(tmp_path, b"weights")
+    os.truncate(tmp_path / "a.ckpt", 2**40)
+    with pytest.raises(Refused) as caught:
+        fetch_verified(path, "run", "r1", 0)
+    assert caught.value.rule == "W08"
+
+
 def test_a_checkpoint_that_is_a_pipe_does_not_hang_the_guard(tmp_path: Path):
     """A fifo without a writer would block an ordinary open for ever."""
     path = receipt(tmp_path, b"weights")
     (tmp_path / "a.ckpt").unlink()
-    import os
-
     os.mkfifo(tmp_path / "a.ckpt")
     with pytest.raises(Refused) as caught:
         fetch_verified(path, "run", "r1", 0)

@@ -43,8 +43,8 @@ class ClusterJob:
 
     @property
     def runs(self) -> bool:
-        """Does it, or may it, compute?"""
-        return self.state not in {"PENDING", "SUSPENDED", "COMPLETING", "STOPPED"} and not self.over
+        """Does it, or may it, compute? STOPPED is a job that was sent SIGSTOP by its user: its batch script computes on."""
+        return self.state not in {"PENDING", "SUSPENDED", "COMPLETING"} and not self.over
 
     @property
     def over(self) -> bool:

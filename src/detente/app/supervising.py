@@ -84,6 +84,7 @@ EXIT_GRACE_S, TERM_GRACE_S = 1.0, 5.0
 KEEPER_MARGIN_S = 2.0
 """The keeper kills this much after the guard should have: it acts only when the guard does not."""
 FILE_WITHIN_S = 5.0
+PIECE = 1 << 20
 NO_CHECKPOINT = sha256_hex(b"")
 """What ``halted`` names where the job left no checkpoint: the digest of nothing."""
 LAST = "last.json"
@@ -484,21 +485,40 @@ def fetch_verified(path: Path, run: str, request: str, least_step: int) -> Recei
     2. The checkpoint is a regular file beside which it says: G42.
     3. Its bytes are those of the receipt: W08, W09.
     """
+    return fetch_checkpoint(fetch_answer(path, run, request, least_step), path.parent)
+
+
+def fetch_answer(path: Path, run: str, request: str, least_step: int) -> Receipt:
+    """Step 1 of ``fetch_verified``: what the job says, before its checkpoint was looked at."""
     with _open_regular(path, "the job's receipt") as file:
         data = file.read(RECEIPT_MAX + 1)
-    receipt = verify_answer(parse_receipt(data), run=run, request=request, least_step=least_step)  # 1
-    size, sha256 = measure_file(Path(receipt.directory or path.parent) / receipt.checkpoint)  # 2
+    return verify_answer(parse_receipt(data), run=run, request=request, least_step=least_step)  # 1
+
+
+def fetch_checkpoint(receipt: Receipt, beside: Path, *, go_on: Callable[[], bool] = lambda: True) -> Receipt:
+    """Steps 2 and 3 of ``fetch_verified``; raises ``Unavailable`` once it may not ``go_on``, which is asked for each MiB."""
+    path = Path(receipt.directory or beside) / receipt.checkpoint
+    with _open_regular(path, "the checkpoint that the receipt names") as file:  # 2
+        size, sha256 = os.fstat(file.fileno()).st_size, NO_CHECKPOINT
+        if size == receipt.size:  # What is larger is not read: nobody has said of it what it is.
+            try:
+                size, sha256 = _measure(file, receipt.size + 1, go_on)
+            except OSError as error:
+                raise Refused(
+                    "G42", "not-found", got=f"{path}: {error.strerror}", expected="a file that reads"
+                ) from None
     return verify_checkpoint(receipt, size=size, sha256=sha256).receipt  # 3
 
 
-def measure_file(path: Path) -> tuple[int, Digest]:
-    """Size and SHA-256 of a regular file, about 1 s per GiB; raises ``Refused`` G42."""
-    with _open_regular(path, "the checkpoint that the receipt names") as file:
-        size = os.fstat(file.fileno()).st_size
-        try:
-            return size, Digest(hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError as error:
-            raise Refused("G42", "not-found", got=f"{path}: {error.strerror}", expected="a file that reads") from None
+def _measure(file: BufferedReader, most: int, go_on: Callable[[], bool]) -> tuple[int, Digest]:
+    """Size and SHA-256 of at most so many bytes, about 1 s per GiB: a file that grows meanwhile has no end."""
+    size, digest = 0, hashlib.sha256()
+    while size < most and (piece := file.read(min(PIECE, most - size))):
+        if not go_on():
+            raise Unavailable(f"hashing was given up after {size} bytes")
+        size += len(piece)
+        digest.update(piece)
+    return size, Digest(digest.hexdigest())
 
 
 def _open_regular(path: Path, what: str) -> BufferedReader:

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from detente.adapters.slurm import Slurm
 from detente.app.slurm.gate import Gate, Standing
+from detente.app.slurm.keeping import Keeper
 from detente.app.slurm.record import Record, RecordFile, Treated, encode_record, parse_record
 from detente.base.digest import sha256_hex
 from detente.base.errors import Refused
@@ -103,3 +105,20 @@ def test_one_pause_or_lift_works_at_a_time(tmp_path):
         assert (refused.value.rule, refused.value.kind) == ("U09", "busy")
     with RecordFile(Gate(tmp_path)).turn(within_s=0.0):
         pass
+
+
+def test_a_keeper_that_observes_outlives_a_controller_that_gives_no_answer(tmp_path):
+    """What could not be looked at is said, and the end of leave is recorded once it can be."""
+    squeue = tmp_path / "squeue"
+    said: list[str] = []
+    slurm = Slurm({"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    keeper = Keeper(Gate(tmp_path), slurm, within_s=1, lifts=False, observes=True, say=said.append, over=lambda: True)
+    squeue.write_text("#!/bin/sh\nexit 1\n")
+    squeue.chmod(0o755)
+    keeper._observe("no leave")
+    assert not (tmp_path / "observe.jsonl").exists()
+    assert "squeue ended with 1" in said[0]
+    squeue.write_text("#!/bin/sh\n")
+    keeper._next_s = 0.0
+    keeper._observe("no leave")
+    assert json.loads((tmp_path / "observe.jsonl").read_text())["would"] == "pause"

@@ -9,15 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from detente.adapters.files import write_with_room
 from detente.adapters.slurm import ClusterJob
 from detente.app.slurm.gate import Gate
-from detente.app.supervising import fetch_verified
+from detente.app.supervising import fetch_answer, fetch_checkpoint
+from detente.base.errors import DetenteError, Unavailable
 from detente.guard.receipt import PauseRequest, Receipt, encode_request
 
+AT_ONCE_MAX = 16 << 20
+"""Bytes, hashed in about 15 ms."""
 LISTENING = "listening"
 """Put there by a job that will answer (``spec/receipt.md`` §2)."""
 
@@ -80,8 +84,44 @@ def answered(gate: Gate, job: str) -> tuple[int, int] | None:
 
 
 def read_answer(gate: Gate, job: str, request: str, least_step: int) -> Receipt:
-    """The answer, its checkpoint hashed; refuses as ``fetch_verified``."""
-    return fetch_verified(gate.jobs / job / "receipt.json", run_name(job), request, least_step)
+    """What the job says; refuses as ``fetch_answer``."""
+    return fetch_answer(gate.jobs / job / "receipt.json", run_name(job), request, least_step)
+
+
+class Hashing:
+    """The checkpoint of one answer, hashed beside the pause: a large one takes minutes, and a job may name one without end."""
+
+    def __init__(self, gate: Gate, job: str, receipt: Receipt) -> None:
+        self.receipt = receipt
+        self._beside = gate.jobs / job
+        self._given_up = False
+        self._refused: DetenteError | None = None
+        self._thread: threading.Thread | None = None
+        if receipt.size <= AT_ONCE_MAX:
+            self._hash()  # Sooner done than a thread is started.
+        else:
+            self._thread = threading.Thread(target=self._hash, name=f"detente-hash-{job}", daemon=True)
+            self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        return self._thread is None or not self._thread.is_alive()
+
+    def give_up(self) -> None:
+        self._given_up = True
+
+    def check(self) -> None:
+        """Raises what speaks against the answer, as ``fetch_checkpoint``; to be called when it is done."""
+        if self._refused is not None:
+            raise self._refused
+
+    def _hash(self) -> None:
+        try:
+            fetch_checkpoint(self.receipt, self._beside, go_on=lambda: not self._given_up)
+        except DetenteError as error:
+            self._refused = error
+        except OSError as error:
+            self._refused = Unavailable(f"cannot hash {self.receipt.checkpoint}: {error.strerror}")
 
 
 def _publish(path: Path, data: bytes) -> None:

@@ -7,17 +7,18 @@ changed is no leave either. ``spec/slurm.md`` §6.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
 from detente.adapters.slurm import Slurm
 from detente.app.slurm.control import listens
-from detente.app.slurm.gate import Gate
+from detente.app.slurm.gate import CLOSED_MAX, Gate
 from detente.app.slurm.installing import inspect_files
 from detente.app.slurm.lifting import lift
 from detente.app.slurm.pausing import Pausing
-from detente.app.slurm.record import RecordFile
-from detente.base.errors import DetenteError, Refused
+from detente.app.slurm.record import By, Record, RecordFile
+from detente.base.errors import DetenteError, Refused, Unavailable
 from detente.base.strict_json import encode_json
 
 LOOK_S = 0.02
@@ -49,6 +50,7 @@ class Keeper:
         self._lifts = lifts
         self._observes = observes
         self._would = ""
+        self._next_s = 0.0
         self._say = say
         self._over = over
         self._seen: tuple[int, int] | None = None
@@ -71,9 +73,14 @@ class Keeper:
             if why and (not (paused or self._failed) or time.monotonic() - looked > AGAIN_S):
                 looked = time.monotonic()
                 self._pause(why, again=paused)
-            elif not why and paused and self._lifts and time.monotonic() - looked > AGAIN_S:
+            elif not why and time.monotonic() - looked > AGAIN_S:
                 looked = time.monotonic()
-                self._lift()
+                record = self._record()
+                # A lift that was killed once `closed` was gone leaves the reservation, and what it had not released.
+                if self._lifts and record.by == "leave" and (paused or record.phase == "lifting"):
+                    self._lift()
+                elif paused:
+                    self._pause(self._said_then(), again=True, by=record.by)
             time.sleep(LOOK_S)
 
     def _shut_by(self) -> str:
@@ -102,12 +109,14 @@ class Keeper:
             self._changed = found
         return self._gone
 
-    def _pause(self, why: str, *, again: bool) -> None:
+    def _pause(self, why: str, *, again: bool, by: By = "leave") -> None:
         """A cluster that is paused already is looked at: what runs in it all the same is stopped again, and said."""
         try:
             if again:
                 with RecordFile(self._gate).turn(within_s=0.0):
-                    pass  # U09 while an operator's own pause or lift is at work: it says itself what it comes to.
+                    # U09 while an operator's own pause or lift is at work: it says itself what it comes to.
+                    if not self._gate.closed.exists():
+                        return
                 jobs = [job.id for job in self._slurm.list_jobs() if job.runs]
                 phase = RecordFile(self._gate).load().phase
                 if jobs or not self._slurm.is_reserved():
@@ -118,8 +127,10 @@ class Keeper:
                     return
             else:
                 self._say(f"leave has ended: {why}")
-            report = Pausing(self._gate, self._slurm, within_s=self._within_s, say=self._say).run(why, by="leave")
-            self._say(summary(report.as_json()))
+            pausing = Pausing(self._gate, self._slurm, within_s=self._within_s, say=self._say)
+            report = pausing.run(why, by=by, again=again)
+            if report.request:
+                self._say(summary(report.as_json()))
             self._failed = False
         except (DetenteError, OSError) as error:
             if again and isinstance(error, Refused) and error.rule == "U09":
@@ -129,9 +140,17 @@ class Keeper:
 
     def _observe(self, why: str) -> None:
         """A line in ``observe.jsonl`` for each end of leave and each return of it: nothing is enforced."""
-        if bool(why) == bool(self._would):
+        if bool(why) == bool(self._would) or time.monotonic() < self._next_s:
             return
-        self._would = why
+        try:
+            self._note(why)
+        except (Unavailable, OSError) as error:
+            self._next_s = time.monotonic() + AGAIN_S
+            self._say(f"not recorded: {error}; it is tried again")
+        else:
+            self._would = why
+
+    def _note(self, why: str) -> None:
         running = [job for job in self._slurm.list_jobs() if job.runs]
         listening = sum(listens(self._gate, job) for job in running)
         line = {
@@ -148,10 +167,21 @@ class Keeper:
             f"not enforced: would {line['would']}; {len(running)} running, of which {listening} listen; {why or 'there is leave'}"
         )
 
+    def _record(self) -> Record:
+        """The record of a pause; an empty one where it does not read, which lifts nothing."""
+        with contextlib.suppress(DetenteError):
+            return RecordFile(self._gate).load()
+        return Record()
+
+    def _said_then(self) -> str:
+        """What users are told of a pause that is there."""
+        with contextlib.suppress(OSError):
+            return self._gate.closed.read_bytes()[:CLOSED_MAX].decode("utf-8", "replace").partition("\n")[0]
+        return "paused"
+
     def _lift(self) -> None:
         try:
-            if RecordFile(self._gate).load().by == "leave":
-                lift(self._gate, self._slurm, say=self._say)
+            lift(self._gate, self._slurm, only="leave", say=self._say)
         except (DetenteError, OSError) as error:
             self._say(f"the lift did not end: {error}; it is tried again")
 

@@ -19,7 +19,7 @@ from typing import Any
 from detente.adapters.slurm import Slurm
 from detente.app.slurm import control
 from detente.app.slurm.gate import Gate
-from detente.app.slurm.record import Record, RecordFile
+from detente.app.slurm.record import By, Record, RecordFile
 from detente.base.errors import DetenteError
 
 CLEARED_S = 60.0
@@ -46,12 +46,19 @@ class Lifted:
         }
 
 
-def lift(gate: Gate, slurm: Slurm, *, say: Callable[[str], None] = lambda _line: None) -> Lifted:
-    """Lift; raises what ``Gate.check_leave`` does without leave, ``Refused`` U08, U09, ``Unavailable``: run it again."""
+def lift(
+    gate: Gate, slurm: Slurm, *, only: By | None = None, say: Callable[[str], None] = lambda _line: None
+) -> Lifted:
+    """Lift; raises what ``Gate.check_leave`` does without leave, ``Refused`` U08, U09, ``Unavailable``: run it again.
+
+    ``only``: a pause by this word alone; nothing is touched where it is another's by the time that this has its turn.
+    """
     file, lifted = RecordFile(gate), Lifted()
     with file.turn():
         gate.check_leave()  # 1
         record = file.load()
+        if only is not None and record.by != only:
+            return lifted
         record.phase = "lifting"
         file.store(record)
         for job in record.jobs:  # 2
@@ -60,9 +67,9 @@ def lift(gate: Gate, slurm: Slurm, *, say: Callable[[str], None] = lambda _line:
         jobs = _settled(slurm, record)
         for job, treated in record.jobs.items():
             state = jobs.get(job, "")
-            if treated.outcome == "saved" and state == "PENDING":
+            if treated.order == "saved" and state == "PENDING":
                 lifted.released.append(job)
-            elif treated.outcome == "suspended" and state == "SUSPENDED":
+            elif treated.order == "suspended" and state == "SUSPENDED":
                 lifted.resumed.append(job)
             else:
                 lifted.left.append(job)
@@ -92,7 +99,7 @@ def _settled(slurm: Slurm, record: Record) -> dict[str, str]:
     end = time.monotonic() + CLEARED_S
     while True:
         states = {job.id: job.state for job in slurm.list_jobs()}
-        ending = [job for job in record.those("saved") if states.get(job) == "COMPLETING"]
+        ending = [job for job, each in record.jobs.items() if each.order == "saved" and states.get(job) == "COMPLETING"]
         if not ending or time.monotonic() > end:
             return states
         time.sleep(0.05)

@@ -17,8 +17,8 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from detente.adapters.slurm import ClusterJob, Slurm, find_tasks
@@ -34,6 +34,8 @@ LULL_S = 0.03
 """Holding some takes processor time from those that are still saving: as long as answers come as fast as this, they are held together."""
 SETTLE_S = 90.0
 """Until what was ordered has to be seen: SIGSTOP comes 2 s after the order, SIGKILL after Slurm's KillWait of 30 s."""
+EXIT_S = 2.0
+"""How long a job that has saved, and that Slurm does not put back, may take to end by itself."""
 SIGNALLED = "detente:usr1"
 """A job whose comment has this word takes SIGUSR1 in every process of it, its batch script and launcher included."""
 
@@ -95,14 +97,19 @@ class Pausing:
         self._record = Record()
         self._report = Report(looked_at=socket.gethostname())
         self._began = 0.0
+        self._fresh = False
         self._read: dict[str, tuple[int, int]] = {}
+        self._hashing: dict[str, control.Hashing] = {}
 
-    def run(self, why: str, *, by: By = "operator") -> Report:
+    def run(self, why: str, *, by: By = "operator", again: bool = False) -> Report:
         """The whole sequence; raises ``Refused`` U08, U09, C10, ``Unavailable`` where Slurm or the disk gives way: run it again.
 
-        Whatever it raises but U09, what ran and had not saved was told to stop.
+        Whatever it raises but U09, what ran and had not saved was told to stop. ``again``: of a cluster that is paused; an empty
+        report where it has been lifted by the time that this has its turn.
         """
         with self._file.turn():
+            if again and not self._gate.closed.exists():
+                return self._report
             self._began = _now()
             try:
                 self._close(why, by)
@@ -114,6 +121,9 @@ class Pausing:
             except (DetenteError, OSError):
                 self._stop_unrecorded()
                 raise
+            finally:
+                for hashing in self._hashing.values():
+                    hashing.give_up()
             self._report.jobs = dict(self._record.jobs)
             self._report.stopped_ms = self._ms()
             return self._report
@@ -134,7 +144,9 @@ class Pausing:
         self._slurm.reserve()
         self._report.closed_ms = self._ms()
         record = self._record = self._file.load()
+        record.jobs = {job: each.again() for job, each in record.jobs.items()}
         if record.phase in {"none", "lifting"}:
+            self._fresh = True
             record.request = secrets.token_hex(8)
             record.by = by
             # Of a lift that was cut short, what is still held or suspended stays so, and will be lifted with the rest.
@@ -150,8 +162,10 @@ class Pausing:
         running = [job for job in self._slurm.list_jobs() if job.runs]
         listening = [job for job in running if control.listens(self._gate, job)]
         deaf = [job for job in running if job not in listening]
+        # What one that runs has saved for an earlier request says nothing of what it has done since.
+        known = {"asked"} if self._fresh else {"saved", "asked"}
         for job in listening:
-            if self._treated(job.id) not in {"saved", "asked"}:
+            if self._treated(job.id) not in known:
                 self._record.jobs[job.id] = Treated("asked", step=self._last_step(job.id))
         for job in deaf:
             self._record.jobs[job.id] = Treated("suspended", why="it does not listen")
@@ -182,7 +196,7 @@ class Pausing:
                 self._hold(saved)
                 saved = []
             # Those that were gone already when their answers were last looked for have left none.
-            for job in gone & set(left):
+            for job in (gone & set(left)) - self._hashing.keys():
                 self._record.jobs[job] = Treated("ended", why="it ended without a receipt")
             if _now() >= deadline:
                 break
@@ -194,29 +208,60 @@ class Pausing:
             time.sleep(POLL_S)
         self._hold(saved)
         if late := self._record.those("asked"):
-            for job in late:
-                self._record.jobs[job] = Treated("suspended", why=f"no receipt within {self._within_s:g} s")
-            self._file.store(self._record)
+            self._end_waiting(late)
+
+    def _end_waiting(self, late: list[str]) -> None:
+        """Suspend what still runs; of what has ended by itself meanwhile, large checkpoints may be hashed for some time yet."""
+        running = {job.id for job in self._slurm.list_jobs() if job.runs} if self._hashing else set(late)
+        ended = [job for job in late if job in self._hashing and job not in running]
+        late = [job for job in late if job not in ended]
+        for job in late:
+            self._record.jobs[job] = Treated("suspended", why=f"no receipt within {self._within_s:g} s")
+        self._file.store(self._record)
+        if late:
             self._say(f"the deadline has passed: suspending {len(late)}")
             self._heard(self._slurm.suspend(late))
+        end = _now() + self._settle_s
+        while (ended := [job for job in ended if job in self._hashing]) and _now() < end:
+            self._hold([job for job in ended if self._answered(job)])
+            time.sleep(POLL_S)
+        for job in ended:
+            self._record.jobs[job] = Treated("ended", why="it ended, and its checkpoint could not be hashed in time")
+        for job in self._record.those("asked"):
+            self._record.jobs[job] = Treated("ended", why="it ended without a receipt that holds")
 
     def _answered(self, job: str) -> bool:
         """Has it saved? A receipt that does not hold is said once, and the next one is waited for."""
+        hashing = self._hashing.get(job) or self._begun(job)
+        if hashing is None or not hashing.done:
+            return False
+        del self._hashing[job]
+        try:
+            hashing.check()
+        except DetenteError as error:
+            self._report.said.append(f"job {job}: {error}")
+            return False
+        receipt = hashing.receipt
+        self._record.jobs[job] = Treated(
+            "saved", step=receipt.step, checkpoint=receipt.sha256, exact=receipt.exact, why=receipt.why_not_exact
+        )
+        self._report.saved_ms[job] = self._ms()
+        return True
+
+    def _begun(self, job: str) -> control.Hashing | None:
+        """Begin with a new answer of this job, if there is one."""
         found = control.answered(self._gate, job)
         if found is None or self._read.get(job) == found:
-            return False
+            return None
         self._read[job] = found
         try:
             receipt = control.read_answer(self._gate, job, self._record.request, self._last_step(job) or 0)
         except Refused as refused:
             if refused.rule != "W07":  # The answer to an earlier pause lies there until the next one comes.
                 self._report.said.append(f"job {job}: {refused}")
-            return False
-        self._record.jobs[job] = Treated(
-            "saved", step=receipt.step, checkpoint=receipt.sha256, exact=receipt.exact, why=receipt.why_not_exact
-        )
-        self._report.saved_ms[job] = self._ms()
-        return True
+            return None
+        self._hashing[job] = control.Hashing(self._gate, job, receipt)
+        return self._hashing[job]
 
     def _hold(self, saved: list[str]) -> None:
         if saved:
@@ -231,14 +276,15 @@ class Pausing:
 
     def _settle(self) -> None:
         """Look until all has stopped; what came up meanwhile is suspended, once. Then say what did not stop."""
-        end, again = _now() + self._settle_s, set[str]()
+        end, again = _now() + self._settle_s, dict[str, float]()
         while True:
             jobs = self._slurm.list_jobs()
             held = {job.id: job for job in jobs}
             astray = [job for job in jobs if job.id not in again and (job.runs or self._is_unheld(job))]
             for job in astray:
-                again.add(job.id)
+                again[job.id] = _now()
                 self._stop_again(job)
+            self._suspend_saved(job.id for job in jobs if job.runs and _now() - again[job.id] > EXIT_S)
             alive = {job: find_tasks(job) for job in self._record.jobs}
             moving = [job for job, treated in self._record.jobs.items() if _moves(held.get(job), treated, alive[job])]
             late = sorted({*(job.id for job in jobs if job.runs), *(job.id for job in astray), *moving}, key=int)
@@ -263,10 +309,22 @@ class Pausing:
         self._file.store(self._record)
         self._heard(self._slurm.suspend([job.id]))
 
+    def _suspend_saved(self, running: Iterable[str]) -> None:
+        """A receipt stops nobody: what has saved, may not be put back and does not end by itself is stopped where it is."""
+        saved = [job for job in running if self._treated(job) == "saved"]
+        if not saved:
+            return
+        for job in saved:
+            why = "it saved, and neither ended nor could be put back"
+            self._record.jobs[job] = replace(self._record.jobs[job], outcome="suspended", why=why)
+        self._file.store(self._record)
+        self._heard(self._slurm.suspend(saved))
+
     def _failed(self, late: list[str], held: dict[str, ClusterJob]) -> None:
         """Of those that still run, and of the saved that are not held: what would come up by itself has not been stopped."""
         for job in late:
-            self._record.jobs[job] = Treated("failed", why="it could not be shown to have stopped")
+            treated = self._record.jobs.get(job, Treated("suspended"))
+            self._record.jobs[job] = treated.failed("it could not be shown to have stopped")
         for job in self._record.those("saved"):
             found = held.get(job)
             if found is None or found.over:

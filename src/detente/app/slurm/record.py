@@ -14,7 +14,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, get_args
 
 from detente.adapters.files import store_file, write_with_room
@@ -35,13 +35,31 @@ By = Literal["operator", "leave"]
 
 @dataclass(frozen=True, slots=True)
 class Treated:
-    """What a job came to. ``step`` and ``checkpoint`` of the verified receipt, ``why`` for people."""
+    """What a job came to. ``step`` and ``checkpoint`` of the verified receipt, ``why`` for people.
+
+    ``ordered``: of one that has failed, whether it was to be held as saved or to be suspended: it may come to that later.
+    """
 
     outcome: Outcome
     step: int | None = None
     checkpoint: str = ""
     exact: bool | None = None
     why: str = ""
+    ordered: Outcome | Literal[""] = ""
+
+    @property
+    def order(self) -> Outcome:
+        """What it has come to, or was to come to."""
+        return self.ordered or self.outcome
+
+    def failed(self, why: str) -> Treated:
+        """It could not be shown to have come to that."""
+        ordered: Outcome = "saved" if self.order == "saved" else "suspended"
+        return replace(self, outcome="failed", why=why, ordered=ordered)
+
+    def again(self) -> Treated:
+        """As it was ordered: another look will tell whether it has come to that."""
+        return self if self.outcome != "failed" else replace(self, outcome=self.ordered or "suspended", ordered="")
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -50,6 +68,7 @@ class Treated:
             "checkpoint": self.checkpoint,
             "exact": self.exact,
             "why": self.why,
+            "ordered": self.ordered,
         }
 
 
@@ -102,10 +121,11 @@ def parse_record(data: bytes) -> Record:
 
 
 def _treated(value: Mapping[str, Any]) -> Treated:
-    if value["outcome"] not in get_args(Outcome):
-        raise KeyError("outcome")
-    step, exact = value["step"], value["exact"]
-    return Treated(value["outcome"], step=step, checkpoint=str(value["checkpoint"]), exact=exact, why=str(value["why"]))
+    ordered = value.get("ordered", "")
+    if value["outcome"] not in get_args(Outcome) or ordered not in {"", "saved", "suspended"}:
+        raise KeyError("outcome or ordered")
+    step, checkpoint, exact = value["step"], str(value["checkpoint"]), value["exact"]
+    return Treated(value["outcome"], step, checkpoint, exact, str(value["why"]), ordered)
 
 
 class RecordFile:
