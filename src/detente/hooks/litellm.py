@@ -91,8 +91,8 @@ def make_callback(kept: Leave) -> Any:
             note()  # Not before: how a refusal is written is LiteLLM's.
 
         async def async_pre_call_deployment_hook(self, kwargs: Any, call_type: Any) -> None:  # noqa: ARG002
-            if not kept.holds and not _cancels(call_type):
-                raise refused(f"J36 held: {kept.why or 'the permit lapsed'}")
+            if not kept.holds and not _cancels(call_type) and (said := kept.refusal()):
+                raise refused(said)
 
         async def async_post_call_streaming_iterator_hook(
             self,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ LOOK_S: Final = 0.05
 TIDY_S: Final = 1.0
 """How long an application may take to let go, and a client to take its last word."""
 STATUS: Final = 503
+EVENTS: Final = b"text/event-stream"
 TRY_AGAIN_LATER: Final = 1013
 CLOSE_REASON_MAX: Final = 120
 """Bytes; a close frame carries 123."""
@@ -52,26 +53,29 @@ class _Open:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.why = ""
         self._send = send
-        self.complete = self._begun = self._events = False
+        self._headers: Iterable[tuple[bytes, bytes]] = ()
+        self.complete = self.ended = self._begun = False
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """What the application says, passed on until leave has ended."""
-        if self.over.done():
+        if self.ended:
             raise Ended(self.why)
-        if message["type"] == "http.response.start":
-            self._begun = True
-            headers = {bytes(name).lower(): bytes(value).lower() for name, value in message.get("headers", ())}
-            self._events = b"text/event-stream" in headers.get(b"content-type", b"")
-        elif message["type"] == "websocket.close" or (
-            message["type"] == "http.response.body" and not message.get("more_body", False)
-        ):
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._begun, self._headers = True, message.get("headers", ())
+        elif kind == "websocket.close" or (kind == "http.response.body" and not message.get("more_body", False)):
             self.complete = True
         await self._send(message)
 
     def end(self, why: str) -> None:
         """Leave has ended; a whole answer stays what it is."""
         if not (self.complete or self.over.done()):
-            self.why = why
+            self.why, self.ended = why, True
+            self.over.set_result(None)
+
+    def finish(self, _running: object) -> None:
+        """The application has, by itself."""
+        if not self.over.done():
             self.over.set_result(None)
 
     async def farewell(self) -> None:
@@ -92,7 +96,7 @@ class _Open:
             await self._send({"type": "http.response.start", "status": STATUS, "headers": headers})
             await self._send({"type": "http.response.body", "body": body})
             self.complete = True
-        elif self._events:
+        elif any(name.lower() == b"content-type" and EVENTS in value.lower() for name, value in self._headers):
             event = b"\n\nevent: error\ndata: " + body + b"\n\n"
             await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
@@ -137,14 +141,16 @@ class EndsWithLeave:
 
     async def _until_over(self, current: _Open, scope: Scope, receive: Receive) -> None:
         running = asyncio.ensure_future(self.app(scope, receive, current.send))
+        running.add_done_callback(current.finish)  # One future for both: asyncio.wait is several times as dear.
         try:
-            await asyncio.wait({running, current.over}, return_when=asyncio.FIRST_COMPLETED)
-            if not current.over.done():
+            await current.over
+            if not current.ended:
                 await running
                 return
         finally:
-            running.cancel()
-            await asyncio.wait({running}, timeout=TIDY_S)
+            if not running.done():
+                running.cancel()
+                await asyncio.wait({running}, timeout=TIDY_S)
         if running.done() and not running.cancelled():
             running.exception()  # Looked at: what it says of an end that was not its own is nobody's.
         await current.farewell()

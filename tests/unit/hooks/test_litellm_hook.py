@@ -154,7 +154,7 @@ def test_the_callback_defines_its_hooks_itself_and_refuses_with_503(monkeypatch)
     for call_type in (None, "acompletion", "acreate_batch", "aretrieve_batch"):
         with pytest.raises(Refusing) as refused:
             asyncio.run(callback.async_pre_call_deployment_hook({}, call_type))
-        assert (refused.value.status_code, refused.value.detail["error"]) == (503, "J36 held: call: 1 vote of safety")
+        assert (refused.value.status_code, refused.value.detail["error"]) == (503, "call: 1 vote of safety")
     asyncio.run(callback.async_pre_call_hook(None, None, {}, "acancel_batch"))
     asyncio.run(callback.async_pre_call_deployment_hook({}, "acancel_batch"))
     assert noted == [], "what ends something is not ended"
