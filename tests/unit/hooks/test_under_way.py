@@ -195,6 +195,32 @@ def test_with_leave_nothing_is_changed():
         played(broken, HTTP)
 
 
+def test_a_request_that_its_server_ends_is_over():
+    """The application is ended with it, and its client hears nothing of leave."""
+    begun, ended, sent = asyncio.Event(), [], []
+
+    async def app(_scope, _receive, _send):
+        note()
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    async def send(message):
+        sent.append(message)
+
+    async def run():
+        request = asyncio.ensure_future(EndsWithLeave(app, Leave())(HTTP, None, send))
+        await begun.wait()
+        request.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await request
+
+    asyncio.run(run())
+    assert (ended, sent) == ([True], [])
+
+
 def test_a_whole_answer_stays_what_it_is():
     """What tidies up behind it is not disturbed by the end of leave."""
     leave, tidied = Leave(), []
