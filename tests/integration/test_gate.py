@@ -1,9 +1,13 @@
 """A pipeline asks whether a version may be deployed, and reads the answer from an exit code, JSON or SARIF."""
 
 import json
+import os
 
 import pytest
 
+from detente.adapters.listing import digest_folder
+from detente.app.gating import version_of
+from detente.base.errors import Misuse
 from tests.integration.asking_rig import detente, pause, solo
 from tests.integration.node_rig import found
 
@@ -44,6 +48,42 @@ def test_nobody_who_answers_is_not_an_allow(tmp_path):
     code, _, err = gate(found(tmp_path / "parties").home("dev-a"))
     assert code == UNANSWERED
     assert "no node of this accord answers" in err
+
+
+def test_a_run_that_comes_to_no_word_leaves_no_older_one(tmp_path):
+    """A pipeline uploads the log whatever became of the step: one that allowed another version is not of this run."""
+    log = tmp_path / "gate.sarif"
+    log.write_text('{"runs": [{"results": []}]}')
+    code, _, err = gate(tmp_path, "--sarif", str(log), version=tmp_path / "no such model")
+    assert (code, log.exists()) == (2, False), err
+    code, _, err = gate(tmp_path, "--sarif", str(tmp_path), version=VERSION)
+    assert code == UNANSWERED
+    assert "cannot write" in err
+
+
+def linked(place, to):
+    (place / "link").symlink_to(to)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda place: linked(place, place.parent),
+        lambda place: linked(place, "nothing"),
+        lambda place: os.mkfifo(place / "pipe"),
+    ],
+    ids=["folder", "nothing", "pipe"],
+)
+def test_a_folder_with_what_its_digest_does_not_have_is_no_version(tmp_path, make):
+    """What is published then could be anything: a link to a folder is followed by whoever copies, and is in no listing."""
+    place = tmp_path / "model"
+    (place / "deep").mkdir(parents=True)
+    (place / "weights").write_bytes(b"abc")
+    (place / "same").symlink_to("weights")
+    assert version_of(str(place)) == digest_folder(place)
+    make(place / "deep")
+    with pytest.raises(Misuse, match="all of them in its digest"):
+        version_of(str(place))
 
 
 HOLDS_RELEASES = ("    on: version.train", "    on: version.deploy")

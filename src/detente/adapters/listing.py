@@ -1,7 +1,8 @@
 r"""A folder by one digest: that of its listing (``spec/guard-runtime.md`` §4).
 
 Decides what stands in a listing: for each regular file below the folder, in the order of its relative name, ``<digest> <size> <name>\n``.
-Links are listed by what they point to; who must not follow them looks first. Leaves out what a folder is for.
+Links to files are listed by what they point to, and links to folders are not gone into; who must not follow any looks first. A *version* is a
+folder of which all is listed: ``digest_folder`` refuses one with anything else in it. Leaves out what a folder is for.
 
 >>> import tempfile
 >>> place = Path(tempfile.mkdtemp())
@@ -15,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import NoReturn
 
 from detente.adapters.files import sync_folder
 from detente.base.digest import Digest, sha256_hex
@@ -36,8 +38,22 @@ def list_folder(path: Path, *, sync: bool = False) -> bytes:
 
 
 def digest_folder(path: Path) -> Digest:
-    """The digest of a folder's listing; raises as ``list_folder``."""
+    """The digest of a folder's listing, which has all that is in it; raises as ``list_folder``, and ``Misuse`` for what no listing has.
+
+    A link to a folder, one to nothing, a pipe: whoever copies the folder may take along what stands behind them, whatever that is by then.
+    """
+    for here, folders, files in os.walk(path, onerror=_raise):
+        for name in [*folders, *files]:
+            each = Path(here) / name
+            if not each.is_file() and (each.is_symlink() or not each.is_dir()):
+                raise Misuse(
+                    f"got {each}, a link to no file or no regular file; expected a folder of files, all of them in its digest"
+                )
     return sha256_hex(list_folder(path))
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def digest_file(path: Path, *, sync: bool = False) -> tuple[int, Digest]:

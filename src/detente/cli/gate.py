@@ -11,6 +11,7 @@ import click
 from detente.app.gating import about_of, ask_deployment, rule_of, sarif, version_of
 from detente.app.observed_asking import spoken
 from detente.base.digest import Digest
+from detente.base.errors import Unavailable
 from detente.cli import EXIT_CODES, UNAVAILABLE, home_option, json_option, package_version, reports_errors
 from detente.guard.answer import Answer
 
@@ -46,12 +47,17 @@ def gate(
     Exits with 0 if it is allowed, 1 if the accord denies it, 36 if a decision is missing, 3 if nobody answers. With --observe it exits
     with 0 whatever is answered, says so on stderr, and appends the answer to observe.jsonl in the home.
     """
+    if sarif_path is not None:
+        _without(sarif_path)
     digest = version_of(version)
     answer = ask_deployment(digest, developer=developer, home=home, within_s=within_s, observing=observing)
     code = 0 if answer.allowed or observing else _CODES[rule_of(answer)]
     if sarif_path is not None:
         log = sarif(answer, digest, release=package_version(), observing=observing)
-        sarif_path.write_text(json.dumps(log, indent=1) + "\n", "utf-8")
+        try:
+            sarif_path.write_text(json.dumps(log, indent=1) + "\n", "utf-8")
+        except OSError as error:
+            raise Unavailable(f"cannot write {sarif_path}: {error.strerror}") from None
     if as_json:
         click.echo(json.dumps({**answer.as_json(), "version": digest, "enforced": not observing, "exit": code}))
     if observing:
@@ -59,6 +65,14 @@ def gate(
     elif not as_json:
         _tell(answer, digest)
     sys.exit(code)
+
+
+def _without(path: Path) -> None:
+    """What an earlier run said there is not to be taken for the word of one that comes to none."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Unavailable(f"cannot write {path}: {error.strerror}") from None
 
 
 def _tell(answer: Answer, version: Digest) -> None:
