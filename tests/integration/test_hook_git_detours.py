@@ -248,3 +248,22 @@ def test_another_repositorys_folder_in_the_environment_is_another_repository(rep
     repo.git("update-ref", "refs/heads/main", made, fails=True, **ways)
     assert repo.at("main") == before
     assert findings(repo, home).startswith("the hook is as it was installed")
+
+
+def test_a_commit_that_git_shows_in_place_of_another_is_held(repo, home):
+    """The branch would stand where it was approved, and read as what nobody saw."""
+    before, made = repo.at("main"), waiting_change(repo)
+    assert "refs/replace/" in repo.git("replace", before, made, fails=True)
+    assert repo.git("show", "main:train.py") == "DEPTH = 8"
+    assert findings(repo, home).startswith("the hook is as it was installed")
+    repo.git("-c", "core.hooksPath=/dev/null", "replace", before, made)
+    assert "came past the hook" in findings(repo, home)
+    repo.git("replace", "--delete", before)
+    assert findings(repo, home).startswith("the hook is as it was installed")
+
+
+def test_a_branch_that_git_makes_without_a_hook_is_a_finding(repo, home):
+    """A branch that is moved or copied by name: what git 2.39 runs no hook for is seen afterwards."""
+    waiting_change(repo)
+    repo.git("branch", "--copy", "proposed/deeper", "new")
+    assert "refs/heads/new came past the hook" in findings(repo, home)

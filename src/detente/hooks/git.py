@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 from detente.adapters.git_objects import find_absent
 from detente.adapters.git_running import GitFailed, Repository, keep_ref, open_repository
 from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, is_nothing, parse_moves, repository_folder
-from detente.app.ref_moves.policy import POLICY_FILE, Policy
+from detente.app.ref_moves.policy import POLICY_FILE, REPLACED, Policy
 from detente.app.ref_moves.touching import (
     EMPTY_TREES,
     Touched,
@@ -118,6 +118,14 @@ def _held_moves(
     """``seen``: where the hook saw each ref last; ``stood``: the last commit of each, though it went away since."""
     then = seen | {ref: "" if is_nothing(new) else new for _, new, ref in moves}
     for old, new, ref in moves:
+        if ref.startswith(REPLACED) and not is_nothing(new):
+            raise Refused(
+                "J10",
+                "held",
+                got=f"{visible(ref)}, which makes git show another object in place of that one",
+                expected="a commit of its own",
+                todo="move a branch to what is to be shown",
+            )
         if not policy.holds_ref(ref) and ref != trunk:
             continue
         base = seen.get(ref, "")

@@ -26,6 +26,7 @@ from detente.adapters.git_history import head_branch, list_refs
 from detente.adapters.git_running import Repository, find_hook, open_repository
 from detente.adapters.interpreter import package_folders
 from detente.app.ref_moves.journal import LET_THROUGH, OBSERVE, Journal, repository_folder
+from detente.app.ref_moves.policy import REPLACED, Policy
 from detente.app.ref_moves.touching import read_policy
 from detente.base.digest import sha256_hex
 from detente.base.errors import DetenteError, Refused, Unavailable
@@ -34,6 +35,8 @@ from detente.base.strict_json import parse_json
 HOOKS: Final = ("reference-transaction", "pre-receive")
 MARK: Final = "# detente: holds moves of refs that touch training, architecture or evaluation until they are approved."
 BEFORE: Final = ".before-detente"
+KEPT: Final = ("refs/heads/", "refs/tags/", REPLACED)
+"""The refs whose moves are kept: the script names them too."""
 RECORD_MAX: Final = 65_536
 HARD_S: Final = 40
 """The script ends the hook after so long, whatever it does; it answers within half of that by itself."""
@@ -50,7 +53,7 @@ moves=$({cat}) || {{
   echo "detente: {unread}" >&2
   exit {then}
 }}
-case "$moves" in *' refs/heads/'*|*' refs/tags/'*) ours=yes ;; *) ours=no ;; esac
+case "$moves" in *' refs/heads/'*|*' refs/tags/'*|*' refs/replace/'*) ours=yes ;; *) ours=no ;; esac
 {note}previous={previous}
 if [ -x "$previous" ]; then
   printf '%s\\n' "$moves" | "$previous" "$@" || exit $?
@@ -140,7 +143,7 @@ def install(path: Path, home: Path, *, observe: bool = False) -> Installed:
     with contextlib.suppress(Refused):
         seen, stood = journal.last_seen(), journal.last_stood()
     known = set(seen)
-    for ref, commit in list_refs(repository, "refs/heads/", "refs/tags/").items():
+    for ref, commit in list_refs(repository, *KEPT).items():
         if ref not in known:
             seen[ref] = commit
     journal.store(seen, repository.id_length, stood=stood)
@@ -224,16 +227,20 @@ def _of_refs(repository: Repository, journal: Journal, trunk: str) -> Iterator[F
     except Refused as refused:
         yield Finding("the record of moves is gone", refused.got)
         return
-    there = list_refs(repository, "refs/heads/", "refs/tags/")
+    there = list_refs(repository, *KEPT)
     tags = list_refs(repository, "refs/tags/", peeled=False)  # Git tells a hook the tag's own id.
     policy = read_policy(repository, journal.last_stood().get(trunk, ""))
     for ref, commit in sorted(seen.items()):
         now = there.get(ref, "")
-        if commit not in {now, tags.get(ref, now)} and (policy.holds_ref(ref) or ref == trunk):
+        if commit not in {now, tags.get(ref, now)} and _matters(ref, policy, trunk):
             yield Finding(f"{ref} went past the hook", f"seen at {commit or 'nothing'}, stands at {now or 'nothing'}")
     for ref, commit in sorted(there.items()):
-        if ref not in seen and (policy.holds_ref(ref) or ref == trunk):
+        if ref not in seen and _matters(ref, policy, trunk):
             yield Finding(f"{ref} came past the hook", f"stands at {commit}")
+
+
+def _matters(ref: str, policy: Policy, trunk: str) -> bool:
+    return policy.holds_ref(ref) or ref == trunk or ref.startswith(REPLACED)
 
 
 def _record(path: Path, home: Path) -> tuple[Repository, Path, Installed]:

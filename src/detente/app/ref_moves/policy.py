@@ -20,6 +20,8 @@ from detente.base.errors import Refused, shown
 from detente.measure.changes.areas import AREAS
 
 POLICY_FILE: Final = "detente-hook.toml"
+REPLACED: Final = "refs/replace/"
+"""Refs by which git shows another object in place of the one that a branch names: git-replace(1)."""
 POLICY_MAX: Final = 65_536
 PATTERNS_MAX: Final = 64
 PATTERN_CHARACTERS_MAX: Final = 512
