@@ -34,6 +34,7 @@ from detente.base.digest import Digest, sha256_hex
 from detente.base.errors import DetenteError, Refused
 from detente.base.identity import parse_party
 from detente.base.quantity import parse_decimal
+from detente.base.visible import visible
 from detente.guard.answer import USE_MAX_S, Allowance, Answer, bound_nonce, check_use, spent_key
 from detente.guard.intent import Activity, Intent
 from detente.statement.envelope import MAX_ENVELOPE_BYTES, parse_envelope
@@ -198,15 +199,18 @@ async def _answered(
 
 
 def _refusal(act: Digest, denied: Denied, terms: Terms) -> Answer:
-    """Deny where a pause or a rule forbids it, hold where something is missing that may still come."""
+    """Deny where a pause or a rule forbids it, hold where something is missing that may still come.
+
+    What issuers say is another party's text: it reaches terminals and the logs of pipelines with its marks shown.
+    """
     triggers = {trigger.id for trigger in terms.triggers}
     forbids = any(name in _DENIES or name in triggers or name.startswith("phase-") for name in denied.held_by)
     return Answer(
         verdict="deny" if forbids else "hold",
         act=act,
         answered=True,
-        reasons=tuple(dict.fromkeys(reason.text for reason in denied.reasons)),
-        held_by=denied.held_by,
+        reasons=tuple(dict.fromkeys(visible(reason.text) for reason in denied.reasons)),
+        held_by=tuple(visible(name) for name in denied.held_by),
     )
 
 

@@ -25,6 +25,7 @@ from detente.base.digest import parse_digest
 from detente.base.errors import Misuse, Refused, Unavailable
 from detente.base.identity import Party
 from detente.base.quantity import parse_decimal
+from detente.base.visible import visible
 from detente.guard.trust import IssuerTrust, trust_of
 from detente.statement.run import Run
 
@@ -183,6 +184,6 @@ def denied(leave: Leave) -> Refused:
 
 
 def shown_reasons(leave: Leave) -> str:
-    """Why there is no leave, in one line."""
+    """Why there is no leave, in one line; what issuers say with its marks shown, since it is another party's text."""
     said = "; ".join(dict.fromkeys(reason.text for reason in leave.reasons))
-    return said or ", ".join(leave.held_by)
+    return visible(said or ", ".join(leave.held_by))
