@@ -152,7 +152,10 @@ def _question(call: Call, rule: Rule, asker: str, call_id: str | None) -> Questi
 
 
 def _policy(home: str | Path | None, given: Path | None) -> bytes:
-    """The policy's bytes: as given, else the home's, else the default. One that was given must be there."""
+    """The policy's bytes: as given, else the home's, else the default. One that was given must be there, else the home itself.
+
+    A home that is gone has not the default policy: its own may hold what that one passes over.
+    """
     if home is None:
         from detente.app.config import find_home  # heavy: an installed command names its home
 
@@ -162,6 +165,10 @@ def _policy(home: str | Path | None, given: Path | None) -> bytes:
         with path.open("rb") as file:
             return file.read(POLICY_MAX + 1)
     except FileNotFoundError:
-        if given is None:
-            return DEFAULT_POLICY
-        raise
+        if given is not None:
+            raise
+        if not (Path(home) / "config.toml").exists():
+            from detente.app.config import load_config
+
+            load_config(Path(home))
+        return DEFAULT_POLICY

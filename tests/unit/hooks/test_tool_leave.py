@@ -13,20 +13,29 @@ from detente.base.errors import Misuse, Unavailable
 from detente.guard.answer import Allowance, Answer
 from detente.hooks import openai_agents, tool_leave
 from detente.hooks.openai_agents import held
-from detente.hooks.tool_calls import Call
+from detente.hooks.tool_calls import DEFAULT_POLICY, Call
 from detente.hooks.tool_leave import refusal_of
 
 TRAINS = Call("Bash", {"command": "torchrun train.py"}, "/")
 
 
-def test_a_call_that_no_rule_names_needs_no_home(tmp_path):
-    """Nobody is asked about what is no business of the accord's."""
-    assert refusal_of(Call("Bash", {"command": "ls"}, "/"), asker="test", home=tmp_path / "none") == ""
+LOOKS = Call("Bash", {"command": "ls"}, "/")
 
 
-def test_without_a_home_a_named_call_is_refused(tmp_path):
-    """Held, with what to do."""
-    assert "J22 held" in refusal_of(TRAINS, asker="test", home=tmp_path / "none")
+def test_a_call_that_no_rule_names_is_nothing_to_ask_about(tmp_path):
+    """By the default policy, where the home has none of its own, and by one that is given, whatever has become of the home."""
+    (tmp_path / "config.toml").write_text("")
+    assert refusal_of(LOOKS, asker="test", home=tmp_path) == ""
+    policy = tmp_path / "given.toml"
+    policy.write_bytes(DEFAULT_POLICY)
+    assert refusal_of(LOOKS, asker="test", home=tmp_path / "none", policy=policy) == ""
+    assert "J22 held" in refusal_of(TRAINS, asker="test", home=tmp_path / "none", policy=policy)
+
+
+@pytest.mark.parametrize("call", [TRAINS, LOOKS])
+def test_without_a_home_every_call_is_refused(tmp_path, call):
+    """Nobody can say what the policy in it holds: a home that is gone does not leave the looser default behind."""
+    assert "run `detente init`" in refusal_of(call, asker="test", home=tmp_path / "none")
 
 
 def test_an_error_of_ours_is_a_reason(tmp_path, monkeypatch):
@@ -48,6 +57,7 @@ def test_an_answer_that_could_not_be_used_does_not_use_up_the_call(tmp_path, mon
         asking, "ask", lambda each, **_named: Answer(verdict="allow", act=each.act, allowance=allowance)
     )
     monkeypatch.setattr(asking, "use", use)
+    (tmp_path / "config.toml").write_text("")
     asked = {"asker": "test", "home": tmp_path, "call_id": "step-1"}
     assert "the disk" in refusal_of(TRAINS, **asked)
     assert refusal_of(TRAINS, **asked) == ""
