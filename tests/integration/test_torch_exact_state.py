@@ -122,6 +122,22 @@ def test_a_resumed_run_is_bit_equal(tmp_path: Path, make, stops):
     assert Run(tmp_path / "cut", make()).to(STEPS).weights() == whole(tmp_path, make)
 
 
+def test_a_checkpoint_that_was_gone_on_from_is_never_written_over(tmp_path: Path, monkeypatch):
+    """Resumed elsewhere and stopped before a step: it is answered with what stands there, which a kill cannot break then."""
+    Run(tmp_path / "cut", seekable()).to(7).save()
+    torch.set_num_threads(2)
+    run = Run(tmp_path / "cut", seekable(), allow_inexact=True)
+
+    def killed(*_what: object, **_how: object) -> None:
+        raise SystemExit(137)
+
+    monkeypatch.setattr("detente.hooks.torch.exact_state.write_durably", killed)
+    answer = run.save().receipt
+    assert (answer.step, answer.exact, "threads" in answer.why_not_exact) == (7, False, True)
+    torch.set_num_threads(1)
+    assert Run(tmp_path / "cut", seekable()).step == 7
+
+
 def test_a_resume_without_the_random_states_would_have_been_seen(tmp_path: Path, monkeypatch):
     """The comparison can fail: leave the random states out, and the weights differ."""
     Run(tmp_path / "cut", seekable()).to(7).save()

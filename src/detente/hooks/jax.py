@@ -42,7 +42,7 @@ from detente.hooks.agreement import ALONE, RankedGuard, Ranks, guard_together
 from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.randomness import random_states, set_random_states
 from detente.hooks.ranked_save import Part, newest_together, save_together
-from detente.hooks.resuming import accept_inexact
+from detente.hooks.resuming import accept_inexact, resumed_from
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
 from detente.hooks.state_tree import flatten, rebuild
 from detente.hooks.workload.container import Array, encode_container, parse_container, weights_digest
@@ -157,8 +157,7 @@ class OrbaxState:
                 "V11", "conflict", got=f"state that does not fit: {error}", expected="the parts that it was saved from"
             ) from error
         set_random_states(states["random"])
-        if not self.why_not_exact:
-            self._sealed = SavedCheckpoint(found.folder, found.receipt)
+        self._sealed = resumed_from(found, self.why_not_exact)
         return found.receipt.step, restored
 
     def _write(self, folder: Path, step: int, tree: Any) -> Part:

@@ -7,10 +7,13 @@ Decides from what a checkpoint says of itself: its ranks, its environment, its r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from detente.base.errors import Refused, shown
 from detente.guard.receipt import Receipt
+from detente.hooks.checkpointing import SavedCheckpoint
+from detente.hooks.sealed import Sealed
 
 _TODO = "accept a resume that is not exact with allow_inexact=True"
 
@@ -35,6 +38,17 @@ def accept_inexact(
             raise refusal
         why = why or f"resumed at step {receipt.step} with {refusal.got}"[:500]
     return why
+
+
+def resumed_from(found: Sealed, why_not_exact: str) -> SavedCheckpoint:
+    """What a stop before the next step is answered with: the checkpoint itself, which is not written over. A kill within would break it.
+
+    Its own receipt stays as it is, since no step was done; the answer says what the run has accepted.
+    """
+    receipt = found.receipt
+    if why_not_exact:
+        receipt = replace(receipt, exact=False, why_not_exact=why_not_exact)
+    return SavedCheckpoint(found.folder, receipt)
 
 
 def _refusals(

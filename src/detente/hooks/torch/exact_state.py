@@ -37,7 +37,7 @@ from detente.guard.receipt import Receipt
 from detente.hooks.agreement import ALONE, Ranks
 from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.ranked_save import Part, newest_together, save_together
-from detente.hooks.resuming import accept_inexact
+from detente.hooks.resuming import accept_inexact, resumed_from
 from detente.hooks.sealed import Sealed, SealedFolders, verify_listed
 from detente.hooks.state_tree import flatten, rebuild
 from detente.hooks.torch.loader import check_loader, loader_doubt
@@ -191,8 +191,7 @@ class ExactState:
             own, more = self._read(found, self._ranks.rank)
             self._check(own, found.receipt)
             trees, arrays = trees | own["trees"], arrays | more
-        if not self.why_not_exact:
-            self._sealed = SavedCheckpoint(found.folder, found.receipt)
+        self._sealed = resumed_from(found, self.why_not_exact)
         return trees, arrays
 
     def _captured(self) -> tuple[dict[str, Any], dict[str, Array]]:
