@@ -86,6 +86,15 @@ def test_a_folder_with_what_its_digest_does_not_have_is_no_version(tmp_path, mak
         version_of(str(place))
 
 
+def test_a_folder_of_nothing_is_no_version(tmp_path):
+    """All of them have one digest: who approves one would have approved whatever is put there next. One that is not there is none either."""
+    (tmp_path / "model" / "deep").mkdir(parents=True)
+    with pytest.raises(Misuse, match="without a file"):
+        digest_folder(tmp_path / "model")
+    with pytest.raises(FileNotFoundError):
+        digest_folder(tmp_path / "nothing")
+
+
 HOLDS_RELEASES = ("    on: version.train", "    on: version.deploy")
 STOPS_RELEASES = ("activities: [training, self_improvement]", "activities: [training, self_improvement, deployment]")
 

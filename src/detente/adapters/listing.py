@@ -38,7 +38,7 @@ def list_folder(path: Path, *, sync: bool = False) -> bytes:
 
 
 def digest_folder(path: Path) -> Digest:
-    """The digest of a folder's listing, which has all that is in it; raises as ``list_folder``, and ``Misuse`` for what no listing has.
+    """The digest of a folder's listing, which has all that is in it; raises as ``list_folder``, and ``Misuse`` for what no listing has, or for nothing.
 
     A link to a folder, one to nothing, a pipe: whoever copies the folder may take along what stands behind them, whatever that is by then.
     """
@@ -49,7 +49,10 @@ def digest_folder(path: Path) -> Digest:
                 raise Misuse(
                     f"got {each}, a link to no file or no regular file; expected a folder of files, all of them in its digest"
                 )
-    return sha256_hex(list_folder(path))
+    listing = list_folder(path)
+    if not listing:
+        raise Misuse(f"got {path} without a file; expected a folder with something in it")
+    return sha256_hex(listing)
 
 
 def _raise(error: OSError) -> NoReturn:
