@@ -6,6 +6,7 @@ import pytest
 
 from detente.adapters.slurm import Slurm
 from detente.app.slurm.gate import Gate, Standing
+from detente.app.slurm.installing import inspect_files
 from detente.app.slurm.keeping import Keeper
 from detente.app.slurm.record import Record, RecordFile, Treated, encode_record, parse_record
 from detente.base.digest import sha256_hex
@@ -105,6 +106,14 @@ def test_one_pause_or_lift_works_at_a_time(tmp_path):
         assert (refused.value.rule, refused.value.kind) == ("U09", "busy")
     with RecordFile(Gate(tmp_path)).turn(within_s=0.0):
         pass
+
+
+def test_a_gate_whose_list_of_files_is_short_is_not_as_it_was_installed(tmp_path):
+    """Each of the three programs is named there: a list of nothing would find nothing changed."""
+    (tmp_path / "installed.json").write_text("{}")
+    assert inspect_files(tmp_path) == [
+        f"installed.json does not name {name}" for name in ("job_submit.lua", "prolog", "task-prolog")
+    ]
 
 
 def test_a_keeper_that_observes_outlives_a_controller_that_gives_no_answer(tmp_path):

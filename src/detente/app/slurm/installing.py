@@ -146,7 +146,9 @@ def inspect_files(folder: Path) -> list[str]:
     """Which installed files are gone, changed or cannot be run. Slurm starts jobs as if a prolog that cannot be run had agreed."""
     try:
         digests = parse_json((folder / "installed.json").read_bytes(), limit=65_536)
-        return [found for path, digest in dict(digests).items() if (found := _changed(Path(path), digest))]
+        found = [found for path, digest in dict(digests).items() if (found := _changed(Path(path), digest))]
+        unnamed = {LUA, "prolog", "task-prolog"} - {Path(path).name for path in digests}
+        return found + [f"installed.json does not name {name}" for name in sorted(unnamed)]
     except (DetenteError, OSError, TypeError, ValueError) as error:
         return [f"no gate is installed in {folder}: {error}"]
 
