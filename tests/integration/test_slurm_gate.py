@@ -7,16 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.integration.slurm_cluster import absent
-from tests.integration.slurm_rig import Site, site
+from tests.integration.slurm_rig import Site
 
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent() or "-")
 SLEEP = "touch {place}/started-$SLURM_JOB_ID; sleep 600"
-
-
-@pytest.fixture(scope="module")
-def open_site():
-    with site() as made:
-        yield made
 
 
 @pytest.fixture

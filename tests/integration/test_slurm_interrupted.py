@@ -10,7 +10,7 @@ from detente.app.slurm.keeping import Keeper
 from detente.app.slurm.pausing import Pausing
 from detente.app.slurm.record import Record, RecordFile, encode_record, parse_record
 from tests.integration.slurm_cluster import absent
-from tests.integration.slurm_rig import COUNT, Loop, Site, counted, counter, site
+from tests.integration.slurm_rig import COUNT, Loop, Site, counted, counter
 
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent() or "-")
 ANSWER = """
@@ -24,19 +24,6 @@ printf '{{"format":"detente/checkpoint-receipt/1","run":"%s","step":1,"checkpoin
 mv $place/.new $place/receipt.json
 n=0; while sleep 0.2; do n=$((n+1)); echo $n > {folder}/count-$SLURM_JOB_ID; done
 """
-
-
-@pytest.fixture(scope="module")
-def open_site():
-    with site() as made:
-        yield made
-
-
-@pytest.fixture
-def place(open_site) -> Site:
-    """A site without jobs, lifted."""
-    yield open_site
-    open_site.clear()
 
 
 def answers(place: Site, *options: str, make: str, size: int) -> str:

@@ -11,22 +11,9 @@ import pytest
 
 from detente.adapters.slurm import Slurm, find_tasks
 from tests.integration.slurm_cluster import absent
-from tests.integration.slurm_rig import Loop, Site, counted, counter, site
+from tests.integration.slurm_rig import Loop, counted, counter
 
 pytestmark = pytest.mark.skipif(bool(absent()), reason=absent() or "-")
-
-
-@pytest.fixture(scope="module")
-def open_site():
-    with site() as made:
-        yield made
-
-
-@pytest.fixture
-def place(open_site) -> Site:
-    """A site without jobs, lifted."""
-    yield open_site
-    open_site.clear()
 
 
 def test_a_cluster_pauses_and_comes_back(place):

@@ -15,7 +15,7 @@ from detente.guard.receipt import Receipt
 from detente.hooks.checkpointing import SavedCheckpoint
 from detente.hooks.sealed import Sealed
 
-_TODO = "accept a resume that is not exact with allow_inexact=True"
+_OTHERWISE = "accept a resume that is not exact with allow_inexact=True"
 
 
 def accept_inexact(
@@ -60,7 +60,7 @@ def _refusals(
             "conflict",
             got=f"{world} {of} for a checkpoint of {shown(meta.get('ranks'))}",
             expected=f"the same number of {of}",
-            todo=_TODO,
+            todo=_OTHERWISE,
         )
     then = meta.get("environment")
     if then != environment:
@@ -75,7 +75,7 @@ def _refusals(
             "conflict",
             got="; ".join(changed) or "another environment",
             expected="what it was saved under",
-            todo=_TODO,
+            todo=_OTHERWISE,
         )
     if not receipt.exact:
         yield Refused(
@@ -83,5 +83,5 @@ def _refusals(
             "conflict",
             got=f"a checkpoint that is not exact: {receipt.why_not_exact}",
             expected="one that is",
-            todo=_TODO,
+            todo=_OTHERWISE,
         )
